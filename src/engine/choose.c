@@ -1,0 +1,92 @@
+/* choose.c: which kernel runs a node: the highest static score among those that support it, the reference last. */
+#include "engine/plan_internal.h"
+#include <stdio.h>
+
+void at__describe_problem(const at_plan *p, const at_node *n, at_problem *out)
+{
+    *out = (at_problem){
+        .op = n->op, .param = n->param, .mode = p->graph->mode, .isa = p->ctx->isa, .threads = p->ctx->threads};
+    for (int i = 0; i < n->n_in; i++) {
+        if (!n->in[i]) continue;
+        out->in[i] = n->in[i]->meta;
+        out->in_dtype[i] = at__placed(p, n->in[i])->dtype;
+        if (n->in[i]->state) out->storage[i] = n->in[i]->state->storage;
+    }
+    for (int i = 0; i < n->op->n_out + n->op->n_saved; i++) {
+        out->out[i] = n->out[i]->meta;
+        out->out_dtype[i] = at__placed(p, n->out[i])->dtype;
+    }
+}
+
+static bool is_supported(const at_kernel *k, const at_problem *problem, char reason[AT_REASON])
+{
+    if (k->isa > problem->isa) {
+        snprintf(reason, AT_REASON, "needs %s", at_isa_name(k->isa));
+        return false;
+    }
+    for (int i = 0; i < problem->op->n_out + problem->op->n_saved; i++)
+        if (problem->out[i].type != AT_INT && problem->out_dtype[i] != AT_REAL) {
+            snprintf(reason, AT_REASON, "output %d is %s", i, at_dtype_name(problem->out_dtype[i]));
+            return false;
+        }
+    return !k->supports || k->supports(problem, reason);
+}
+
+static int score_of(const at_kernel *k, const at_problem *problem)
+{
+    return k->score ? k->score(problem) : 10 * ((int)k->isa + 1);
+}
+
+/* "relu6.avx512" has the variant "avx512". */
+static bool is_variant(const at_kernel *k, const char *variant)
+{
+    const char *dot = strrchr(k->name, '.');
+    return dot && strcmp(dot + 1, variant) == 0;
+}
+
+/* Walk the candidates of an op, best first is not needed: the registry is small. text, when given, gets a line each. */
+static const at_kernel *best(const at_plan *p, const at_problem *problem, char *text, size_t size)
+{
+    const char *policy = p->options.kernels ? p->options.kernels : "auto";
+    const bool automatic = strcmp(policy, "auto") == 0 || strcmp(policy, "strict") == 0;
+    const at_kernel *winner = NULL, *k;
+    int winner_score = 0, cursor = 0;
+    size_t used = 0;
+    if (strcmp(policy, "ref") == 0) return NULL;
+    while ((k = at_registry_next(p->ctx, "kernel", &cursor))) {
+        if (k->op != problem->op) continue;
+        char reason[AT_REASON] = "";
+        const bool ok = is_supported(k, problem, reason);
+        const int score = ok ? score_of(k, problem) : 0;
+        if (text && used < size)
+            used += (size_t)(ok ? snprintf(text + used, size - used, "%s: score %d\n", k->name, score)
+                              : snprintf(text + used, size - used, "%s: refused, %s\n", k->name, reason));
+        const bool eligible = ok && (automatic || is_variant(k, policy));
+        if (eligible && score > winner_score) {
+            winner = k;
+            winner_score = score;
+        }
+    }
+    return winner;
+}
+
+at_status at__choose_kernel(const at_plan *p, const at_node *n, const at_problem *problem, const at_kernel **out)
+{
+    char text[512] = "", where[192];
+    *out = best(p, problem, text, sizeof text);
+    if (*out) return AT_OK;
+    AT_REQUIRE(p->ctx, n->op->ref, AT_E_UNSUPPORTED, "%s: no kernel fits: %s", at_node_text(where, n), text);
+    const bool strict = p->options.kernels && strcmp(p->options.kernels, "strict") == 0;
+    AT_REQUIRE(p->ctx, !strict || n->op->updates, AT_E_UNSUPPORTED,
+               "%s: only the reference can run this, and kernels=strict refuses it: %s", at_node_text(where, n),
+               *text ? text : "no other kernel exists");
+    return AT_OK;
+}
+
+void at_plan_explain(const at_plan *p, const at_node *n, char *text, size_t size)
+{
+    at_problem problem;
+    at__describe_problem(p, n, &problem);
+    if (size) *text = '\0';
+    best(p, &problem, text, size);
+}

@@ -1,0 +1,166 @@
+/* op.h: what an op is, what a kernel is, and what a running kernel sees. Layer: engine.
+ *
+ * An op folder defines `const at_op at_op_NAME = {...}`, faster kernels `const at_kernel at_kernel_NAME = {...}`;
+ * the build finds both by these definition lines. Main reading path: at_op, then at_call. */
+#ifndef AT_OP_H
+#define AT_OP_H
+
+#include "base/rng.h"
+#include "engine/tensor.h"
+
+typedef struct at_graph at_graph;
+typedef struct at_node at_node;
+typedef struct at_value at_value;
+typedef struct at_storage at_storage;
+typedef struct at_op at_op;
+typedef struct at_call at_call;
+
+typedef enum at_mode { AT_TRAIN, AT_EVAL, AT_DECODE } at_mode;
+
+enum { AT_MAX_IN = 8, AT_MAX_OUT = 6, AT_MAX_PREPARED = 2, AT_REASON = 160 };
+
+/* ---- A running kernel's view --------------------------------------------------------------------------- */
+
+typedef struct at_arg {
+    void *data;     /* device memory; NULL: absent input, unused output, or a state that only its loader can read */
+    at_dtype dtype; /* of data */
+    int rank;
+    int64_t dim[AT_MAX_RANK]; /* dim[0] is this step's value */
+    int64_t rows, cols;       /* [rows, cols] in memory; rows: this step's value, never the maximum */
+    int64_t pitch;            /* elements from row to row */
+    const at_storage *storage; /* states only: how its buffers read */
+    const void *const *buffers;
+} at_arg;
+
+struct at_call {
+    const void *param;
+    at_arg in[AT_MAX_IN], out[AT_MAX_OUT]; /* out: outputs, then saved values */
+    uint32_t accumulate;                   /* bit i: add to out[i], else overwrite it */
+    int threads;
+    void *scratch; /* shared by the call's threads, as `need` asked */
+    char *thread_scratch;
+    size_t thread_stride;
+    void *prepared[AT_MAX_PREPARED]; /* as `need` asked; in a prepare function, [0] is where to write */
+    at_rng_key key;                  /* stochastic ops: (seed, site, attempt) */
+    uint32_t occurrence;             /* which of the site's stochastic nodes this is */
+};
+
+/* Returns OK, DEVICE or INTERNAL. */
+typedef at_status (*at_run_fn)(const at_call *c);
+
+static inline void *at_thread_scratch(const at_call *c, int thread)
+{
+    return c->thread_scratch + (size_t)thread * c->thread_stride;
+}
+
+/* References read and write through these. */
+static inline const at_real *at_row(const at_call *c, int in, int64_t row)
+{
+    return (const at_real *)c->in[in].data + row * c->in[in].pitch;
+}
+
+static inline at_real *at_out_row(const at_call *c, int out, int64_t row)
+{
+    return (at_real *)c->out[out].data + row * c->out[out].pitch;
+}
+
+static inline const int32_t *at_int_row(const at_call *c, int in, int64_t row)
+{
+    return (const int32_t *)c->in[in].data + row * c->in[in].pitch;
+}
+
+/* Store a result into out[out] at p: overwrite or add, as the call says. */
+static inline void at_put(const at_call *c, int out, at_real *p, double value)
+{
+    *p = (at_real)((c->accumulate >> out & 1) ? (double)*p + value : value);
+}
+
+/* ---- Kernels ------------------------------------------------------------------------------------------- */
+
+/* The static description of one node, for supports, score and need: maxima and mode, nothing of a step. */
+typedef struct at_problem {
+    const at_op *op;
+    const void *param;
+    at_mode mode;
+    at_isa isa;
+    int threads;
+    at_meta in[AT_MAX_IN], out[AT_MAX_OUT]; /* rank 0 = absent */
+    at_dtype in_dtype[AT_MAX_IN], out_dtype[AT_MAX_OUT];
+    const at_storage *storage[AT_MAX_IN]; /* states only */
+} at_problem;
+
+/* What a kernel needs besides its operands. */
+typedef struct at_need {
+    size_t scratch, thread_scratch; /* bytes; the plan gives AT_ALIGN-aligned memory */
+    int n_prepared;
+    struct {
+        size_t bytes;
+        uint32_t from;     /* bit i: made from in[i] */
+        at_run_fn prepare; /* writes c->prepared[0]; sees the node's own operands */
+    } prepared[AT_MAX_PREPARED];
+} at_need;
+
+typedef struct at_kernel {
+    const char *name; /* "relu6.avx512": op, dot, variant */
+    const at_op *op;
+    at_isa isa;             /* least instruction set */
+    uint32_t reads_storage; /* bit i: reads the state in[i] through its loader; others get it as dense at_real */
+    bool thread_dependent;  /* its bits may change with the thread count */
+    bool (*supports)(const at_problem *p, char reason[AT_REASON]); /* NULL = every case; fills reason when false */
+    int (*score)(const at_problem *p);                             /* NULL = 10 * (isa + 1); the reference has 0 */
+    void (*need)(const at_problem *p, at_need *out);               /* NULL = nothing */
+    at_run_fn run;
+} at_kernel;
+
+/* ---- Ops ----------------------------------------------------------------------------------------------- */
+
+/* One test case: shapes of the inputs and how to fill them. Serves tests, gradient check, benchmarks. */
+typedef struct at_op_case {
+    const char *name; /* NULL ends the list */
+    const void *param;
+    at_shape in[AT_MAX_IN];
+    int int_below;         /* integer inputs are uniform in [0, int_below) */
+    double low, high;      /* real inputs are uniform in [low, high); both 0 = [-1, 1) */
+    uint32_t positive;     /* bit i: in[i] is uniform in [0.5, 1.5) instead (variances, counts) */
+    const double *kinks;   /* inputs stay 10 h away from these, n_kinks of them */
+    int n_kinks;
+    bool large;            /* too large for finite differences; kernels only */
+} at_op_case;
+
+typedef struct at_inplace {
+    signed char in, out;
+} at_inplace;
+
+/* Shapes, dtypes and saved values of a node. in[i].rank is 0 for an absent optional input. */
+typedef at_status (*at_infer_fn)(at_ctx *ctx, const void *param, const at_meta *in, at_meta *out, at_meta *saved);
+
+/* Append the nodes of the gradient. dy[i] is NULL when output i is unused; dx[i] is non-NULL where a gradient is
+ * wanted and is to be replaced by it (NULL: it is zero). */
+typedef void (*at_grad_fn)(at_graph *g, const at_node *n, at_value *const *dy, at_value **dx);
+
+struct at_op {
+    const char *name, *doc;
+    int n_in, n_out, n_saved;
+    size_t param_size;      /* parameters are copied and hashed by bytes: no padding, no pointers below a cache cut */
+    uint32_t optional_in;   /* bit i: in[i] may be absent */
+    uint32_t extent_in;     /* bit i: in[i] has sample rows (an extent); for the test harness */
+    uint32_t int_in;        /* bit i: in[i] holds integers */
+    uint32_t acc_in;        /* bit i: in[i] is acc (parameters, statistics); other real inputs are act */
+    uint32_t any_in;        /* bit i: in[i] may be act or acc */
+    uint32_t updates;       /* bit i: in[i] is a state that the op overwrites (commit phase, or append) */
+    at_inplace inplace[2];  /* {in, out} pairs that may share memory; n_inplace of them */
+    int n_inplace;
+    bool view;              /* the output is the input's memory under another shape; never runs */
+    bool loss;              /* emits its gradient in the forward, as a saved value; takes no dy */
+    bool stochastic;        /* draws random numbers: keyed by site, never static, never cached */
+    at_infer_fn infer;
+    at_grad_fn grad;            /* NULL: no gradient, and no_grad_reason says why */
+    const char *no_grad_reason;
+    at_run_fn ref;              /* the plain reference in at_real, accumulating in double; NULL for views */
+    void (*ref_need)(const at_problem *p, at_need *out); /* NULL = nothing */
+    int64_t (*view_offset)(const void *param);           /* views: first column; NULL = 0 */
+    const at_op_case *cases;    /* ends with {0} */
+    const at_op_case *refused;  /* shapes that infer must refuse; name = part of the message; ends with {0} */
+};
+
+#endif

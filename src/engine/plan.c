@@ -1,0 +1,317 @@
+/* plan.c: from a graph to something that runs: which nodes are needed, which are static, which kernel each takes,
+ * what scratch and prepared operands they need. Memory is layout.c's, running exec.c's. */
+#include "engine/plan_internal.h"
+
+/* ---- What is needed ---- */
+
+static bool has_effect(const at_node *n)
+{
+    if (n->op->updates) return true;
+    for (int i = 0; i < n->op->n_out + n->op->n_saved; i++)
+        if (n->out[i]->target != AT_TARGET_NONE) return true;
+    return false;
+}
+
+static void mark_needed(const at_plan *p, bool *needed)
+{
+    const at_graph *g = p->graph;
+    bool *wanted = needed + g->n_nodes; /* by value id */
+    for (int i = 0; i < p->options.n_fetches; i++) wanted[p->options.fetches[i]->id] = true;
+    for (int i = g->n_nodes - 1; i >= 0; i--) {
+        const at_node *n = g->nodes[i];
+        const int n_out = n->op->n_out + n->op->n_saved;
+        bool need = !p->options.fetch_only && has_effect(n);
+        for (int o = 0; o < n_out; o++) need |= wanted[n->out[o]->id] && !at__placed(p, n->out[o])->fed;
+        if (!need) continue;
+        needed[i] = true;
+        for (int j = 0; j < n->n_in; j++)
+            if (n->in[j]) wanted[n->in[j]->id] = true;
+        for (int o = 0; o < n_out; o++)
+            if (n->out[o]->onto) wanted[n->out[o]->onto->id] = true;
+    }
+}
+
+/* Does the value change only when states change between steps? */
+static bool is_static_input(const at_plan *p, const at_value *v)
+{
+    if (at__placed(p, v)->is_static) return true;
+    if (!v->state || v->node) return false;
+    const at_role role = v->state->role;
+    return role == AT_FROZEN || role == AT_TRAINABLE || (role == AT_RUNNING && p->graph->mode != AT_TRAIN);
+}
+
+static bool is_static_node(const at_plan *p, const at_node *n)
+{
+    if (n->phase != AT_PASS || n->op->stochastic || n->op->updates || n->n_in == 0) return false;
+    for (int o = 0; o < n->op->n_out + n->op->n_saved; o++)
+        if (n->out[o]->target != AT_TARGET_NONE || n->out[o]->onto || n->out[o]->meta.extent) return false;
+    for (int j = 0; j < n->n_in; j++)
+        if (n->in[j] && !is_static_input(p, n->in[j])) return false;
+    return true;
+}
+
+/* ---- Kernels and what they need ---- */
+
+at_status at__prepare_dense(const at_call *c)
+{
+    const at_arg *a = &c->in[0];
+    at_real *out = c->prepared[0];
+    for (int64_t r = 0; r < a->rows; r++) a->storage->load(out + r * a->cols, a->buffers, a->cols, r, 0, a->cols);
+    return AT_OK;
+}
+
+static at_status bind_prepared(at_plan *p, at_step_node *s, at_run_fn prepare, uint32_t from, size_t bytes,
+                               int dense_in, int index)
+{
+    at_binding *b = &s->bindings[s->n_bindings++];
+    *b = (at_binding){.prepare = prepare, .dense_in = dense_in, .index = index};
+    const at_state *states[AT_MAX_IN] = {0};
+    bool only_states = true;
+    for (int i = 0; i < s->node->n_in; i++)
+        if (from >> i & 1) {
+            const at_value *v = s->node->in[i];
+            if (!v) continue;
+            if (v->state && !v->node) states[i] = v->state;
+            else only_states = false;
+        }
+    if (dense_in >= 0) { /* the same copy serves every node that reads the state */
+        const at_state *t = states[dense_in];
+        memset(states, 0, sizeof states);
+        states[0] = t;
+    }
+    if (only_states && p->store)
+        AT_TRY(at_prepared_get(&b->kept, p->store, prepare, dense_in >= 0 ? NULL : s->node->param,
+                               dense_in >= 0 ? 0 : s->node->op->param_size, states, bytes));
+    if (!b->kept) {
+        b->scratch_offset = s->prepared_scratch;
+        s->prepared_scratch += (size_t)at_round_up((int64_t)bytes, AT_ALIGN);
+    }
+    return AT_OK;
+}
+
+static at_status choose_and_bind(at_plan *p, at_step_node *s)
+{
+    const at_node *n = s->node;
+    at_problem problem;
+    at__describe_problem(p, n, &problem);
+    AT_TRY(at__choose_kernel(p, n, &problem, &s->kernel));
+    s->run = s->kernel ? s->kernel->run : n->op->ref;
+    if (s->kernel && s->kernel->need) s->kernel->need(&problem, &s->need);
+    if (!s->kernel && n->op->ref_need) n->op->ref_need(&problem, &s->need);
+    for (int k = 0; k < s->need.n_prepared; k++)
+        AT_TRY(bind_prepared(p, s, s->need.prepared[k].prepare, s->need.prepared[k].from, s->need.prepared[k].bytes,
+                             -1, k));
+    const at_storage *real = at_storage_of(p->ctx, AT_REAL);
+    for (int i = 0; i < n->n_in; i++) {
+        at_state *t = n->in[i] ? n->in[i]->state : NULL;
+        if (!t) continue;
+        AT_TRY(at_state_place(p->store, t));
+        if (t->storage != real && !(s->kernel && s->kernel->reads_storage >> i & 1))
+            AT_TRY(bind_prepared(p, s, at__prepare_dense, 1u << i, (size_t)t->count * sizeof(at_real), i, 0));
+    }
+    return AT_OK;
+}
+
+/* ---- Operands ---- */
+
+static void describe_arg(at_arg *a, const at_meta *m, const at_placed *at)
+{
+    a->dtype = at->dtype;
+    a->rank = m->rank;
+    memcpy(a->dim, m->dim, sizeof a->dim);
+    a->cols = at_meta_cols(m);
+    a->rows = at_meta_max_rows(m);
+    a->pitch = at->pitch;
+    a->data = at->where == AT_NOWHERE ? NULL : (char *)at->data + (size_t)at->columns * at_dtype_size(at->dtype);
+}
+
+static void describe_state_arg(at_arg *a, const at_state *t, const at_storage *real)
+{
+    a->rows = t->rows;
+    a->cols = t->cols;
+    a->pitch = t->cols;
+    a->storage = t->storage;
+    a->buffers = t->loaded;
+    a->data = t->storage == real ? t->buffer[0].data : NULL;
+}
+
+static void fill_call(at_plan *p, at_step_node *s)
+{
+    const at_node *n = s->node;
+    const at_storage *real = at_storage_of(p->ctx, AT_REAL);
+    s->call.param = n->param;
+    s->call.threads = p->ctx->threads;
+    for (int i = 0; i < n->n_in; i++) {
+        if (!n->in[i]) continue;
+        describe_arg(&s->call.in[i], &n->in[i]->meta, at__placed(p, n->in[i]));
+        if (n->in[i]->state) describe_state_arg(&s->call.in[i], n->in[i]->state, real);
+    }
+    for (int o = 0; o < n->op->n_out + n->op->n_saved; o++) {
+        describe_arg(&s->call.out[o], &n->out[o]->meta, at__placed(p, n->out[o]));
+        if (at__placed(p, n->out[o])->fed) s->call.out[o].data = NULL; /* the host's value stands */
+    }
+    char *scratch = p->scratch.data;
+    size_t at = s->prepared_scratch;
+    s->call.scratch = scratch + at;
+    at += (size_t)at_round_up((int64_t)s->need.scratch, AT_ALIGN);
+    s->call.thread_scratch = scratch + at;
+    s->call.thread_stride = (size_t)at_round_up((int64_t)s->need.thread_scratch, AT_ALIGN);
+    for (int k = 0; k < s->n_bindings; k++) {
+        const at_binding *b = &s->bindings[k];
+        void *data = b->kept ? b->kept->buffer.data : scratch + b->scratch_offset;
+        if (b->dense_in >= 0) s->call.in[b->dense_in].data = data;
+        else s->call.prepared[b->index] = data;
+    }
+}
+
+static size_t scratch_bytes(const at_plan *p, const at_step_node *s)
+{
+    return s->prepared_scratch + (size_t)at_round_up((int64_t)s->need.scratch, AT_ALIGN) +
+           (size_t)p->ctx->threads * (size_t)at_round_up((int64_t)s->need.thread_scratch, AT_ALIGN);
+}
+
+/* ---- Life ---- */
+
+static at_status make_steps(at_plan *p)
+{
+    const at_graph *g = p->graph;
+    bool *needed;
+    AT_NEW(p->ctx, needed, g->n_nodes + g->n_values);
+    mark_needed(p, needed);
+    for (int i = 0; i < g->n_nodes; i++) {
+        const at_node *n = g->nodes[i];
+        if (!needed[i]) continue;
+        const bool is_static = is_static_node(p, n);
+        for (int o = 0; o < n->op->n_out + n->op->n_saved; o++) {
+            at__placed(p, n->out[o])->is_static = is_static;
+            at__placed(p, n->out[o])->step = p->n_steps;
+        }
+        if (!n->op->view) p->steps[p->n_steps++] = (at_step_node){.node = n, .is_static = is_static};
+    }
+    at_free(p->ctx, needed);
+    return AT_OK;
+}
+
+/* Commit nodes run once, after k passes: of the passes' values they may read sums and states only. */
+static at_status check_phases(const at_plan *p)
+{
+    for (int i = 0; i < p->n_steps; i++) {
+        const at_node *n = p->steps[i].node;
+        for (int j = 0; n->phase == AT_COMMIT && j < n->n_in; j++) {
+            const at_value *v = n->in[j];
+            char text[192];
+            AT_REQUIRE(p->ctx,
+                       !v || !v->node || v->node->phase == AT_COMMIT || v->target != AT_TARGET_NONE ||
+                           at__placed(p, v)->is_static,
+                       AT_E_STATE, "%s: reads a value of the pass that is no step sum", at_node_text(text, n));
+        }
+    }
+    return AT_OK;
+}
+
+static at_status build(at_plan *p)
+{
+    const at_graph *g = p->graph;
+    AT_NEW(p->ctx, p->placed, g->n_values);
+    AT_NEW(p->ctx, p->steps, g->n_nodes);
+    AT_NEW(p->ctx, p->slots, g->n_values);
+    AT_NEW(p->ctx, p->extents, g->n_extents + 1);
+    for (int i = 0; i < g->n_values; i++)
+        p->placed[i].dtype = g->values[i]->meta.type == AT_INT ? AT_I32 : AT_REAL;
+    for (int i = 0; i < p->options.n_feeds; i++) at__placed(p, p->options.feeds[i])->fed = true;
+    for (int i = 0; i < p->options.n_fetches; i++) at__placed(p, p->options.fetches[i])->fetched = true;
+    AT_TRY(make_steps(p));
+    AT_TRY(check_phases(p));
+    size_t scratch = 0;
+    for (int i = 0; i < p->n_steps; i++) {
+        const at_status s = choose_and_bind(p, &p->steps[i]);
+        if (s != AT_OK) {
+            at_wrap(p->ctx, "plan");
+            return s;
+        }
+        const size_t bytes = scratch_bytes(p, &p->steps[i]);
+        if (bytes > scratch) scratch = bytes;
+    }
+    AT_TRY(at__place_values(p));
+    AT_TRY(p->device->kind->alloc(p->device, &p->scratch, scratch));
+    for (int i = 0; i < g->n_values; i++) {
+        at_placed *at = &p->placed[i];
+        if (at->where == AT_IN_ARENA) at->data = (char *)p->arena.data + p->slots[at->slot].offset;
+        if (at->where == AT_IN_PLAN) at->data = (char *)p->kept.data + at->offset;
+    }
+    for (int i = 0; i < p->n_steps; i++) fill_call(p, &p->steps[i]);
+    return AT_OK;
+}
+
+at_status at_plan_create(at_plan **out, at_graph *g, const at_plan_options *options)
+{
+    static const at_plan_options defaults;
+    *out = NULL;
+    AT_TRY(at_graph_finish(g));
+    at_plan *p;
+    AT_NEW(g->ctx, p, 1);
+    p->ctx = g->ctx;
+    p->graph = g;
+    p->store = g->store;
+    p->device = g->store->device;
+    p->options = options ? *options : defaults;
+    const at_status s = build(p);
+    if (s != AT_OK) {
+        at_plan_destroy(p);
+        return s;
+    }
+    *out = p;
+    return AT_OK;
+}
+
+void at_plan_destroy(at_plan *p)
+{
+    if (!p) return;
+    p->device->kind->release(p->device, &p->arena);
+    p->device->kind->release(p->device, &p->kept);
+    p->device->kind->release(p->device, &p->scratch);
+    at_free(p->ctx, p->placed);
+    at_free(p->ctx, p->steps);
+    at_free(p->ctx, p->slots);
+    at_free(p->ctx, p->extents);
+    at_free(p->ctx, p);
+}
+
+/* ---- What it is ---- */
+
+/* States in a flat range are counted with the range. */
+static void count_state(const at_store *store, const at_state *t, at_memory *m)
+{
+    int64_t stored[AT_MAX_BUFFERS] = {0};
+    if (t == store->master || t == store->gradient || t == store->running || t == store->pending) return;
+    if (t->flat || !t->storage || !t->storage->bytes(stored, t->rows, t->cols)) return;
+    for (int b = 0; b < t->storage->n_buffers; b++) *(t->role == AT_FLAT ? &m->slots : &m->frozen) += (size_t)stored[b];
+}
+
+at_memory at_plan_memory(const at_plan *p)
+{
+    at_memory m = {.activations = p->arena.bytes, .scratch = p->scratch.bytes};
+    const at_graph *g = p->graph;
+    for (int i = 0; i < g->n_values; i++) {
+        const at_value *v = g->values[i];
+        const at_placed *at = &p->placed[i];
+        if (v->state && !v->node && at->read) count_state(p->store, v->state, &m);
+        if (at->where != AT_IN_PLAN || (v->node && v->node->op->view)) continue;
+        const size_t bytes = at__value_bytes(at, &v->meta);
+        if (!v->node || at->fed) m.inputs += bytes;
+        else if (v->target == AT_TARGET_SUM) m.sums += bytes;
+        else m.statics += bytes;
+    }
+    if (p->store->master) m.masters = m.gradients = p->store->master->buffer[0].bytes;
+    if (p->store->running) m.running = 2 * p->store->running->buffer[0].bytes;
+    m.prepared = p->store->prepared_bytes;
+    return m;
+}
+
+bool at_plan_next(const at_plan *p, int *cursor, at_plan_line *out)
+{
+    if (*cursor >= p->n_steps) return false;
+    const at_step_node *s = &p->steps[(*cursor)++];
+    *out = (at_plan_line){s->node, s->kernel, s->is_static};
+    return true;
+}

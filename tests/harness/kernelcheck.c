@@ -1,0 +1,313 @@
+/* kernelcheck.c: kernels against the reference, called directly with operands whose surroundings are watched. */
+#include "engine/state.h"
+#include "tests/harness/opcheck.h"
+#include "tests/harness/tolerance.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static const uint32_t SENTINEL = 0x7fc0dead; /* a NaN that no arithmetic makes */
+
+/* One way of calling: what varies between runs. */
+typedef struct setting {
+    int64_t leading; /* value of the extent */
+    int64_t gap;     /* pitch - cols of activations */
+    bool accumulate;
+    int threads, skip_out; /* skip_out: this output is unused; -1 = none */
+} setting;
+
+typedef struct operand {
+    at_meta meta;
+    at_arg arg;
+    size_t bytes;
+    void *memory, *before;
+    const void *buffers[AT_MAX_BUFFERS];
+} operand;
+
+typedef struct bench {
+    at_ctx *ctx;
+    const at_op *op;
+    const at_op_case *k;
+    at_problem problem;
+    at_extent extent;
+    operand in[AT_MAX_IN], out[AT_MAX_OUT];
+    int n_out;
+} bench;
+
+static size_t element(const at_meta *m)
+{
+    return m->type == AT_INT ? 4 : sizeof(at_real);
+}
+
+static void fill_sentinel(void *p, size_t bytes)
+{
+    for (size_t i = 0; i + 4 <= bytes; i += 4) memcpy((char *)p + i, &SENTINEL, 4);
+}
+
+static void lay(operand *o, const setting *s)
+{
+    const at_meta *m = &o->meta;
+    o->arg = (at_arg){.dtype = m->type == AT_INT ? AT_I32 : AT_REAL, .rank = m->rank, .cols = at_meta_cols(m)};
+    memcpy(o->arg.dim, m->dim, sizeof o->arg.dim);
+    o->arg.dim[0] = at_meta_leading(m, s->leading);
+    o->arg.rows = at_meta_rows_at(m, o->arg.dim[0]);
+    const bool pitched = m->extent && m->type != AT_INT && o->arg.cols > 1;
+    o->arg.pitch = o->arg.cols + (pitched ? s->gap : 0);
+    o->bytes = (size_t)(at_meta_max_rows(m) * o->arg.pitch + 64) * element(m);
+    o->memory = aligned_alloc(64, (o->bytes + 63) / 64 * 64);
+    o->before = malloc(o->bytes);
+    fill_sentinel(o->memory, o->bytes);
+    o->arg.data = o->memory;
+}
+
+static void put_dense(operand *o, const char *dense)
+{
+    const size_t e = element(&o->meta), width = (size_t)o->arg.cols * e;
+    for (int64_t r = 0; r < o->arg.rows; r++)
+        memcpy((char *)o->memory + (size_t)(r * o->arg.pitch) * e, dense + (size_t)r * width, width);
+}
+
+static void get_dense(const operand *o, char *dense)
+{
+    const size_t e = element(&o->meta), width = (size_t)o->arg.cols * e;
+    for (int64_t r = 0; r < o->arg.rows; r++)
+        memcpy(dense + (size_t)r * width, (const char *)o->memory + (size_t)(r * o->arg.pitch) * e, width);
+}
+
+static bool setup(bench *b, const setting *s)
+{
+    at_meta in[AT_MAX_IN] = {0}, out[AT_MAX_OUT] = {0};
+    at_case_metas(b->op, b->k, &b->extent, in);
+    if (b->op->infer(b->ctx, b->k->param, in, out, out + b->op->n_out) != AT_OK) return false;
+    b->n_out = b->op->n_out + b->op->n_saved;
+    b->problem = (at_problem){.op = b->op, .param = b->k->param, .mode = AT_TRAIN, .isa = b->ctx->isa,
+                              .threads = s->threads};
+    for (int i = 0; i < b->op->n_in; i++) {
+        if (!in[i].rank) continue;
+        operand *o = &b->in[i];
+        o->meta = in[i];
+        lay(o, s);
+        void *dense = malloc((size_t)(at_meta_max_rows(&in[i]) * at_meta_cols(&in[i]) + 1) * element(&in[i]));
+        at_fill_input(b->op, b->k, i, &in[i], dense);
+        put_dense(o, dense);
+        free(dense);
+        memcpy(o->before, o->memory, o->bytes);
+        b->problem.in[i] = in[i];
+        b->problem.in_dtype[i] = o->arg.dtype;
+        if (!in[i].extent && in[i].type == AT_ACC) { /* may be a state: plain numbers, readable through the loader */
+            o->buffers[0] = o->memory;
+            o->arg.storage = b->problem.storage[i] = at_storage_of(b->ctx, AT_REAL);
+            o->arg.buffers = o->buffers;
+        }
+    }
+    for (int i = 0; i < b->n_out; i++) {
+        operand *o = &b->out[i];
+        o->meta = out[i];
+        lay(o, s);
+        if (s->accumulate) /* something to add to */
+            for (int64_t r = 0; r < o->arg.rows; r++)
+                for (int64_t c = 0; c < o->arg.cols; c++)
+                    ((at_real *)o->memory)[r * o->arg.pitch + c] = (at_real)(0.25 * (double)((r + c) % 5));
+        b->problem.out[i] = out[i];
+        b->problem.out_dtype[i] = o->arg.dtype;
+    }
+    return true;
+}
+
+static void teardown(bench *b)
+{
+    for (int i = 0; i < AT_MAX_IN; i++) free(b->in[i].memory), free(b->in[i].before);
+    for (int i = 0; i < AT_MAX_OUT; i++) free(b->out[i].memory), free(b->out[i].before);
+}
+
+static at_status call(bench *b, const setting *s, at_run_fn run, const at_need *need)
+{
+    at_call c = {.param = b->k->param, .threads = s->threads, .key = at_rng_make(3, 5, 7)};
+    void *memory[AT_MAX_PREPARED + 2] = {0};
+    for (int i = 0; i < AT_MAX_IN; i++) c.in[i] = b->in[i].arg;
+    for (int i = 0; i < b->n_out; i++) {
+        c.out[i] = b->out[i].arg;
+        if (i == s->skip_out) c.out[i].data = NULL;
+        if (s->accumulate) c.accumulate |= 1u << i;
+    }
+    at_status status = AT_OK;
+    const size_t stride = (need->thread_scratch + 63) / 64 * 64;
+    memory[0] = aligned_alloc(64, (need->scratch + 127) / 64 * 64);
+    memory[1] = aligned_alloc(64, stride * (size_t)s->threads + 64);
+    fill_sentinel(memory[0], need->scratch);
+    fill_sentinel(memory[1], stride * (size_t)s->threads);
+    c.scratch = memory[0];
+    c.thread_scratch = memory[1];
+    c.thread_stride = stride;
+    for (int k = 0; k < need->n_prepared && status == AT_OK; k++) {
+        memory[2 + k] = aligned_alloc(64, (need->prepared[k].bytes + 127) / 64 * 64);
+        fill_sentinel(memory[2 + k], need->prepared[k].bytes);
+        at_call p = c;
+        p.prepared[0] = memory[2 + k];
+        status = need->prepared[k].prepare(&p);
+    }
+    for (int k = 0; k < need->n_prepared; k++) c.prepared[k] = memory[2 + k];
+    if (status == AT_OK) status = run(&c);
+    for (int i = 0; i < AT_COUNT(memory); i++) free(memory[i]);
+    return status;
+}
+
+/* Everything of an operand's memory that is not a current element must be as it was. */
+static bool is_surroundings_intact(const operand *o)
+{
+    const size_t e = element(&o->meta);
+    const char *m = o->memory;
+    const size_t total = o->bytes / e;
+    for (size_t i = 0; i < total; i++) {
+        const int64_t row = (int64_t)i / o->arg.pitch, col = (int64_t)i % o->arg.pitch;
+        if (row < o->arg.rows && col < o->arg.cols) continue;
+        for (size_t w = 0; w < e; w += 4)
+            if (memcmp(m + i * e + w, &SENTINEL, 4) != 0) return false;
+    }
+    return true;
+}
+
+static void check_memory(const bench *b, const setting *s, at_report *r)
+{
+    for (int i = 0; i < b->op->n_in; i++) {
+        if (!b->in[i].memory || b->op->updates >> i & 1) continue;
+        at_report_check(r, memcmp(b->in[i].memory, b->in[i].before, b->in[i].bytes) == 0, "input %d was written", i);
+    }
+    for (int i = 0; i < b->n_out; i++)
+        if (i != s->skip_out)
+            at_report_check(r, is_surroundings_intact(&b->out[i]), "output %d: written outside its %lld rows x %lld columns",
+                            i, (long long)b->out[i].arg.rows, (long long)b->out[i].arg.cols);
+}
+
+/* Results of one run, dense: outputs, then overwritten states. */
+typedef struct results {
+    char *data[AT_MAX_OUT + AT_MAX_IN];
+    int64_t count[AT_MAX_OUT + AT_MAX_IN], cols[AT_MAX_OUT + AT_MAX_IN];
+    bool by_row[AT_MAX_OUT + AT_MAX_IN];
+    int n;
+} results;
+
+static void keep(results *out, const operand *o)
+{
+    const size_t e = element(&o->meta);
+    out->count[out->n] = o->arg.rows * o->arg.cols;
+    out->cols[out->n] = o->arg.cols;
+    out->by_row[out->n] = o->meta.extent != NULL;
+    out->data[out->n] = calloc((size_t)out->count[out->n] + 1, e);
+    get_dense(o, out->data[out->n++]);
+}
+
+static void drop(results *x)
+{
+    for (int i = 0; i < x->n; i++) free(x->data[i]);
+    memset(x, 0, sizeof *x);
+}
+
+static at_need need_of(const at_op *op, const at_kernel *k, const at_problem *p)
+{
+    at_need need = {0};
+    if (k && k->need) k->need(p, &need);
+    if (!k && op->ref_need) op->ref_need(p, &need);
+    return need;
+}
+
+/* Run once; false when the kernel refuses the case. */
+static bool run_once(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel, const setting *s,
+                     results *out, at_report *r)
+{
+    bench b = {.ctx = ctx, .op = op, .k = k};
+    memset(out, 0, sizeof *out);
+    if (!setup(&b, s)) {
+        at_report_check(r, false, "infer refuses the case: %s", at_last_error(ctx));
+        at_clear_error(ctx);
+        teardown(&b);
+        return false;
+    }
+    char reason[AT_REASON] = "";
+    bool supported = !kernel || (kernel->isa <= ctx->isa && (!kernel->supports || kernel->supports(&b.problem, reason)));
+    if (supported) {
+        const at_need need = need_of(op, kernel, &b.problem);
+        const at_status status = call(&b, s, kernel ? kernel->run : op->ref, &need);
+        at_report_check(r, status == AT_OK, "status %s", at_status_name(status));
+        check_memory(&b, s, r);
+        for (int i = 0; i < b.n_out; i++)
+            if (i != s->skip_out) keep(out, &b.out[i]);
+        for (int i = 0; i < op->n_in; i++)
+            if (op->updates >> i & 1) keep(out, &b.in[i]);
+    }
+    teardown(&b);
+    return supported;
+}
+
+static void compare(const results *got, const results *want, double tol, bool bits, at_report *r)
+{
+    for (int i = 0; i < got->n; i++) {
+        char what[32];
+        snprintf(what, sizeof what, "result %d", i);
+        if (bits) at_report_same(r, what, got->data[i], want->data[i], (size_t)got->count[i] * sizeof(at_real));
+        else at_report_close(r, what, (at_real *)got->data[i], (at_real *)want->data[i], got->count[i], tol);
+    }
+}
+
+/* Fewer rows must give the same bits in the rows that remain. */
+static void compare_prefix(const results *few, const results *all, at_report *r)
+{
+    for (int i = 0; i < few->n; i++)
+        if (few->by_row[i])
+            at_report_same(r, "rows that do not depend on later rows", few->data[i], all->data[i],
+                           (size_t)few->count[i] * sizeof(at_real));
+}
+
+static void check_one(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel, at_report *r)
+{
+    const int64_t rows = at_case_rows(op, k);
+    setting s = {.leading = rows, .threads = 1, .skip_out = -1};
+    results ref, got, other;
+    for (int accumulate = 0; accumulate < (op->n_out ? 2 : 1); accumulate++)
+        for (int gap = 0; gap <= 3; gap += 3) {
+            s.accumulate = accumulate;
+            s.gap = gap;
+            s.threads = 1;
+            at_report_at(r, "%s, case %s, %s%s", kernel ? kernel->name : op->name, k->name,
+                         gap ? "pitched" : "gapless", accumulate ? ", accumulate" : "");
+            run_once(ctx, op, k, NULL, &s, &ref, r);
+            if (!run_once(ctx, op, k, kernel, &s, &got, r)) {
+                drop(&ref);
+                return;
+            }
+            compare(&got, &ref, AT_TOL_KERNEL, false, r);
+            for (s.threads = 2; s.threads <= 5; s.threads += 3) {
+                run_once(ctx, op, k, kernel, &s, &other, r);
+                if (!kernel || !kernel->thread_dependent) compare(&other, &got, 0, true, r);
+                drop(&other);
+            }
+            s.threads = 2;
+            if (rows > 1 && op->extent_in) {
+                s.leading = rows - 1;
+                run_once(ctx, op, k, kernel, &s, &other, r);
+                compare_prefix(&other, &got, r);
+                drop(&other);
+                s.leading = rows;
+            }
+            drop(&ref);
+            drop(&got);
+        }
+    s.accumulate = false;
+    s.gap = 0;
+    for (s.skip_out = 0; s.skip_out < op->n_out + op->n_saved && op->n_out + op->n_saved > 1; s.skip_out++) {
+        at_report_at(r, "%s, case %s, output %d unused", kernel ? kernel->name : op->name, k->name, s.skip_out);
+        run_once(ctx, op, k, NULL, &s, &ref, r);
+        run_once(ctx, op, k, kernel, &s, &got, r);
+        compare(&got, &ref, AT_TOL_KERNEL, false, r);
+        drop(&ref);
+        drop(&got);
+    }
+}
+
+void at_check_kernels(at_ctx *ctx, const at_op *op, const at_op_case *k, at_report *r)
+{
+    check_one(ctx, op, k, NULL, r); /* the reference honours accumulate, rows and unused outputs, too */
+    int cursor = 0;
+    const at_kernel *kernel;
+    while ((kernel = at_registry_next(ctx, "kernel", &cursor)))
+        if (kernel->op == op) check_one(ctx, op, k, kernel, r);
+}

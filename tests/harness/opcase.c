@@ -1,0 +1,47 @@
+/* opcase.c: from the data of an op case to inputs. */
+#include "base/rng.h"
+#include "tests/harness/opcheck.h"
+#include "tests/harness/tolerance.h"
+#include <math.h>
+
+int64_t at_case_rows(const at_op *op, const at_op_case *k)
+{
+    for (int i = 0; i < op->n_in; i++)
+        if (op->extent_in >> i & 1 && k->in[i].rank) return k->in[i].dim[0];
+    return 1;
+}
+
+void at_case_metas(const at_op *op, const at_op_case *k, at_extent *extent, at_meta in[AT_MAX_IN])
+{
+    const int64_t rows = at_case_rows(op, k);
+    *extent = (at_extent){"samples", at_max(rows, 1), 0};
+    for (int i = 0; i < op->n_in; i++) {
+        const at_type type = op->int_in >> i & 1 ? AT_INT : op->acc_in >> i & 1 ? AT_ACC : AT_ACT;
+        in[i] = at_meta_of(type, k->in[i].rank, k->in[i].dim);
+        if (!k->in[i].rank || !(op->extent_in >> i & 1)) continue;
+        in[i].extent = extent;
+        if (rows == 0) in[i].dim[0] = 1; /* a maximum is at least one; the run then has none */
+    }
+}
+
+static double away_from_kinks(const at_op_case *k, double x)
+{
+    const double margin = 20 * AT_GRADIENT_STEP;
+    for (int i = 0; i < k->n_kinks; i++)
+        if (fabs(x - k->kinks[i]) < margin) return k->kinks[i] + (x < k->kinks[i] ? -margin : margin);
+    return x;
+}
+
+void at_fill_input(const at_op *op, const at_op_case *k, int i, const at_meta *m, void *out)
+{
+    const at_rng_key key = at_rng_make(7, at_hash_name(op->name), at_hash_name(k->name));
+    const bool unit = k->low == 0 && k->high == 0;
+    double low = unit ? -1.0 : k->low, high = unit ? 1.0 : k->high;
+    if (k->positive >> i & 1) low = 0.5, high = 1.5;
+    const int64_t n = at_meta_max_rows(m) * at_meta_cols(m);
+    for (int64_t e = 0; e < n; e++) {
+        const double u = at_rng_uniform(key, (uint64_t)i, 0, (uint64_t)e);
+        if (m->type == AT_INT) ((int32_t *)out)[e] = (int32_t)(u * k->int_below);
+        else ((at_real *)out)[e] = (at_real)away_from_kinks(k, low + (high - low) * u);
+    }
+}

@@ -1,0 +1,53 @@
+/* report.c: counting checks. */
+#include "tests/harness/report.h"
+#include <math.h>
+#include <stdio.h>
+
+void at_report_at(at_report *r, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(r->where, sizeof r->where, fmt, args);
+    va_end(args);
+}
+
+void at_report_check(at_report *r, bool ok, const char *fmt, ...)
+{
+    r->checks++;
+    if (ok || r->failures++) return;
+    char text[256];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    snprintf(r->first, sizeof r->first, "%s: %s", r->where, text);
+}
+
+void at_report_close(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n, double tol)
+{
+    double scale = 0.0, worst = 0.0;
+    int64_t at = -1;
+    for (int64_t i = 0; i < n; i++)
+        if (isfinite((double)want[i]) && fabs((double)want[i]) > scale) scale = fabs((double)want[i]);
+    for (int64_t i = 0; i < n; i++) {
+        const double g = (double)got[i], w = (double)want[i];
+        if (isnan(w) ? isnan(g) : (!isfinite(w) && g == w)) continue;
+        const double d = fabs(g - w);
+        if (!(d <= worst)) { /* NaN counts as the worst */
+            worst = d;
+            at = i;
+            if (isnan(d)) break;
+        }
+    }
+    at_report_check(r, worst <= tol * scale, "%s: element %lld is %.9g, expected %.9g; difference %.3g, allowed %.3g",
+                    what, (long long)at, at < 0 ? 0.0 : (double)got[at], at < 0 ? 0.0 : (double)want[at], worst,
+                    tol * scale);
+}
+
+void at_report_same(at_report *r, const char *what, const void *got, const void *want, size_t bytes)
+{
+    size_t i = 0;
+    const unsigned char *g = got, *w = want;
+    while (i < bytes && g[i] == w[i]) i++;
+    at_report_check(r, i == bytes, "%s: bits differ from byte %zu on", what, i);
+}

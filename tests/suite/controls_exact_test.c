@@ -1,0 +1,112 @@
+/* controls_exact_test.c: negative controls: each plants a defect and expects the checks to turn red. A suite in which these
+ * pass can fail. The defects are kernels and ops added to the test's own context. */
+#include "engine/rows.h"
+#include "ops/relu6/relu6.h"
+#include "tests/harness/opcheck.h"
+#include "tests/harness/test.h"
+#include <math.h>
+
+static void expect_red(at_ctx *ctx, const at_op *op, const char *part)
+{
+    at_report r = {0};
+    for (const at_op_case *k = op->cases; k->name; k++) at_check_kernels(ctx, op, k, &r);
+    if (r.failures == 0) fail_msg("the defect was not seen in %d checks", r.checks);
+    if (!strstr(r.first, part)) fail_msg("seen as \"%s\", expected \"%s\"", r.first, part);
+    at_test_done(ctx);
+}
+
+static at_status flipped_sign(const at_call *c)
+{
+    at_status s = at_op_relu6_dx.ref(c);
+    for (int64_t m = 0; m < c->out[0].rows; m++)
+        for (int64_t i = 0; i < c->out[0].cols; i++) at_out_row(c, 0, m)[i] *= -1;
+    return s;
+}
+
+AT_TEST(test_controls__a_flipped_sign_is_seen)
+{
+    at_ctx *ctx = at_test_ctx();
+    const at_kernel k = {.name = "relu6_dx.flipped", .op = &at_op_relu6_dx, .run = flipped_sign};
+    at_expect_ok(ctx, at_ctx_add(ctx, "kernel", &k));
+    expect_red(ctx, &at_op_relu6_dx, "relu6_dx.flipped");
+}
+
+static at_status skips_last_row(const at_call *c)
+{
+    at_call fewer = *c;
+    for (int i = 0; i < AT_MAX_IN; i++) fewer.in[i].rows--;
+    fewer.out[0].rows--;
+    return at_op_relu6.ref(&fewer);
+}
+
+AT_TEST(test_controls__a_skipped_row_is_seen)
+{
+    at_ctx *ctx = at_test_ctx();
+    const at_kernel k = {.name = "relu6.skips", .op = &at_op_relu6, .run = skips_last_row};
+    at_expect_ok(ctx, at_ctx_add(ctx, "kernel", &k));
+    expect_red(ctx, &at_op_relu6, "relu6.skips");
+}
+
+static at_status ignores_accumulate(const at_call *c)
+{
+    at_call plain = *c;
+    plain.accumulate = 0;
+    return at_op_relu6.ref(&plain);
+}
+
+AT_TEST(test_controls__an_ignored_accumulate_is_seen)
+{
+    at_ctx *ctx = at_test_ctx();
+    const at_kernel k = {.name = "relu6.overwrites", .op = &at_op_relu6, .run = ignores_accumulate};
+    at_expect_ok(ctx, at_ctx_add(ctx, "kernel", &k));
+    expect_red(ctx, &at_op_relu6, "accumulate");
+}
+
+static at_status writes_nan(const at_call *c)
+{
+    const at_status s = at_op_relu6.ref(c);
+    if (c->out[0].rows > 0) at_out_row(c, 0, 0)[0] = (at_real)NAN;
+    return s;
+}
+
+AT_TEST(test_controls__a_nan_is_seen)
+{
+    at_ctx *ctx = at_test_ctx();
+    const at_kernel k = {.name = "relu6.nan", .op = &at_op_relu6, .run = writes_nan};
+    at_expect_ok(ctx, at_ctx_add(ctx, "kernel", &k));
+    expect_red(ctx, &at_op_relu6, "relu6.nan");
+}
+
+static at_status writes_beyond(const at_call *c)
+{
+    const at_status s = at_op_relu6.ref(c);
+    at_out_row(c, 0, c->out[0].rows)[0] = 1;
+    return s;
+}
+
+AT_TEST(test_controls__a_write_beyond_the_rows_is_seen)
+{
+    at_ctx *ctx = at_test_ctx();
+    const at_kernel k = {.name = "relu6.beyond", .op = &at_op_relu6, .run = writes_beyond};
+    at_expect_ok(ctx, at_ctx_add(ctx, "kernel", &k));
+    expect_red(ctx, &at_op_relu6, "outside");
+}
+
+/* An op whose gradient has the wrong sign must fail the gradient check (double library). */
+static void wrong_grad(at_graph *g, const at_node *n, at_value *const *dy, at_value **dx)
+{
+    (void)n;
+    if (dx[0]) dx[0] = dy[0]; /* passes everything, clipped or not */
+}
+
+AT_TEST(test_controls__a_wrong_gradient_is_seen)
+{
+    if (sizeof(at_real) != sizeof(double)) return;
+    at_ctx *ctx = at_test_ctx();
+    at_op op = at_op_relu6;
+    op.grad = wrong_grad;
+    at_report r = {0};
+    at_check_gradient(ctx, &op, op.cases, &r);
+    assert_true(r.failures > 0);
+    at_test_done(ctx);
+}

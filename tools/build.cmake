@@ -1,0 +1,103 @@
+# build.cmake: the functions of the build.
+
+set(AT_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wdouble-promotion
+    -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wwrite-strings -Wformat=2 -Werror=format-security)
+if(AT_WERROR)
+    list(APPEND AT_WARNINGS -Werror)
+endif()
+
+# Instruction sets of *_simd.c files on this processor family.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    set(AT_ISAS base avx2 avx512)
+else()
+    set(AT_ISAS base)
+endif()
+set(AT_FLAGS_base "")
+set(AT_FLAGS_avx2 -mavx2 -mfma -mf16c)
+set(AT_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512)
+
+# Files below FOLDER (and below the same folder of AT_EXTRA) that match, found again at each build.
+function(at_sources out folder pattern)
+    set(found "")
+    foreach(root IN ITEMS "${CMAKE_SOURCE_DIR}" "${AT_EXTRA}")
+        if(root)
+            file(GLOB_RECURSE here CONFIGURE_DEPENDS "${root}/${folder}/${pattern}")
+            list(APPEND found ${here})
+        endif()
+    endforeach()
+    list(SORT found)
+    set(${out} "${found}" PARENT_SCOPE)
+endfunction()
+
+function(at_flags target)
+    target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
+    target_compile_options(${target} PRIVATE ${AT_WARNINGS} -fno-math-errno -fno-trapping-math)
+    if(AT_SANITIZE)
+        target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=all
+                               -fno-omit-frame-pointer)
+        target_link_options(${target} PRIVATE -fsanitize=address,undefined)
+    endif()
+endfunction()
+
+function(at_include_dirs target)
+    target_include_directories(${target} PRIVATE include src ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
+    if(AT_EXTRA)
+        target_include_directories(${target} PRIVATE ${AT_EXTRA}/src)
+    endif()
+endfunction()
+
+# A generated file that is rewritten only when what it lists changes.
+function(at_generate out mode sources)
+    string(REPLACE ";" "|" listed "${sources}")
+    string(REPLACE ";" "|" isas "${AT_ISAS}")
+    add_custom_command(OUTPUT ${out}.stamp BYPRODUCTS ${out}
+        COMMAND ${CMAKE_COMMAND} -DMODE=${mode} "-DSOURCES=${listed}" "-DISAS=${isas}" -DOUT=${out}
+                -DROOT=${CMAKE_SOURCE_DIR} -P ${CMAKE_SOURCE_DIR}/tools/registry.cmake
+        COMMAND ${CMAKE_COMMAND} -E touch ${out}.stamp
+        DEPENDS ${sources} ${CMAKE_SOURCE_DIR}/tools/registry.cmake VERBATIM)
+endfunction()
+
+# at_library(name REAL float|double LIBRARY files KERNELS files SIMD files)
+function(at_library name)
+    cmake_parse_arguments(A "" "REAL" "LIBRARY;KERNELS;SIMD" ${ARGN})
+    set(registry ${CMAKE_BINARY_DIR}/generated/${name}_registry.c)
+    at_generate(${registry} registry "${A_LIBRARY};${A_KERNELS};${A_SIMD}")
+    set(objects "")
+    foreach(isa IN LISTS AT_ISAS)
+        if(A_SIMD)
+            add_library(${name}_${isa} OBJECT ${A_SIMD})
+            at_flags(${name}_${isa})
+            at_include_dirs(${name}_${isa})
+            target_compile_definitions(${name}_${isa} PRIVATE AT_SIMD_ISA=${isa})
+            target_compile_options(${name}_${isa} PRIVATE ${AT_FLAGS_${isa}} -ffp-contract=fast)
+            list(APPEND objects $<TARGET_OBJECTS:${name}_${isa}>)
+        endif()
+    endforeach()
+    add_library(${name} STATIC ${A_LIBRARY} ${A_KERNELS} ${registry} ${registry}.stamp ${objects})
+    at_flags(${name})
+    at_include_dirs(${name})
+    target_include_directories(${name} INTERFACE ${CMAKE_SOURCE_DIR}/include)
+    if(A_REAL STREQUAL "double")
+        target_compile_definitions(${name} PUBLIC AT_REAL_IS_DOUBLE)
+    endif()
+    target_compile_options(${name} PRIVATE -ffp-contract=off) # references: what is written is what is computed
+    set_source_files_properties(${A_KERNELS} PROPERTIES COMPILE_OPTIONS -ffp-contract=fast)
+    set_source_files_properties(${CMAKE_SOURCE_DIR}/src/base/pool.c PROPERTIES COMPILE_OPTIONS -fopenmp)
+    target_link_libraries(${name} PUBLIC OpenMP::OpenMP_C Threads::Threads m PkgConfig::DEPS)
+endfunction()
+
+# at_test_program(name library harness... TESTS files)
+function(at_test_program name library)
+    cmake_parse_arguments(A "" "" "TESTS" ${ARGN})
+    set(list ${CMAKE_BINARY_DIR}/generated/${name}_list.c)
+    at_generate(${list} tests "${A_TESTS}")
+    add_executable(${name} ${A_UNPARSED_ARGUMENTS} ${A_TESTS} ${list} ${list}.stamp)
+    at_flags(${name})
+    at_include_dirs(${name})
+    target_compile_definitions(${name} PRIVATE AT_SOURCE_DIR="${CMAKE_SOURCE_DIR}" AT_BUILD_DIR="${CMAKE_BINARY_DIR}")
+    target_link_libraries(${name} PRIVATE ${library} PkgConfig::CMOCKA)
+    foreach(file IN LISTS A_TESTS)
+        file(RELATIVE_PATH test "${CMAKE_SOURCE_DIR}" "${file}")
+        add_test(NAME ${name}:${test} COMMAND ${name} ${test})
+    endforeach()
+endfunction()
