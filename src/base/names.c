@@ -1,4 +1,4 @@
-/* text.c: small string helpers: edit distance, glob match, name hash. */
+/* names.c: names: edit distance, glob match, name hash. */
 #include "base/base.h"
 
 int at_edit_distance(const char *a, const char *b, int limit)
