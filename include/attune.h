@@ -2,9 +2,11 @@
  *
  * Conventions
  *  - Every function that can fail returns at_status; AT_OK is 0, failures are negative. The text that says
- *    what was expected, what was found, where, and what to do is at_last_error(ctx) until at_clear_error(ctx).
+ *    what was expected, what was found, where, and what to do is at_last_error(ctx) until
+ * at_clear_error(ctx).
  *  - Out-parameters come first and are untouched (or NULL) on failure.
- *  - create/destroy: heap objects owned by the caller. get: borrowed, valid as long as the object it came from.
+ *  - create/destroy: heap objects owned by the caller. get: borrowed, valid as long as the object it came
+ * from.
  *  - A context and everything made from it belong to one thread at a time.
  *  - The library never prints, exits, aborts, catches signals, or opens a network connection. */
 #ifndef ATTUNE_H

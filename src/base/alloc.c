@@ -1,4 +1,5 @@
-/* alloc.c: counted host memory, arenas, tensor blocks. The only file that calls malloc, free and mmap for memory. */
+/* alloc.c: counted host memory, arenas, tensor blocks. The only file that calls malloc, free and mmap for
+ * memory. */
 #include "base/alloc.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -10,7 +10,8 @@
 
 /* Zeroed memory, or NULL with AT_E_NOMEM recorded in ctx. size 0 gives a valid pointer. */
 void *at_alloc(at_ctx *ctx, size_t size);
-void *at_realloc(at_ctx *ctx, void *old, size_t old_size, size_t new_size); /* the new part is zeroed; old survives failure */
+void *at_realloc(at_ctx *ctx, void *old, size_t old_size,
+                 size_t new_size); /* the new part is zeroed; old survives failure */
 char *at_strdup(at_ctx *ctx, const char *text);
 void at_free(at_ctx *ctx, void *p);
 

@@ -88,7 +88,8 @@ const void *at_registry_next(const at_ctx *ctx, const char *kind, int *cursor);
 /* The descriptor of a kind with this name, or NULL. */
 const void *at_registry_find(const at_ctx *ctx, const char *kind, const char *name);
 
-/* Among the names of a kind the one nearest to `name` (edit distance), for "did you mean"; NULL if none is near. */
+/* Among the names of a kind the one nearest to `name` (edit distance), for "did you mean"; NULL if none is
+ * near. */
 const char *at_registry_nearest(const at_ctx *ctx, const char *kind, const char *name);
 
 void at_log(at_ctx *ctx, at_log_level level, const char *fmt, ...) AT_PRINTF(3, 4);
@@ -139,7 +140,8 @@ static inline int64_t at_round_up(int64_t a, int64_t multiple)
 /* Edit distance (Levenshtein), capped at `limit` + 1. */
 int at_edit_distance(const char *a, const char *b, int limit);
 
-/* Shell-like match of a whole name: '*' any run, '?' one character, "[ab]" one of; nothing is special about '.' or '/'. */
+/* Shell-like match of a whole name: '*' any run, '?' one character, "[ab]" one of; nothing is special about
+ * '.' or '/'. */
 bool at_glob_match(const char *pattern, const char *name);
 
 /* 64-bit FNV-1a of a string: site keys, hash tables. Not for content. */

@@ -11,7 +11,8 @@ const char *at_status_name(at_status status)
 {
     switch (status) {
 #define X(id, value, name, meaning)                                                                          \
-    case id: return name;
+    case id:                                                                                                 \
+        return name;
         AT_STATUS_LIST(X)
 #undef X
     }

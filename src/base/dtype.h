@@ -1,4 +1,5 @@
-/* dtype.h: element types as files and memory know them, and conversion to and from float and double. Layer: base. */
+/* dtype.h: element types as files and memory know them, and conversion to and from float and double. Layer:
+ * base. */
 #ifndef AT_DTYPE_H
 #define AT_DTYPE_H
 
@@ -73,7 +74,7 @@ static inline uint16_t at_f32_to_f16(float f)
     const uint32_t magnitude = bits & 0x7fffffffu;
     if (magnitude > 0x7f800000u) return sign | 0x7e00;
     if (magnitude >= 0x477ff000u) return sign | 0x7c00; /* rounds to 65536 or more */
-    if (magnitude < 0x38800000u) {                       /* subnormal: let the FPU round to a multiple of 2^-24 */
+    if (magnitude < 0x38800000u) { /* subnormal: let the FPU round to a multiple of 2^-24 */
         float scaled;
         memcpy(&scaled, &magnitude, sizeof scaled);
         scaled = scaled + 0.5f; /* 0.5 + k * 2^-24 holds exactly the wanted bits */

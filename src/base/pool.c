@@ -1,4 +1,5 @@
-/* pool.c: parallel_for over OpenMP, the runtime that vendor libraries share with us. The only file that knows it. */
+/* pool.c: parallel_for over OpenMP, the runtime that vendor libraries share with us. The only file that knows
+ * it. */
 #include "base/pool.h"
 #include <sched.h>
 #ifdef _OPENMP

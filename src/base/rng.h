@@ -32,7 +32,8 @@ static inline double at_rng_uniform(at_rng_key key, uint64_t sample, uint32_t oc
 /* Standard normal (Box-Muller, one of the pair), double precision. */
 double at_rng_normal(at_rng_key key, uint64_t sample, uint32_t occurrence, uint64_t index);
 
-/* Uniform integer in [0, n), n <= 2^32, unbiased enough for shuffles (multiply-shift, bias below n / 2^64). */
+/* Uniform integer in [0, n), n <= 2^32, unbiased enough for shuffles (multiply-shift, bias below n / 2^64).
+ */
 uint64_t at_rng_below(at_rng_key key, uint64_t sample, uint32_t occurrence, uint64_t index, uint64_t n);
 
 #endif

@@ -1,6 +1,7 @@
 /* simd.h: vectors of float for kernels that are written once and compiled for each instruction set.
- * A file NAME_simd.c is compiled once per level (-DAT_SIMD_ISA=avx512 ...); AT_SIMD(symbol) gives its symbols a
- * suffix of their own. GCC vector types carry the arithmetic; only loads of partial vectors differ. Layer: base. */
+ * A file NAME_simd.c is compiled once per level (-DAT_SIMD_ISA=avx512 ...); AT_SIMD(symbol) gives its symbols
+ * a suffix of their own. GCC vector types carry the arithmetic; only loads of partial vectors differ. Layer:
+ * base. */
 #ifndef AT_SIMD_H
 #define AT_SIMD_H
 

@@ -1,11 +1,15 @@
-/* choose.c: which kernel runs a node: the highest static score among those that support it, the reference last. */
+/* choose.c: which kernel runs a node: the highest static score among those that support it, the reference
+ * last. */
 #include "engine/plan_internal.h"
 #include <stdio.h>
 
 void at__describe_problem(const at_plan *p, const at_node *n, at_problem *out)
 {
-    *out = (at_problem){
-        .op = n->op, .param = n->param, .mode = p->graph->mode, .isa = p->ctx->isa, .threads = p->ctx->threads};
+    *out = (at_problem){.op = n->op,
+                        .param = n->param,
+                        .mode = p->graph->mode,
+                        .isa = p->ctx->isa,
+                        .threads = p->ctx->threads};
     for (int i = 0; i < n->n_in; i++) {
         if (!n->in[i]) continue;
         out->in[i] = n->in[i]->meta;
@@ -44,7 +48,8 @@ static bool is_variant(const at_kernel *k, const char *variant)
     return dot && strcmp(dot + 1, variant) == 0;
 }
 
-/* Walk the candidates of an op, best first is not needed: the registry is small. text, when given, gets a line each. */
+/* Walk the candidates of an op, best first is not needed: the registry is small. text, when given, gets a
+ * line each. */
 static const at_kernel *best(const at_plan *p, const at_problem *problem, char *text, size_t size)
 {
     const char *policy = p->options.kernels ? p->options.kernels : "auto";
@@ -60,7 +65,7 @@ static const at_kernel *best(const at_plan *p, const at_problem *problem, char *
         const int score = ok ? score_of(k, problem) : 0;
         if (text && used < size)
             used += (size_t)(ok ? snprintf(text + used, size - used, "%s: score %d\n", k->name, score)
-                              : snprintf(text + used, size - used, "%s: refused, %s\n", k->name, reason));
+                                : snprintf(text + used, size - used, "%s: refused, %s\n", k->name, reason));
         const bool eligible = ok && (automatic || is_variant(k, policy));
         if (eligible && score > winner_score) {
             winner = k;
@@ -70,7 +75,8 @@ static const at_kernel *best(const at_plan *p, const at_problem *problem, char *
     return winner;
 }
 
-at_status at__choose_kernel(const at_plan *p, const at_node *n, const at_problem *problem, const at_kernel **out)
+at_status at__choose_kernel(const at_plan *p, const at_node *n, const at_problem *problem,
+                            const at_kernel **out)
 {
     char text[512] = "", where[192];
     *out = best(p, problem, text, sizeof text);
@@ -78,8 +84,8 @@ at_status at__choose_kernel(const at_plan *p, const at_node *n, const at_problem
     AT_REQUIRE(p->ctx, n->op->ref, AT_E_UNSUPPORTED, "%s: no kernel fits: %s", at_node_text(where, n), text);
     const bool strict = p->options.kernels && strcmp(p->options.kernels, "strict") == 0;
     AT_REQUIRE(p->ctx, !strict || n->op->updates, AT_E_UNSUPPORTED,
-               "%s: only the reference can run this, and kernels=strict refuses it: %s", at_node_text(where, n),
-               *text ? text : "no other kernel exists");
+               "%s: only the reference can run this, and kernels=strict refuses it: %s",
+               at_node_text(where, n), *text ? text : "no other kernel exists");
     return AT_OK;
 }
 

@@ -24,8 +24,8 @@ typedef struct at_device_kind {
     /* Rows of `width` bytes. upload: host memory may be reused at once. download: valid after sync. */
     void (*upload)(at_device *d, void *to, size_t to_pitch, const void *from, size_t from_pitch, size_t width,
                    int64_t rows);
-    void (*download)(at_device *d, void *to, size_t to_pitch, const void *from, size_t from_pitch, size_t width,
-                     int64_t rows);
+    void (*download)(at_device *d, void *to, size_t to_pitch, const void *from, size_t from_pitch,
+                     size_t width, int64_t rows);
     void (*launch)(at_device *d, at_run_fn run, const at_call *call); /* the call is copied */
     at_status (*sync)(at_device *d); /* the first failure since the last sync, by order of work */
 } at_device_kind;

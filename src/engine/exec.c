@@ -1,5 +1,5 @@
-/* exec.c: running a plan: rows of this step, keys, prepared operands, launches. Allocates nothing, waits for nothing
- * but in at_plan_sync and at_plan_find_nonfinite. */
+/* exec.c: running a plan: rows of this step, keys, prepared operands, launches. Allocates nothing, waits for
+ * nothing but in at_plan_sync and at_plan_find_nonfinite. */
 #include "engine/plan_internal.h"
 #include "engine/view.h"
 #include <math.h>
@@ -72,7 +72,8 @@ static void set_pass(at_step_node *s, const at_pass *pass)
         if (t && t->role == AT_RUNNING && t->pending.data && n->phase == AT_PASS)
             s->call.in[i].data = pass->micro ? t->pending.data : t->buffer[0].data;
     }
-    for (int o = 0; o < n->op->n_out + n->op->n_saved; o++) set_rows(&s->call.out[o], &n->out[o]->meta, pass->extents);
+    for (int o = 0; o < n->op->n_out + n->op->n_saved; o++)
+        set_rows(&s->call.out[o], &n->out[o]->meta, pass->extents);
     s->call.accumulate = s->accumulate | (pass->micro ? s->accumulate_later : 0);
     if (n->op->stochastic) {
         s->call.key = at_rng_make(pass->seed, at_hash_name(n->site), pass->attempt);
@@ -125,8 +126,8 @@ void at_plan_fetch(at_plan *p, const at_value *v, void *host)
     const size_t size = at_dtype_size(at->dtype), width = (size_t)at_meta_cols(&v->meta) * size;
     const int64_t extent = v->meta.extent ? p->extents[v->meta.extent->index] : 0;
     const int64_t rows = at_meta_rows_at(&v->meta, at_meta_leading(&v->meta, extent));
-    const char *data = v->state && !v->node ? v->state->buffer[0].data
-                                            : (char *)at->data + (size_t)at->columns * size;
+    const char *data =
+        v->state && !v->node ? v->state->buffer[0].data : (char *)at->data + (size_t)at->columns * size;
     p->device->kind->download(p->device, host, width, data, (size_t)at->pitch * size, width, rows);
 }
 

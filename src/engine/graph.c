@@ -92,8 +92,10 @@ void at_graph_site(at_graph *g, const char *fmt, ...)
     va_end(args);
     if (strcmp(text, g->site) == 0) return;
     char *copy = at_arena_strdup(&g->arena, text);
-    if (copy) g->site = copy;
-    else stick(g, AT_E_NOMEM);
+    if (copy)
+        g->site = copy;
+    else
+        stick(g, AT_E_NOMEM);
 }
 
 void at_graph_commit(at_graph *g)
@@ -123,7 +125,8 @@ static at_value *new_value(at_graph *g, const at_meta *meta)
     return v;
 }
 
-at_value *at_input(at_graph *g, const char *name, at_type type, const at_extent *extent, int rank, const int64_t *dim)
+at_value *at_input(at_graph *g, const char *name, at_type type, const at_extent *extent, int rank,
+                   const int64_t *dim)
 {
     at_meta m = at_meta_of(type, rank, dim);
     m.extent = extent;
@@ -144,7 +147,8 @@ at_value *at_read(at_graph *g, at_state *state)
     }
     for (int i = 0; i < g->n_values; i++)
         if (g->values[i]->state == state && !g->values[i]->node) return g->values[i];
-    at_meta m = state->shape.rank ? at_meta_of(AT_ACC, state->shape.rank, state->shape.dim) : at_meta_vector(AT_ACC, 1);
+    at_meta m = state->shape.rank ? at_meta_of(AT_ACC, state->shape.rank, state->shape.dim)
+                                  : at_meta_vector(AT_ACC, 1);
     m.type = state->role == AT_CACHE ? AT_ACT : AT_ACC;
     at_value *v = new_value(g, &m);
     v->state = state;
@@ -160,8 +164,8 @@ static const char *const type_names[] = {"act", "acc", "int"};
 /* Inputs present, of the right kind, states where the op overwrites them. */
 static at_status check_inputs(at_graph *g, const at_op *op, at_value *const *in, int n_in)
 {
-    AT_REQUIRE(g->ctx, n_in <= op->n_in && n_in <= AT_MAX_IN, AT_E_ARG, "%s: %d inputs given, takes %d", op->name,
-               n_in, op->n_in);
+    AT_REQUIRE(g->ctx, n_in <= op->n_in && n_in <= AT_MAX_IN, AT_E_ARG, "%s: %d inputs given, takes %d",
+               op->name, n_in, op->n_in);
     for (int i = 0; i < op->n_in; i++) {
         const at_value *v = i < n_in ? in[i] : NULL;
         if (!v) {
@@ -173,7 +177,8 @@ static at_status check_inputs(at_graph *g, const at_op *op, at_value *const *in,
         AT_REQUIRE(g->ctx, either || v->meta.type == wanted, AT_E_DTYPE,
                    "%s: input %d is %s, must be %s (casts are ops)", op->name, i, type_names[v->meta.type],
                    type_names[wanted]);
-        AT_REQUIRE(g->ctx, !(op->updates >> i & 1) || v->state, AT_E_ARG, "%s: input %d must be a state", op->name, i);
+        AT_REQUIRE(g->ctx, !(op->updates >> i & 1) || v->state, AT_E_ARG, "%s: input %d must be a state",
+                   op->name, i);
     }
     return AT_OK;
 }
@@ -199,14 +204,16 @@ at_node *at_apply(at_graph *g, const at_op *op, const void *param, at_value *con
     int64_t count;
     for (int i = 0; s == AT_OK && i < op->n_out + op->n_saved; i++)
         if (!at_shape_count(&count, out_meta[i].rank, out_meta[i].dim))
-            s = at_fail(g->ctx, AT_E_SHAPE, "%s: the element count of output %d does not fit 64 bits", op->name, i);
+            s = at_fail(g->ctx, AT_E_SHAPE, "%s: the element count of output %d does not fit 64 bits",
+                        op->name, i);
     if (s != AT_OK) {
         stick(g, s);
         return g->error_node;
     }
     at_node *n = graph_alloc(g, sizeof *n);
     void *p = op->param_size ? graph_alloc(g, op->param_size) : NULL;
-    if (!n || (op->param_size && !p) || !grow(g, (void **)&g->nodes, g->n_nodes, &g->cap_nodes, sizeof *g->nodes))
+    if (!n || (op->param_size && !p) ||
+        !grow(g, (void **)&g->nodes, g->n_nodes, &g->cap_nodes, sizeof *g->nodes))
         return g->error_node;
     if (p) memcpy(p, param, op->param_size);
     *n = (at_node){.op = op, .param = p, .site = g->site, .phase = g->phase, .n_in = n_in, .id = g->n_nodes};
@@ -252,7 +259,8 @@ static bool claim_target(at_graph *g, at_value *v, at_target target, const char 
 void at_assign(at_graph *g, at_state *state, at_value *value)
 {
     if (!claim_target(g, value, AT_TARGET_PENDING, "assign")) return;
-    if (state->role != AT_RUNNING) at_graph_fail(g, AT_E_STATE, "assign: %s is not a running state", state->name);
+    if (state->role != AT_RUNNING)
+        at_graph_fail(g, AT_E_STATE, "assign: %s is not a running state", state->name);
     value->target_state = state;
 }
 

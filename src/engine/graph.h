@@ -1,5 +1,6 @@
-/* graph.h: building a graph. Builder calls append nodes and run nothing; the first mistake sticks and is reported
- * by at_graph_finish with the name of its site, so that model code has no error branches. Layer: engine.
+/* graph.h: building a graph. Builder calls append nodes and run nothing; the first mistake sticks and is
+ * reported by at_graph_finish with the name of its site, so that model code has no error branches. Layer:
+ * engine.
  *
  * A graph is built for one mode. Phases: nodes are appended to the pass (run k times a step) until
  * at_graph_commit, then to the commit (run once). */
@@ -24,11 +25,11 @@ typedef enum at_target {
 
 struct at_value {
     at_meta meta;
-    at_node *node;  /* producer; NULL: graph input or state */
-    int index;      /* which output of node */
-    at_state *state; /* a state read */
+    at_node *node;    /* producer; NULL: graph input or state */
+    int index;        /* which output of node */
+    at_state *state;  /* a state read */
     const char *name; /* inputs */
-    at_value *onto;  /* the node adds to this value's memory: value = onto + result */
+    at_value *onto;   /* the node adds to this value's memory: value = onto + result */
     at_target target;
     at_state *target_state;
     bool needs_grad, want_grad;
@@ -85,9 +86,11 @@ void at_graph_commit(at_graph *g);
 const at_extent *at_graph_extent(at_graph *g, const char *name, int64_t max);
 
 /* An input that the step fills. extent: of dim[0], whose maximum is extent->max * dim[0]; NULL = constant. */
-at_value *at_input(at_graph *g, const char *name, at_type type, const at_extent *extent, int rank, const int64_t *dim);
+at_value *at_input(at_graph *g, const char *name, at_type type, const at_extent *extent, int rank,
+                   const int64_t *dim);
 
-/* The value of a state at the start of the step (running states: as of the previous micro pass). One value per state. */
+/* The value of a state at the start of the step (running states: as of the previous micro pass). One value
+ * per state. */
 at_value *at_read(at_graph *g, at_state *state);
 
 /* Append a node. in[i] may be NULL where the op allows it. Never returns NULL. */
@@ -102,8 +105,8 @@ at_node *at_apply(at_graph *g, const at_op *op, const void *param, at_value *con
     at_apply((g), (op), (param), (at_value *const[]){__VA_ARGS__},                                           \
              (int)(sizeof((at_value *const[]){__VA_ARGS__}) / sizeof(at_value *)))
 
-/* Views: the same memory under another shape. at_reshape regroups the leading dimensions or splits the last one
- * (dim[0] = 0 stands for what the extent leaves); at_columns takes `count` columns from `first`. */
+/* Views: the same memory under another shape. at_reshape regroups the leading dimensions or splits the last
+ * one (dim[0] = 0 stands for what the extent leaves); at_columns takes `count` columns from `first`. */
 at_value *at_reshape(at_graph *g, at_value *x, int rank, const int64_t *dim);
 at_value *at_columns(at_graph *g, at_value *x, int64_t first, int64_t count);
 
@@ -113,13 +116,14 @@ void at_assign(at_graph *g, at_state *state, at_value *value);
 /* Sum this value over the step's micro passes; commit nodes read the sum. */
 void at_step_sum(at_graph *g, at_value *value);
 
-/* Append rows to a state at row `at` (an INT [1] value), visible to later nodes of the same step; decode mode only.
- * Returns the state as those nodes must read it. */
+/* Append rows to a state at row `at` (an INT [1] value), visible to later nodes of the same step; decode mode
+ * only. Returns the state as those nodes must read it. */
 at_value *at_append(at_graph *g, at_state *state, at_value *rows, at_value *at);
 
-/* Append the nodes that compute the gradient of sum_i <seed_i, output_i> for every trainable state and every input
- * with want_grad. seeds[i] = NULL stands for ones and is for ops that emit their gradient in the forward (losses).
- * Afterwards value->grad is set where a path exists; trainable states' gradients are directed to the flat gradient. */
+/* Append the nodes that compute the gradient of sum_i <seed_i, output_i> for every trainable state and every
+ * input with want_grad. seeds[i] = NULL stands for ones and is for ops that emit their gradient in the
+ * forward (losses). Afterwards value->grad is set where a path exists; trainable states' gradients are
+ * directed to the flat gradient. */
 void at_gradients(at_graph *g, at_value *const *outputs, at_value *const *seeds, int n);
 
 /* Text of a node for messages: "site (op)". */

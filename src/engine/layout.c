@@ -1,11 +1,11 @@
-/* layout.c: memory of a plan: for each value how long it lives, whose memory it may take over, and at which offset
- * of the arena it lies. Reading path: at__place_values, then at__pack_slots. */
+/* layout.c: memory of a plan: for each value how long it lives, whose memory it may take over, and at which
+ * offset of the arena it lies. Reading path: at__place_values, then at__pack_slots. */
 #include "engine/plan_internal.h"
 
 enum { PITCH_ELEMENTS = 8, PAGE_BYTES = 4096 };
 
-/* Rows are padded to 8 elements (32 and more would double the bytes of narrow channels, measured on MobileNetV2's
- * 16-channel stem), and once more where rows 4 KiB apart would fall into one cache set. */
+/* Rows are padded to 8 elements (32 and more would double the bytes of narrow channels, measured on
+ * MobileNetV2's 16-channel stem), and once more where rows 4 KiB apart would fall into one cache set. */
 static int64_t row_pitch(const at_meta *m, at_dtype dtype)
 {
     const int64_t C = at_meta_cols(m);
@@ -64,7 +64,8 @@ static void new_slot(at_plan *p, at_placed *at, const at_meta *m, int step)
 {
     at->where = AT_IN_ARENA;
     at->slot = p->n_slots;
-    p->slots[p->n_slots++] = (at_buffer_slot){.bytes = at__value_bytes(at, m), .first = step, .last = at->last_use};
+    p->slots[p->n_slots++] =
+        (at_buffer_slot){.bytes = at__value_bytes(at, m), .first = step, .last = at->last_use};
 }
 
 static void share(at_plan *p, at_placed *at, const at_placed *base)
@@ -74,7 +75,8 @@ static void share(at_plan *p, at_placed *at, const at_placed *base)
     at->offset = base->offset;
     at->columns = base->columns;
     at->data = base->data;
-    if (at->where == AT_IN_ARENA && p->slots[at->slot].last < at->last_use) p->slots[at->slot].last = at->last_use;
+    if (at->where == AT_IN_ARENA && p->slots[at->slot].last < at->last_use)
+        p->slots[at->slot].last = at->last_use;
 }
 
 /* May `step` write over this value? Only the arena is taken over, and only by its last reader. */
@@ -146,15 +148,18 @@ static at_status place_output(at_plan *p, int i, int o, size_t *kept)
         s->accumulate_later |= 1u << o;
         keep_in_plan(at, &v->meta, kept);
         return AT_OK;
-    case AT_TARGET_NONE: break;
+    case AT_TARGET_NONE:
+        break;
     }
     if (v->onto) {
         place_onto(p, i, o);
         return AT_OK;
     }
     if (!at->read) return AT_OK; /* nobody wants it: stays nowhere */
-    if (at->is_static) keep_in_plan(at, &v->meta, kept);
-    else if (!take_over(p, i, o)) new_slot(p, at, &v->meta, i);
+    if (at->is_static)
+        keep_in_plan(at, &v->meta, kept);
+    else if (!take_over(p, i, o))
+        new_slot(p, at, &v->meta, i);
     return AT_OK;
 }
 
@@ -162,7 +167,8 @@ static at_status place_view(at_plan *p, const at_value *v)
 {
     at_placed *at = at__placed(p, v), *base = at__placed(p, under_view(v));
     at_state *t = under_view(v)->state;
-    if (t && !base->data && at->read) { /* views of weights: plain numbers only, their memory is the state's */
+    if (t && !base->data &&
+        at->read) { /* views of weights: plain numbers only, their memory is the state's */
         AT_TRY(at_state_place(p->store, t));
         AT_REQUIRE(p->ctx, t->storage == at_storage_of(p->ctx, AT_REAL), AT_E_UNSUPPORTED,
                    "%s: a view of a %s state", t->name, t->storage->name);
@@ -195,7 +201,7 @@ at_status at__place_values(at_plan *p)
         const at_value *v = g->values[i];
         at_placed *at = &p->placed[i];
         at->last_use = -1;
-        at->pitch = v->state && v->meta.rank ? v->state->cols : row_pitch(&v->meta, at->dtype);
+        at->pitch = row_pitch(&v->meta, at->dtype);
     }
     find_last_uses(p);
     for (int i = 0; i < g->n_values; i++) {
@@ -223,9 +229,11 @@ at_status at__place_values(at_plan *p)
     return p->device->kind->alloc(p->device, &p->kept, kept);
 }
 
-/* ---- Offsets: largest first, each at the lowest place that no slot alive at the same time holds -------------- */
+/* ---- Offsets: largest first, each at the lowest place that no slot alive at the same time holds
+ * -------------- */
 
-/* order[] by size, descending; ties by index, so that the layout is always the same. Shell sort: no comparator state. */
+/* order[] by size, descending; ties by index, so that the layout is always the same. Shell sort: no
+ * comparator state. */
 static void sort_by_size(const at_buffer_slot *slots, int n, int *order)
 {
     for (int i = 0; i < n; i++) order[i] = i;

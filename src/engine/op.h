@@ -1,7 +1,7 @@
 /* op.h: what an op is, what a kernel is, and what a running kernel sees. Layer: engine.
  *
- * An op folder defines `const at_op at_op_NAME = {...}`, faster kernels `const at_kernel at_kernel_NAME = {...}`;
- * the build finds both by these definition lines. Main reading path: at_op, then at_call. */
+ * An op folder defines `const at_op at_op_NAME = {...}`, faster kernels `const at_kernel at_kernel_NAME =
+ * {...}`; the build finds both by these definition lines. Main reading path: at_op, then at_call. */
 #ifndef AT_OP_H
 #define AT_OP_H
 
@@ -22,12 +22,13 @@ enum { AT_MAX_IN = 8, AT_MAX_OUT = 6, AT_MAX_PREPARED = 2, AT_REASON = 160 };
 /* ---- A running kernel's view --------------------------------------------------------------------------- */
 
 typedef struct at_arg {
-    void *data;     /* device memory; NULL: absent input, unused output, or a state that only its loader can read */
+    void *
+        data; /* device memory; NULL: absent input, unused output, or a state that only its loader can read */
     at_dtype dtype; /* of data */
     int rank;
-    int64_t dim[AT_MAX_RANK]; /* dim[0] is this step's value */
-    int64_t rows, cols;       /* [rows, cols] in memory; rows: this step's value, never the maximum */
-    int64_t pitch;            /* elements from row to row */
+    int64_t dim[AT_MAX_RANK];  /* dim[0] is this step's value */
+    int64_t rows, cols;        /* [rows, cols] in memory; rows: this step's value, never the maximum */
+    int64_t pitch;             /* elements from row to row */
     const at_storage *storage; /* states only: how its buffers read */
     const void *const *buffers;
 } at_arg;
@@ -103,12 +104,14 @@ typedef struct at_need {
 typedef struct at_kernel {
     const char *name; /* "relu6.avx512": op, dot, variant */
     const at_op *op;
-    at_isa isa;             /* least instruction set */
-    uint32_t reads_storage; /* bit i: reads the state in[i] through its loader; others get it as dense at_real */
-    bool thread_dependent;  /* its bits may change with the thread count */
-    bool (*supports)(const at_problem *p, char reason[AT_REASON]); /* NULL = every case; fills reason when false */
-    int (*score)(const at_problem *p);                             /* NULL = 10 * (isa + 1); the reference has 0 */
-    void (*need)(const at_problem *p, at_need *out);               /* NULL = nothing */
+    at_isa isa; /* least instruction set */
+    uint32_t
+        reads_storage; /* bit i: reads the state in[i] through its loader; others get it as dense at_real */
+    bool thread_dependent; /* its bits may change with the thread count */
+    bool (*supports)(const at_problem *p,
+                     char reason[AT_REASON]);        /* NULL = every case; fills reason when false */
+    int (*score)(const at_problem *p);               /* NULL = 10 * (isa + 1); the reference has 0 */
+    void (*need)(const at_problem *p, at_need *out); /* NULL = nothing */
     at_run_fn run;
 } at_kernel;
 
@@ -119,12 +122,12 @@ typedef struct at_op_case {
     const char *name; /* NULL ends the list */
     const void *param;
     at_shape in[AT_MAX_IN];
-    int int_below;         /* integer inputs are uniform in [0, int_below) */
-    double low, high;      /* real inputs are uniform in [low, high); both 0 = [-1, 1) */
-    uint32_t positive;     /* bit i: in[i] is uniform in [0.5, 1.5) instead (variances, counts) */
-    const double *kinks;   /* inputs stay 10 h away from these, n_kinks of them */
+    int int_below;       /* integer inputs are uniform in [0, int_below) */
+    double low, high;    /* real inputs are uniform in [low, high); both 0 = [-1, 1) */
+    uint32_t positive;   /* bit i: in[i] is uniform in [0.5, 1.5) instead (variances, counts) */
+    const double *kinks; /* inputs stay 10 h away from these, n_kinks of them */
     int n_kinks;
-    bool large;            /* too large for finite differences; kernels only */
+    bool large; /* too large for finite differences; kernels only */
 } at_op_case;
 
 typedef struct at_inplace {
@@ -132,35 +135,37 @@ typedef struct at_inplace {
 } at_inplace;
 
 /* Shapes, dtypes and saved values of a node. in[i].rank is 0 for an absent optional input. */
-typedef at_status (*at_infer_fn)(at_ctx *ctx, const void *param, const at_meta *in, at_meta *out, at_meta *saved);
+typedef at_status (*at_infer_fn)(at_ctx *ctx, const void *param, const at_meta *in, at_meta *out,
+                                 at_meta *saved);
 
-/* Append the nodes of the gradient. dy[i] is NULL when output i is unused; dx[i] is non-NULL where a gradient is
- * wanted and is to be replaced by it (NULL: it is zero). */
+/* Append the nodes of the gradient. dy[i] is NULL when output i is unused; dx[i] is non-NULL where a gradient
+ * is wanted and is to be replaced by it (NULL: it is zero). */
 typedef void (*at_grad_fn)(at_graph *g, const at_node *n, at_value *const *dy, at_value **dx);
 
 struct at_op {
     const char *name, *doc;
     int n_in, n_out, n_saved;
-    size_t param_size;      /* parameters are copied and hashed by bytes: no padding, no pointers below a cache cut */
-    uint32_t optional_in;   /* bit i: in[i] may be absent */
-    uint32_t extent_in;     /* bit i: in[i] has sample rows (an extent); for the test harness */
-    uint32_t int_in;        /* bit i: in[i] holds integers */
-    uint32_t acc_in;        /* bit i: in[i] is acc (parameters, statistics); other real inputs are act */
-    uint32_t any_in;        /* bit i: in[i] may be act or acc */
-    uint32_t updates;       /* bit i: in[i] is a state that the op overwrites (commit phase, or append) */
-    at_inplace inplace[2];  /* {in, out} pairs that may share memory; n_inplace of them */
+    size_t
+        param_size; /* parameters are copied and hashed by bytes: no padding, no pointers below a cache cut */
+    uint32_t optional_in;  /* bit i: in[i] may be absent */
+    uint32_t extent_in;    /* bit i: in[i] has sample rows (an extent); for the test harness */
+    uint32_t int_in;       /* bit i: in[i] holds integers */
+    uint32_t acc_in;       /* bit i: in[i] is acc (parameters, statistics); other real inputs are act */
+    uint32_t any_in;       /* bit i: in[i] may be act or acc */
+    uint32_t updates;      /* bit i: in[i] is a state that the op overwrites (commit phase, or append) */
+    at_inplace inplace[2]; /* {in, out} pairs that may share memory; n_inplace of them */
     int n_inplace;
-    bool view;              /* the output is the input's memory under another shape; never runs */
-    bool loss;              /* emits its gradient in the forward, as a saved value; takes no dy */
-    bool stochastic;        /* draws random numbers: keyed by site, never static, never cached */
+    bool view;       /* the output is the input's memory under another shape; never runs */
+    bool loss;       /* emits its gradient in the forward, as a saved value; takes no dy */
+    bool stochastic; /* draws random numbers: keyed by site, never static, never cached */
     at_infer_fn infer;
-    at_grad_fn grad;            /* NULL: no gradient, and no_grad_reason says why */
+    at_grad_fn grad; /* NULL: no gradient, and no_grad_reason says why */
     const char *no_grad_reason;
-    at_run_fn ref;              /* the plain reference in at_real, accumulating in double; NULL for views */
+    at_run_fn ref; /* the plain reference in at_real, accumulating in double; NULL for views */
     void (*ref_need)(const at_problem *p, at_need *out); /* NULL = nothing */
     int64_t (*view_offset)(const void *param);           /* views: first column; NULL = 0 */
-    const at_op_case *cases;    /* ends with {0} */
-    const at_op_case *refused;  /* shapes that infer must refuse; name = part of the message; ends with {0} */
+    const at_op_case *cases;                             /* ends with {0} */
+    const at_op_case *refused; /* shapes that infer must refuse; name = part of the message; ends with {0} */
 };
 
 #endif

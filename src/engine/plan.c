@@ -1,5 +1,5 @@
-/* plan.c: from a graph to something that runs: which nodes are needed, which are static, which kernel each takes,
- * what scratch and prepared operands they need. Memory is layout.c's, running exec.c's. */
+/* plan.c: from a graph to something that runs: which nodes are needed, which are static, which kernel each
+ * takes, what scratch and prepared operands they need. Memory is layout.c's, running exec.c's. */
 #include "engine/plan_internal.h"
 
 /* ---- What is needed ---- */
@@ -56,7 +56,8 @@ at_status at__prepare_dense(const at_call *c)
 {
     const at_arg *a = &c->in[0];
     at_real *out = c->prepared[0];
-    for (int64_t r = 0; r < a->rows; r++) a->storage->load(out + r * a->cols, a->buffers, a->cols, r, 0, a->cols);
+    for (int64_t r = 0; r < a->rows; r++)
+        a->storage->load(out + r * a->cols, a->buffers, a->cols, r, 0, a->cols);
     return AT_OK;
 }
 
@@ -71,8 +72,10 @@ static at_status bind_prepared(at_plan *p, at_step_node *s, at_run_fn prepare, u
         if (from >> i & 1) {
             const at_value *v = s->node->in[i];
             if (!v) continue;
-            if (v->state && !v->node) states[i] = v->state;
-            else only_states = false;
+            if (v->state && !v->node)
+                states[i] = v->state;
+            else
+                only_states = false;
         }
     if (dense_in >= 0) { /* the same copy serves every node that reads the state */
         const at_state *t = states[dense_in];
@@ -99,8 +102,8 @@ static at_status choose_and_bind(at_plan *p, at_step_node *s)
     if (s->kernel && s->kernel->need) s->kernel->need(&problem, &s->need);
     if (!s->kernel && n->op->ref_need) n->op->ref_need(&problem, &s->need);
     for (int k = 0; k < s->need.n_prepared; k++)
-        AT_TRY(bind_prepared(p, s, s->need.prepared[k].prepare, s->need.prepared[k].from, s->need.prepared[k].bytes,
-                             -1, k));
+        AT_TRY(bind_prepared(p, s, s->need.prepared[k].prepare, s->need.prepared[k].from,
+                             s->need.prepared[k].bytes, -1, k));
     const at_storage *real = at_storage_of(p->ctx, AT_REAL);
     for (int i = 0; i < n->n_in; i++) {
         at_state *t = n->in[i] ? n->in[i]->state : NULL;
@@ -122,14 +125,12 @@ static void describe_arg(at_arg *a, const at_meta *m, const at_placed *at)
     a->cols = at_meta_cols(m);
     a->rows = at_meta_max_rows(m);
     a->pitch = at->pitch;
-    a->data = at->where == AT_NOWHERE ? NULL : (char *)at->data + (size_t)at->columns * at_dtype_size(at->dtype);
+    a->data =
+        at->where == AT_NOWHERE ? NULL : (char *)at->data + (size_t)at->columns * at_dtype_size(at->dtype);
 }
 
 static void describe_state_arg(at_arg *a, const at_state *t, const at_storage *real)
 {
-    a->rows = t->rows;
-    a->cols = t->cols;
-    a->pitch = t->cols;
     a->storage = t->storage;
     a->buffers = t->loaded;
     a->data = t->storage == real ? t->buffer[0].data : NULL;
@@ -159,8 +160,10 @@ static void fill_call(at_plan *p, at_step_node *s)
     for (int k = 0; k < s->n_bindings; k++) {
         const at_binding *b = &s->bindings[k];
         void *data = b->kept ? b->kept->buffer.data : scratch + b->scratch_offset;
-        if (b->dense_in >= 0) s->call.in[b->dense_in].data = data;
-        else s->call.prepared[b->index] = data;
+        if (b->dense_in >= 0)
+            s->call.in[b->dense_in].data = data;
+        else
+            s->call.prepared[b->index] = data;
     }
 }
 
@@ -203,7 +206,8 @@ static at_status check_phases(const at_plan *p)
             AT_REQUIRE(p->ctx,
                        !v || !v->node || v->node->phase == AT_COMMIT || v->target != AT_TARGET_NONE ||
                            at__placed(p, v)->is_static,
-                       AT_E_STATE, "%s: reads a value of the pass that is no step sum", at_node_text(text, n));
+                       AT_E_STATE, "%s: reads a value of the pass that is no step sum",
+                       at_node_text(text, n));
         }
     }
     return AT_OK;
@@ -285,7 +289,8 @@ static void count_state(const at_store *store, const at_state *t, at_memory *m)
     int64_t stored[AT_MAX_BUFFERS] = {0};
     if (t == store->master || t == store->gradient || t == store->running || t == store->pending) return;
     if (t->flat || !t->storage || !t->storage->bytes(stored, t->rows, t->cols)) return;
-    for (int b = 0; b < t->storage->n_buffers; b++) *(t->role == AT_FLAT ? &m->slots : &m->frozen) += (size_t)stored[b];
+    for (int b = 0; b < t->storage->n_buffers; b++)
+        *(t->role == AT_FLAT ? &m->slots : &m->frozen) += (size_t)stored[b];
 }
 
 at_memory at_plan_memory(const at_plan *p)
@@ -298,9 +303,12 @@ at_memory at_plan_memory(const at_plan *p)
         if (v->state && !v->node && at->read) count_state(p->store, v->state, &m);
         if (at->where != AT_IN_PLAN || (v->node && v->node->op->view)) continue;
         const size_t bytes = at__value_bytes(at, &v->meta);
-        if (!v->node || at->fed) m.inputs += bytes;
-        else if (v->target == AT_TARGET_SUM) m.sums += bytes;
-        else m.statics += bytes;
+        if (!v->node || at->fed)
+            m.inputs += bytes;
+        else if (v->target == AT_TARGET_SUM)
+            m.sums += bytes;
+        else
+            m.statics += bytes;
     }
     if (p->store->master) m.masters = m.gradients = p->store->master->buffer[0].bytes;
     if (p->store->running) m.running = 2 * p->store->running->buffer[0].bytes;

@@ -1,7 +1,9 @@
-/* plan.h: a graph made ready to run: kernels chosen, memory placed, nothing allocated afterwards. Layer: engine.
+/* plan.h: a graph made ready to run: kernels chosen, memory placed, nothing allocated afterwards. Layer:
+ * engine.
  *
- * Life of a step: at_plan_write the inputs, at_plan_run (once for each micro pass), at_plan_commit, at_plan_fetch.
- * Everything is queued on the device; at_plan_sync waits. Reading path: plan.c, then layout.c, then exec.c. */
+ * Life of a step: at_plan_write the inputs, at_plan_run (once for each micro pass), at_plan_commit,
+ * at_plan_fetch. Everything is queued on the device; at_plan_sync waits. Reading path: plan.c, then layout.c,
+ * then exec.c. */
 #ifndef AT_PLAN_H
 #define AT_PLAN_H
 
@@ -11,8 +13,8 @@
 typedef struct at_plan at_plan;
 
 typedef struct at_plan_options {
-    const char *kernels; /* "auto" (NULL), "ref", "strict" (a reference chosen is an error), or the name of one kernel
-                            variant ("base") that is used wherever it is supported */
+    const char *kernels; /* "auto" (NULL), "ref", "strict" (a reference chosen is an error), or the name of
+                            one kernel variant ("base") that is used wherever it is supported */
     at_value *const *fetches; /* values the host reads; they live to the end of the pass */
     int n_fetches;
     at_value *const *feeds; /* values that the host writes instead of computing them: cached features */
@@ -23,19 +25,21 @@ typedef struct at_plan_options {
 /* One run. */
 typedef struct at_pass {
     uint64_t seed, attempt;
-    int micro;                  /* 0 = first micro pass of the step: sums start anew */
-    const int64_t *extents;     /* value of each of the graph's extents */
+    int micro;              /* 0 = first micro pass of the step: sums start anew */
+    const int64_t *extents; /* value of each of the graph's extents */
 } at_pass;
 
 typedef struct at_memory { /* bytes by class; of states only what this plan's kernels read */
     size_t frozen, masters, gradients, slots, running, activations, inputs, sums, statics, scratch, prepared;
 } at_memory;
 
-/* g: borrowed, must outlive the plan. @return UNSUPPORTED: no kernel for a node, with the reasons; NOMEM ... */
+/* g: borrowed, must outlive the plan. @return UNSUPPORTED: no kernel for a node, with the reasons; NOMEM ...
+ */
 at_status at_plan_create(at_plan **out, at_graph *g, const at_plan_options *options) AT_MUST_USE;
 void at_plan_destroy(at_plan *p);
 
-/* Fill an input or a fed value with dense host rows; `leading` = the value of its extent (1 for constants). Copied. */
+/* Fill an input or a fed value with dense host rows; `leading` = the value of its extent (1 for constants).
+ * Copied. */
 void at_plan_write(at_plan *p, const at_value *v, const void *host, int64_t leading);
 
 void at_plan_run(at_plan *p, const at_pass *pass);
@@ -46,8 +50,8 @@ void at_plan_fetch(at_plan *p, const at_value *v, void *host);
 
 at_status at_plan_sync(at_plan *p) AT_MUST_USE;
 
-/* Run a pass again with a look at every value; name the first node with a NaN or an infinity in its result, and
- * whether an input was at fault. *found = false: all finite. Waits; slow. */
+/* Run a pass again with a look at every value; name the first node with a NaN or an infinity in its result,
+ * and whether an input was at fault. *found = false: all finite. Waits; slow. */
 at_status at_plan_find_nonfinite(at_plan *p, const at_pass *pass, bool *found, char text[256]) AT_MUST_USE;
 
 at_memory at_plan_memory(const at_plan *p);

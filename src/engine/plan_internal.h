@@ -32,10 +32,10 @@ typedef struct at_placed { /* where a value is */
 } at_placed;
 
 typedef struct at_binding { /* a prepared operand of a planned node */
-    at_prepared *kept;  /* NULL: made before each run in scratch */
+    at_prepared *kept;      /* NULL: made before each run in scratch */
     at_run_fn prepare;
     size_t scratch_offset;
-    int dense_in;       /* >= 0: becomes in[dense_in].data; -1: becomes prepared[index] */
+    int dense_in; /* >= 0: becomes in[dense_in].data; -1: becomes prepared[index] */
     int index;
 } at_binding;
 
@@ -45,7 +45,7 @@ typedef struct at_step_node {
     const at_node *node;
     const at_kernel *kernel; /* NULL = the reference */
     at_run_fn run;
-    at_call call; /* everything but rows, running states and keys is final */
+    at_call call;                          /* everything but rows, running states and keys is final */
     const at_value *copy_onto[AT_MAX_OUT]; /* base that must be copied before the node adds to it */
     uint32_t accumulate, accumulate_later; /* always; from the second micro pass on */
     at_need need;
@@ -74,7 +74,8 @@ struct at_plan {
 
 /* choose.c */
 void at__describe_problem(const at_plan *p, const at_node *n, at_problem *out);
-at_status at__choose_kernel(const at_plan *p, const at_node *n, const at_problem *problem, const at_kernel **out);
+at_status at__choose_kernel(const at_plan *p, const at_node *n, const at_problem *problem,
+                            const at_kernel **out);
 
 /* layout.c */
 size_t at__value_bytes(const at_placed *v, const at_meta *m);

@@ -9,8 +9,8 @@ static bool same_key(const at_prepared *p, at_run_fn prepare, const void *param,
            memcmp(p->from, from, sizeof p->from) == 0;
 }
 
-at_status at_prepared_get(at_prepared **out, at_store *s, at_run_fn prepare, const void *param, size_t param_size,
-                          const at_state *const from[AT_MAX_IN], size_t bytes)
+at_status at_prepared_get(at_prepared **out, at_store *s, at_run_fn prepare, const void *param,
+                          size_t param_size, const at_state *const from[AT_MAX_IN], size_t bytes)
 {
     *out = NULL;
     for (at_prepared *p = s->prepared; p; p = p->next)

@@ -27,7 +27,12 @@ static void tile(void *arg, int64_t i, int thread)
 
 void at_for_spans(const at_call *c, int n_in, int n_out, at_span_fn span)
 {
-    walk w = {.c = c, .span = span, .n = n_in + n_out, .rows = c->out[0].rows, .cols = c->out[0].cols, .gapless = true};
+    walk w = {.c = c,
+              .span = span,
+              .n = n_in + n_out,
+              .rows = c->out[0].rows,
+              .cols = c->out[0].cols,
+              .gapless = true};
     for (int k = 0; k < n_in; k++) w.operands[k] = &c->in[k];
     for (int k = 0; k < n_out; k++) w.operands[n_in + k] = &c->out[k];
     for (int k = 0; k < w.n; k++) w.gapless &= w.operands[k]->pitch == w.cols;

@@ -1,7 +1,7 @@
 /* rows.h: walking the rows of elementwise kernels in parallel. Layer: engine.
  *
- * A tile is a run of rows; tiles are fixed by the shape, never by the thread count. Where all operands lie without
- * gaps (pitch = cols) a tile is one long row, so that narrow channels cost no loop overhead. */
+ * A tile is a run of rows; tiles are fixed by the shape, never by the thread count. Where all operands lie
+ * without gaps (pitch = cols) a tile is one long row, so that narrow channels cost no loop overhead. */
 #ifndef AT_ROWS_H
 #define AT_ROWS_H
 
@@ -11,8 +11,8 @@
 /* Work on n consecutive elements; at[k] points at operand k's first element (inputs, then outputs). */
 typedef void (*at_span_fn)(const at_call *c, float *const *at, int64_t n);
 
-/* Call span for every row (or gapless run of rows) of the first n_in inputs and n_out outputs, which must agree in
- * rows and cols. Float operands only. */
+/* Call span for every row (or gapless run of rows) of the first n_in inputs and n_out outputs, which must
+ * agree in rows and cols. Float operands only. */
 void at_for_spans(const at_call *c, int n_in, int n_out, at_span_fn span);
 
 enum { AT_MAX_SPAN_OPERANDS = 8, AT_CHUNK_ROWS = 4096 };

@@ -1,4 +1,5 @@
-/* state.c: states and their store: binding to mapped files, setting, reading, and the flat layout of what learns. */
+/* state.c: states and their store: binding to mapped files, setting, reading, and the flat layout of what
+ * learns. */
 #include "engine/state.h"
 #include "engine/prepared.h"
 #include <stdlib.h>
@@ -43,7 +44,8 @@ void at_store_destroy(at_store *s)
     at_free(s->ctx, s);
 }
 
-at_status at_store_add(at_state **out, at_store *s, const char *name, at_role role, int rank, const int64_t *dim)
+at_status at_store_add(at_state **out, at_store *s, const char *name, at_role role, int rank,
+                       const int64_t *dim)
 {
     *out = NULL;
     int64_t count;
@@ -52,7 +54,8 @@ at_status at_store_add(at_state **out, at_store *s, const char *name, at_role ro
     AT_REQUIRE(s->ctx, !at_store_find(s, name), AT_E_STATE, "state %s is declared twice", name);
     if (s->n_states == s->cap_states) {
         const int wider = s->cap_states ? 2 * s->cap_states : 64;
-        at_state **grown = at_realloc(s->ctx, s->states, (size_t)s->n_states * sizeof *grown, (size_t)wider * sizeof *grown);
+        at_state **grown =
+            at_realloc(s->ctx, s->states, (size_t)s->n_states * sizeof *grown, (size_t)wider * sizeof *grown);
         if (!grown) return AT_E_NOMEM;
         s->states = grown;
         s->cap_states = wider;
@@ -103,7 +106,8 @@ at_status at_state_set(at_store *s, at_state *t, const at_real *values)
         d->kind->upload(d, t->buffer[0].data, bytes, values, bytes, bytes, 1);
         return AT_OK;
     }
-    AT_REQUIRE(s->ctx, !t->buffer[0].data, AT_E_STATE, "state %s is mapped and in use: it cannot be set", t->name);
+    AT_REQUIRE(s->ctx, !t->buffer[0].data, AT_E_STATE, "state %s is mapped and in use: it cannot be set",
+               t->name);
     void *copy = at_alloc(s->ctx, bytes);
     if (!copy) return AT_E_NOMEM;
     memcpy(copy, values, bytes);
@@ -118,7 +122,8 @@ at_status at_state_set(at_store *s, at_state *t, const at_real *values)
 static at_status storage_bytes(at_store *s, const at_state *t, int64_t bytes[AT_MAX_BUFFERS])
 {
     AT_REQUIRE(s->ctx, t->storage, AT_E_STATE, "state %s has no value", t->name);
-    AT_REQUIRE(s->ctx, t->storage->bytes(bytes, t->rows, t->cols), AT_E_SHAPE, "state %s is too large", t->name);
+    AT_REQUIRE(s->ctx, t->storage->bytes(bytes, t->rows, t->cols), AT_E_SHAPE, "state %s is too large",
+               t->name);
     return AT_OK;
 }
 
@@ -130,8 +135,10 @@ at_status at_state_place(at_store *s, at_state *t)
     if (zeros) t->storage = real_storage(s);
     AT_TRY(storage_bytes(s, t, bytes));
     for (int b = 0; b < t->storage->n_buffers; b++) {
-        if (zeros) AT_TRY(s->device->kind->alloc(s->device, &t->buffer[b], (size_t)bytes[b]));
-        else AT_TRY(s->device->kind->import(s->device, &t->buffer[b], t->host[b], (size_t)bytes[b]));
+        if (zeros)
+            AT_TRY(s->device->kind->alloc(s->device, &t->buffer[b], (size_t)bytes[b]));
+        else
+            AT_TRY(s->device->kind->import(s->device, &t->buffer[b], t->host[b], (size_t)bytes[b]));
         t->loaded[b] = t->buffer[b].data;
     }
     return AT_OK;
@@ -144,7 +151,8 @@ at_status at_state_get(at_store *s, const at_state *t, at_real *out)
     int64_t bytes[AT_MAX_BUFFERS];
     AT_TRY(storage_bytes(s, t, bytes));
     if (t->host[0]) { /* never changed on the device: read where it came from */
-        for (int64_t r = 0; r < t->rows; r++) t->storage->load(out + r * t->cols, t->host, t->cols, r, 0, t->cols);
+        for (int64_t r = 0; r < t->rows; r++)
+            t->storage->load(out + r * t->cols, t->host, t->cols, r, 0, t->cols);
         return AT_OK;
     }
     AT_ASSERT(s->ctx, t->storage == real_storage(s) && t->buffer[0].data);
@@ -166,7 +174,8 @@ static at_status add_flat(at_state **out, at_store *s, const char *name, int64_t
     return AT_OK;
 }
 
-/* Move a state into its place in a flat range: convert to at_real, upload, let go of what it was read from. */
+/* Move a state into its place in a flat range: convert to at_real, upload, let go of what it was read from.
+ */
 static at_status move_in(at_store *s, at_state *t, at_state *flat)
 {
     at_real *values = at_alloc_array(s->ctx, t->count, sizeof *values);
@@ -224,9 +233,10 @@ static at_status layout_trainable(at_store *s, const at_graph *g)
     at_status status = AT_OK;
     for (int i = 0; i < s->n_states && status == AT_OK; i++)
         if (s->states[i]->role == AT_TRAINABLE && s->states[i]->offset < 0)
-            status = at_fail(s->ctx, AT_E_ARG,
-                             "%s is to be trained but no gradient reaches it; freeze it or train what lies above it",
-                             s->states[i]->name);
+            status = at_fail(
+                s->ctx, AT_E_ARG,
+                "%s is to be trained but no gradient reaches it; freeze it or train what lies above it",
+                s->states[i]->name);
     if (status == AT_OK && n_done) {
         s->ranges = at_alloc_array(s->ctx, n_done, sizeof *s->ranges);
         status = s->ranges ? add_flat(&s->master, s, "flat.master", n) : AT_E_NOMEM;
@@ -235,8 +245,10 @@ static at_status layout_trainable(at_store *s, const at_graph *g)
     for (int i = 0; i < n_done && status == AT_OK; i++) {
         at_state *t = done[i].state;
         status = move_in(s, t, s->master);
-        t->gradient = (at_buffer){(at_real *)s->gradient->buffer[0].data + t->offset, (size_t)t->count * sizeof(at_real)};
-        s->ranges[s->n_ranges++] = (at_range){.lo = t->offset, .hi = t->offset + t->count, .rate = 1.0, .state = t};
+        t->gradient = (at_buffer){(at_real *)s->gradient->buffer[0].data + t->offset,
+                                  (size_t)t->count * sizeof(at_real)};
+        s->ranges[s->n_ranges++] =
+            (at_range){.lo = t->offset, .hi = t->offset + t->count, .rate = 1.0, .state = t};
     }
     at_free(s->ctx, done);
     return status;
@@ -254,7 +266,8 @@ static at_status layout_running(at_store *s, const at_graph *g)
         if (g->values[i]->target != AT_TARGET_PENDING) continue;
         at_state *t = g->values[i]->target_state;
         AT_TRY(move_in(s, t, s->running));
-        t->pending = (at_buffer){(at_real *)s->pending->buffer[0].data + t->offset, (size_t)t->count * sizeof(at_real)};
+        t->pending = (at_buffer){(at_real *)s->pending->buffer[0].data + t->offset,
+                                 (size_t)t->count * sizeof(at_real)};
     }
     return AT_OK;
 }

@@ -1,10 +1,11 @@
 /* state.h: named tensors that outlive a step: parameters, statistics, optimiser moments, counters, caches.
  * Layer: engine.
  *
- * A state keeps its file's layout and dtype while it is frozen (mapped, never copied, never paged in unless a kernel
- * reads it). at_store_layout moves the trainable ones into one flat range of at_real masters, in the order in which
- * the backward pass completes their gradients, beside an equal range of gradients; and the running ones that a
- * graph assigns into a flat range with a pending twin. Optimisers add slots: ranges parallel to the masters. */
+ * A state keeps its file's layout and dtype while it is frozen (mapped, never copied, never paged in unless a
+ * kernel reads it). at_store_layout moves the trainable ones into one flat range of at_real masters, in the
+ * order in which the backward pass completes their gradients, beside an equal range of gradients; and the
+ * running ones that a graph assigns into a flat range with a pending twin. Optimisers add slots: ranges
+ * parallel to the masters. */
 #ifndef AT_STATE_H
 #define AT_STATE_H
 
@@ -12,19 +13,21 @@
 #include "engine/device.h"
 #include "engine/graph.h"
 
-/* ---- Storages: how the numbers of a state lie in memory -------------------------------------------------- */
+/* ---- Storages: how the numbers of a state lie in memory --------------------------------------------------
+ */
 
 enum { AT_MAX_BUFFERS = 2 };
 
-/* A storage decodes rows of the logical tensor [rows, cols] (rows = dim[0], cols = the rest). One file each in
- * engine/storage/ as `const at_storage at_storage_NAME`. */
+/* A storage decodes rows of the logical tensor [rows, cols] (rows = dim[0], cols = the rest). One file each
+ * in engine/storage/ as `const at_storage at_storage_NAME`. */
 struct at_storage {
     const char *name; /* "f32", "f16" ... */
     int n_buffers;
     /* Bytes of each buffer for a tensor [rows, cols]; false = does not fit 64 bits. */
     bool (*bytes)(int64_t out[AT_MAX_BUFFERS], int64_t rows, int64_t cols);
     /* Elements [first, first + n) of row `row`, to at_real. This is the loader that kernels see. */
-    void (*load)(at_real *out, const void *const *buffers, int64_t cols, int64_t row, int64_t first, int64_t n);
+    void (*load)(at_real *out, const void *const *buffers, int64_t cols, int64_t row, int64_t first,
+                 int64_t n);
     /* The inverse for whole rows, for making and saving; NULL = cannot be written. */
     void (*store)(void *const *buffers, const at_real *in, int64_t cols, int64_t row);
     at_dtype dtype[AT_MAX_BUFFERS]; /* of the buffers, for files */
@@ -33,7 +36,8 @@ struct at_storage {
 /* The storage whose single buffer is this dtype, or NULL. */
 const at_storage *at_storage_of(const at_ctx *ctx, at_dtype dtype);
 
-/* ---- States ---------------------------------------------------------------------------------------------- */
+/* ---- States ----------------------------------------------------------------------------------------------
+ */
 
 typedef enum at_role {
     AT_FROZEN,    /* read only */
@@ -49,15 +53,16 @@ struct at_state {
     int64_t rows, cols, count; /* rows = dim[0] (1 for scalars and vectors), cols = the rest */
     at_role role;
     const at_storage *storage;
-    at_buffer buffer[AT_MAX_BUFFERS]; /* on the store's device; data NULL until placed */
+    at_buffer buffer[AT_MAX_BUFFERS];   /* on the store's device; data NULL until placed */
     const void *loaded[AT_MAX_BUFFERS]; /* the same addresses, as loaders take them */
-    at_buffer pending;                /* running states, once laid out */
-    at_buffer gradient;               /* trainable states, once laid out */
-    const void *host[AT_MAX_BUFFERS]; /* where the value was read from: a file's mapping (borrowed), or `owned` */
-    void *owned;                      /* host copy when the value was set rather than mapped */
-    int64_t offset;                   /* in the flat range, elements; -1 = not laid out */
-    uint64_t version;                 /* changes whenever the value may have changed */
-    at_state *flat;                   /* the range it lies in */
+    at_buffer pending;                  /* running states, once laid out */
+    at_buffer gradient;                 /* trainable states, once laid out */
+    const void
+        *host[AT_MAX_BUFFERS]; /* where the value was read from: a file's mapping (borrowed), or `owned` */
+    void *owned;               /* host copy when the value was set rather than mapped */
+    int64_t offset;            /* in the flat range, elements; -1 = not laid out */
+    uint64_t version;          /* changes whenever the value may have changed */
+    at_state *flat;            /* the range it lies in */
 };
 
 /* One tensor of a flat range and how it learns. */
@@ -85,13 +90,17 @@ at_status at_store_create(at_store **out, at_ctx *ctx, at_device *device) AT_MUS
 void at_store_destroy(at_store *s);
 
 /* Declare a state: name copied, must be new. It has no value yet. */
-at_status at_store_add(at_state **out, at_store *s, const char *name, at_role role, int rank, const int64_t *dim) AT_MUST_USE;
+at_status at_store_add(at_state **out, at_store *s, const char *name, at_role role, int rank,
+                       const int64_t *dim) AT_MUST_USE;
 at_state *at_store_find(const at_store *s, const char *name); /* NULL = none */
 
-/* Give a state its value from memory that stays mapped as long as the store lives: borrowed, never written. */
-at_status at_state_bind(at_store *s, at_state *state, const at_storage *storage, const void *const *host) AT_MUST_USE;
+/* Give a state its value from memory that stays mapped as long as the store lives: borrowed, never written.
+ */
+at_status at_state_bind(at_store *s, at_state *state, const at_storage *storage,
+                        const void *const *host) AT_MUST_USE;
 
-/* Give a state its value from dense at_real numbers [count]: copied. Laid-out states are overwritten in place. */
+/* Give a state its value from dense at_real numbers [count]: copied. Laid-out states are overwritten in
+ * place. */
 at_status at_state_set(at_store *s, at_state *state, const at_real *values) AT_MUST_USE;
 
 /* Read a state's value as dense at_real [count], whatever its storage; waits for the device. */
@@ -101,7 +110,8 @@ at_status at_state_get(at_store *s, const at_state *state, at_real *out) AT_MUST
 at_status at_state_place(at_store *s, at_state *state) AT_MUST_USE;
 
 /* After at_gradients: lay out the trainable states in the order in which g completes their gradients, and the
- * running states that g assigns. STATE if already laid out; ARG if a trainable state has no path to the loss. */
+ * running states that g assigns. STATE if already laid out; ARG if a trainable state has no path to the loss.
+ */
 at_status at_store_layout(at_store *s, const at_graph *g) AT_MUST_USE;
 
 /* A new flat range of zeros parallel to the masters ("name" is its state name). */

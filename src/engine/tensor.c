@@ -8,8 +8,10 @@ bool at_shape_count(int64_t *out, int rank, const int64_t *dim)
     bool empty = false;
     for (int i = 0; i < rank; i++) {
         if (dim[i] < 0) return false;
-        if (dim[i] == 0) empty = true; /* other dimensions may be anything */
-        else if (!at_mul_ok(&n, n, dim[i])) return false;
+        if (dim[i] == 0)
+            empty = true; /* other dimensions may be anything */
+        else if (!at_mul_ok(&n, n, dim[i]))
+            return false;
     }
     *out = empty ? 0 : n;
     return true;

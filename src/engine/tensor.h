@@ -1,7 +1,8 @@
 /* tensor.h: what a tensor is before it has memory: element kind, shape, extent. Layer: engine.
  *
  * Activations are channels-last: physically [rows, C], rows = product of the leading dimensions. A value that
- * has an extent is an activation and lies at the plan's row pitch; a value without one is parameter-like and dense. */
+ * has an extent is an activation and lies at the plan's row pitch; a value without one is parameter-like and
+ * dense. */
 #ifndef AT_TENSOR_H
 #define AT_TENSOR_H
 
@@ -42,16 +43,22 @@ typedef struct at_meta {
     const at_extent *extent;  /* of dim[0]; NULL = constant */
 } at_meta;
 
-/* Elements of the last dimension; 1 for a rank-1 value on an extent (one number a row). */
+/* In memory a tensor is [rows, cols]. Activations (on an extent): cols = last dimension, or 1 for rank 1 (one
+ * number a row); rows = the dimensions before it. Parameter-like: rows = dim[0] (1 for vectors), cols = all
+ * the rest. */
 static inline int64_t at_meta_cols(const at_meta *m)
 {
-    return m->extent && m->rank == 1 ? 1 : m->dim[m->rank - 1];
+    if (m->extent) return m->rank == 1 ? 1 : m->dim[m->rank - 1];
+    if (m->rank == 1) return m->dim[0];
+    int64_t cols = 1;
+    for (int i = 1; i < m->rank; i++) cols *= m->dim[i];
+    return cols;
 }
 
 /* Rows when dim[0] is `leading`. */
 static inline int64_t at_meta_rows_at(const at_meta *m, int64_t leading)
 {
-    if (m->rank == 1) return m->extent ? leading : 1;
+    if (!m->extent) return m->rank == 1 ? 1 : leading;
     int64_t rows = leading;
     for (int i = 1; i + 1 < m->rank; i++) rows *= m->dim[i];
     return rows;

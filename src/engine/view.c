@@ -1,5 +1,5 @@
-/* view.c: reshape and column slices (views: the same memory under another shape), append, copy. Each is an op like
- * any other, so that gradients, plans and tests treat them alike.
+/* view.c: reshape and column slices (views: the same memory under another shape), append, copy. Each is an op
+ * like any other, so that gradients, plans and tests treat them alike.
  *
  * reshape   regroups leading dimensions or splits the last one          d x = reshape(dy)
  * columns   x[:, first : first+count]                                   d x = 0 but for those columns
@@ -11,7 +11,8 @@
 
 /* ---- reshape ---- */
 
-static at_status reshape_infer(at_ctx *ctx, const void *param, const at_meta *in, at_meta *out, at_meta *saved)
+static at_status reshape_infer(at_ctx *ctx, const void *param, const at_meta *in, at_meta *out,
+                               at_meta *saved)
 {
     (void)saved;
     const at_shape *to = param;
@@ -21,8 +22,8 @@ static at_status reshape_infer(at_ctx *ctx, const void *param, const at_meta *in
     char a[AT_SHAPE_TEXT], b[AT_SHAPE_TEXT];
     AT_REQUIRE(ctx, at_shape_count(&from_count, in->rank, in->dim), AT_E_SHAPE, "reshape: too many elements");
     if (in->extent) { /* dim[0] is what the extent leaves */
-        const bool ok = at_shape_count(&rest, to->rank - 1, to->dim + 1) && rest > 0 && from_count % rest == 0 &&
-                        (from_count / rest) % in->extent->max == 0;
+        const bool ok = at_shape_count(&rest, to->rank - 1, to->dim + 1) && rest > 0 &&
+                        from_count % rest == 0 && (from_count / rest) % in->extent->max == 0;
         AT_REQUIRE(ctx, ok && (to->dim[0] == 0 || to->dim[0] == from_count / rest), AT_E_SHAPE,
                    "reshape: %s does not regroup to %s on extent %s", at_shape_text(a, in->rank, in->dim),
                    at_shape_text(b, to->rank, to->dim), in->extent->name);
@@ -35,7 +36,8 @@ static at_status reshape_infer(at_ctx *ctx, const void *param, const at_meta *in
     /* On a row pitch only the last dimension may split, never merge: its old size must stay a multiple. */
     const int64_t C = at_meta_cols(in), C2 = at_meta_cols(out);
     AT_REQUIRE(ctx, !in->extent || C == C2, AT_E_SHAPE,
-               "reshape: the last dimension (%lld) of an activation stays; take columns or use an op", (long long)C);
+               "reshape: the last dimension (%lld) of an activation stays; take columns or use an op",
+               (long long)C);
     return AT_OK;
 }
 
@@ -51,9 +53,17 @@ static const at_op_case reshape_cases[] = {
     {0},
 };
 
-const at_op at_op_reshape = {.name = "reshape", .doc = "the same memory under another shape", .n_in = 1, .n_out = 1,
-                             .param_size = sizeof(at_shape), .extent_in = 1, .any_in = 1, .view = true,
-                             .infer = reshape_infer, .grad = reshape_grad, .cases = reshape_cases};
+const at_op at_op_reshape = {.name = "reshape",
+                             .doc = "the same memory under another shape",
+                             .n_in = 1,
+                             .n_out = 1,
+                             .param_size = sizeof(at_shape),
+                             .extent_in = 1,
+                             .any_in = 1,
+                             .view = true,
+                             .infer = reshape_infer,
+                             .grad = reshape_grad,
+                             .cases = reshape_cases};
 
 at_value *at_reshape(at_graph *g, at_value *x, int rank, const int64_t *dim)
 {
@@ -68,12 +78,14 @@ typedef struct columns_param {
     int64_t first, count, width; /* width: columns of the whole, for the gradient */
 } columns_param;
 
-static at_status columns_infer(at_ctx *ctx, const void *param, const at_meta *in, at_meta *out, at_meta *saved)
+static at_status columns_infer(at_ctx *ctx, const void *param, const at_meta *in, at_meta *out,
+                               at_meta *saved)
 {
     (void)saved;
     const columns_param *p = param;
     const int64_t C = at_meta_cols(in);
-    AT_REQUIRE(ctx, in->extent && in->rank >= 2, AT_E_SHAPE, "columns: takes an activation of rank 2 or more");
+    AT_REQUIRE(ctx, in->extent && in->rank >= 2, AT_E_SHAPE,
+               "columns: takes an activation of rank 2 or more");
     AT_REQUIRE(ctx, p->first >= 0 && p->count > 0 && p->first + p->count <= C, AT_E_SHAPE,
                "columns: [%lld, %lld) is outside the %lld columns", (long long)p->first,
                (long long)(p->first + p->count), (long long)C);
@@ -100,12 +112,21 @@ static const at_op_case columns_cases[] = {
     {0},
 };
 
-const at_op at_op_columns = {.name = "columns", .doc = "a run of columns, as a view", .n_in = 1, .n_out = 1,
-                             .param_size = sizeof(columns_param), .extent_in = 1, .any_in = 1, .view = true,
-                             .infer = columns_infer, .grad = columns_grad, .view_offset = columns_offset,
+const at_op at_op_columns = {.name = "columns",
+                             .doc = "a run of columns, as a view",
+                             .n_in = 1,
+                             .n_out = 1,
+                             .param_size = sizeof(columns_param),
+                             .extent_in = 1,
+                             .any_in = 1,
+                             .view = true,
+                             .infer = columns_infer,
+                             .grad = columns_grad,
+                             .view_offset = columns_offset,
                              .cases = columns_cases};
 
-static at_status columns_dx_infer(at_ctx *ctx, const void *param, const at_meta *in, at_meta *out, at_meta *saved)
+static at_status columns_dx_infer(at_ctx *ctx, const void *param, const at_meta *in, at_meta *out,
+                                  at_meta *saved)
 {
     (void)saved;
     const columns_param *p = param;
@@ -133,10 +154,17 @@ static const at_op_case columns_dx_cases[] = {
     {0},
 };
 
-const at_op at_op_columns_dx = {.name = "columns_dx", .doc = "columns put back among zeros", .n_in = 1, .n_out = 1,
-                                .param_size = sizeof(columns_param), .extent_in = 1, .any_in = 1,
-                                .infer = columns_dx_infer, .no_grad_reason = "a gradient itself",
-                                .ref = columns_dx_ref, .cases = columns_dx_cases};
+const at_op at_op_columns_dx = {.name = "columns_dx",
+                                .doc = "columns put back among zeros",
+                                .n_in = 1,
+                                .n_out = 1,
+                                .param_size = sizeof(columns_param),
+                                .extent_in = 1,
+                                .any_in = 1,
+                                .infer = columns_dx_infer,
+                                .no_grad_reason = "a gradient itself",
+                                .ref = columns_dx_ref,
+                                .cases = columns_dx_cases};
 
 at_value *at_columns(at_graph *g, at_value *x, int64_t first, int64_t count)
 {
@@ -150,7 +178,8 @@ static at_status append_infer(at_ctx *ctx, const void *param, const at_meta *in,
     (void)param, (void)saved;
     AT_REQUIRE(ctx, in[0].rank == 2 && in[1].rank == 2 && in[0].dim[1] == in[1].dim[1], AT_E_SHAPE,
                "append: rows must have the state's %lld columns", (long long)in[0].dim[1]);
-    AT_REQUIRE(ctx, at_meta_max_rows(&in[1]) <= in[0].dim[0], AT_E_SHAPE, "append: more rows than the state holds");
+    AT_REQUIRE(ctx, at_meta_max_rows(&in[1]) <= in[0].dim[0], AT_E_SHAPE,
+               "append: more rows than the state holds");
     AT_REQUIRE(ctx, in[2].rank == 1 && in[2].dim[0] == 1, AT_E_SHAPE, "append: the position is one integer");
     out[0] = in[0];
     return AT_OK;
@@ -166,13 +195,21 @@ static at_status append_ref(const at_call *c)
     return AT_OK;
 }
 
-const at_op at_op_append = {.name = "append", .doc = "rows written into a state, visible to later nodes", .n_in = 3,
-                            .n_out = 1, .extent_in = 2, .int_in = 4, .updates = 1, .infer = append_infer,
-                            .no_grad_reason = "decoding does not learn", .ref = append_ref};
+const at_op at_op_append = {.name = "append",
+                            .doc = "rows written into a state, visible to later nodes",
+                            .n_in = 3,
+                            .n_out = 1,
+                            .extent_in = 2,
+                            .int_in = 4,
+                            .updates = 1,
+                            .infer = append_infer,
+                            .no_grad_reason = "decoding does not learn",
+                            .ref = append_ref};
 
 at_value *at_append(at_graph *g, at_state *state, at_value *rows, at_value *at)
 {
-    if (g->mode != AT_DECODE) at_graph_fail(g, AT_E_STATE, "append: only graphs in decode mode append to states");
+    if (g->mode != AT_DECODE)
+        at_graph_fail(g, AT_E_STATE, "append: only graphs in decode mode append to states");
     if (state->role != AT_CACHE) at_graph_fail(g, AT_E_STATE, "append: %s is not a cache", state->name);
     return at_op1(g, &at_op_append, NULL, at_read(g, state), rows, at);
 }
@@ -208,5 +245,13 @@ static const at_op_case copy_cases[] = {
     {0},
 };
 
-const at_op at_op_copy = {.name = "copy", .doc = "y = x, or y += x", .n_in = 1, .n_out = 1, .extent_in = 1,
-                          .any_in = 1, .infer = copy_infer, .grad = copy_grad, .ref = copy_ref, .cases = copy_cases};
+const at_op at_op_copy = {.name = "copy",
+                          .doc = "y = x, or y += x",
+                          .n_in = 1,
+                          .n_out = 1,
+                          .extent_in = 1,
+                          .any_in = 1,
+                          .infer = copy_infer,
+                          .grad = copy_grad,
+                          .ref = copy_ref,
+                          .cases = copy_cases};

@@ -1,4 +1,5 @@
-/* view.h: the ops behind at_reshape, at_columns and at_append, and copy, which moves or adds a value. Layer: engine. */
+/* view.h: the ops behind at_reshape, at_columns and at_append, and copy, which moves or adds a value. Layer:
+ * engine. */
 #ifndef AT_VIEW_H
 #define AT_VIEW_H
 

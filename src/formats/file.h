@@ -15,17 +15,18 @@ typedef struct at_file {
 at_status at_file_map(at_ctx *ctx, at_file *out, const char *path) AT_MUST_USE;
 void at_file_unmap(at_ctx *ctx, at_file *file);
 
-/* Read a whole small file into memory that at_free releases; NUL-terminated. RANGE when it is larger than limit. */
+/* Read a whole small file into memory that at_free releases; NUL-terminated. RANGE when it is larger than
+ * limit. */
 at_status at_file_read(at_ctx *ctx, char **out, size_t *size, const char *path, size_t limit) AT_MUST_USE;
 
-/* ---- Atomic writing: a temporary file beside the target, fsync, rename, fsync of the folder. Until commit returns
- * OK the target is what it was; a crash leaves at most a file named ".NAME.tmp-PID". ---- */
+/* ---- Atomic writing: a temporary file beside the target, fsync, rename, fsync of the folder. Until commit
+ * returns OK the target is what it was; a crash leaves at most a file named ".NAME.tmp-PID". ---- */
 typedef struct at_writer at_writer;
 
 at_status at_writer_open(at_writer **out, at_ctx *ctx, const char *path) AT_MUST_USE;
 at_status at_writer_put(at_writer *w, const void *bytes, size_t n) AT_MUST_USE; /* the first failure sticks */
-at_status at_writer_commit(at_writer *w) AT_MUST_USE;                            /* frees w in any case */
-void at_writer_abort(at_writer *w);                                              /* frees w; NULL allowed */
+at_status at_writer_commit(at_writer *w) AT_MUST_USE;                           /* frees w in any case */
+void at_writer_abort(at_writer *w);                                             /* frees w; NULL allowed */
 
 /* Replace a file's whole content atomically. */
 at_status at_file_write(at_ctx *ctx, const char *path, const void *bytes, size_t n) AT_MUST_USE;

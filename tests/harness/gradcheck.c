@@ -15,7 +15,7 @@ typedef struct rig {
     at_plan *plan;
     at_value *in[AT_MAX_IN], *seed[AT_MAX_OUT], *fetch[AT_MAX_IN + AT_MAX_OUT];
     int n_fetch;
-    at_real *data[AT_MAX_IN];     /* dense inputs; integers are stored as int32 in the same memory */
+    at_real *data[AT_MAX_IN]; /* dense inputs; integers are stored as int32 in the same memory */
     at_real *seeds[AT_MAX_OUT];
     int64_t count[AT_MAX_IN], out_count[AT_MAX_OUT], rows;
 } rig;
@@ -38,8 +38,10 @@ static at_value *rig_input(rig *t, const char *name, const at_meta *m, const at_
     return at_input(t->g, name, m->type, m->extent ? extent : NULL, m->rank, dim);
 }
 
-/* wanted: bit i = gradient of input i; seeded: bit o = output o has a seed. Fetches: gradients, or (none wanted) outputs. */
-static at_status build(rig *t, at_ctx *ctx, const at_op *op, const at_op_case *k, uint32_t wanted, uint32_t seeded)
+/* wanted: bit i = gradient of input i; seeded: bit o = output o has a seed. Fetches: gradients, or (none
+ * wanted) outputs. */
+static at_status build(rig *t, at_ctx *ctx, const at_op *op, const at_op_case *k, uint32_t wanted,
+                       uint32_t seeded)
 {
     memset(t, 0, sizeof *t);
     t->ctx = ctx;
@@ -120,7 +122,8 @@ static at_status objective(rig *t, const at_op *op, uint32_t seeded, double *out
     return s;
 }
 
-static void check_elements(rig *forward, const at_op *op, uint32_t seeded, int i, const at_real *analytic, at_report *r)
+static void check_elements(rig *forward, const at_op *op, uint32_t seeded, int i, const at_real *analytic,
+                           at_report *r)
 {
     const double h = AT_GRADIENT_STEP;
     double largest = 0.0;
@@ -139,7 +142,8 @@ static void check_elements(rig *forward, const at_op *op, uint32_t seeded, int i
         double scale = fmax(fmax(fabs(a), fabs(n)), 1e-3 * largest);
         if (scale == 0.0) scale = 1.0;
         at_report_check(r, s1 == AT_OK && s2 == AT_OK && fabs(a - n) / scale < AT_TOL_GRADIENT,
-                        "gradient of input %d, element %lld: analytic %.12g, numeric %.12g", i, (long long)e, a, n);
+                        "gradient of input %d, element %lld: analytic %.12g, numeric %.12g", i, (long long)e,
+                        a, n);
     }
 }
 
@@ -163,13 +167,15 @@ static void check_seeds(at_ctx *ctx, const at_op *op, const at_op_case *k, uint3
             if (wanted >> i & 1) check_elements(&forward, op, seeded, i, analytic[i], r);
         destroy(&forward);
     }
-    for (int i = 0; i < op->n_in && s == AT_OK && seeded == (1u << op->n_out) - 1; i++) { /* each asked for alone */
+    for (int i = 0; i < op->n_in && s == AT_OK && seeded == (1u << op->n_out) - 1;
+         i++) { /* each asked for alone */
         rig one;
         if (!(wanted >> i & 1) || !all.in[i]->grad) continue;
         at_real *alone = calloc((size_t)all.count[i] + 1, sizeof(at_real));
         at_report_check(r, build(&one, ctx, op, k, 1u << i, seeded) == AT_OK && run(&one, &alone) == AT_OK,
                         "gradient of input %d alone: %s", i, at_last_error(ctx));
-        at_report_same(r, "gradient asked for alone", alone, analytic[i], (size_t)all.count[i] * sizeof(at_real));
+        at_report_same(r, "gradient asked for alone", alone, analytic[i],
+                       (size_t)all.count[i] * sizeof(at_real));
         destroy(&one);
         free(alone);
     }

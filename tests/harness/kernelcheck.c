@@ -1,4 +1,5 @@
-/* kernelcheck.c: kernels against the reference, called directly with operands whose surroundings are watched. */
+/* kernelcheck.c: kernels against the reference, called directly with operands whose surroundings are watched.
+ */
 #include "engine/state.h"
 #include "tests/harness/opcheck.h"
 #include "tests/harness/tolerance.h"
@@ -46,7 +47,8 @@ static void fill_sentinel(void *p, size_t bytes)
 static void lay(operand *o, const setting *s)
 {
     const at_meta *m = &o->meta;
-    o->arg = (at_arg){.dtype = m->type == AT_INT ? AT_I32 : AT_REAL, .rank = m->rank, .cols = at_meta_cols(m)};
+    o->arg =
+        (at_arg){.dtype = m->type == AT_INT ? AT_I32 : AT_REAL, .rank = m->rank, .cols = at_meta_cols(m)};
     memcpy(o->arg.dim, m->dim, sizeof o->arg.dim);
     o->arg.dim[0] = at_meta_leading(m, s->leading);
     o->arg.rows = at_meta_rows_at(m, o->arg.dim[0]);
@@ -79,8 +81,8 @@ static bool setup(bench *b, const setting *s)
     at_case_metas(b->op, b->k, &b->extent, in);
     if (b->op->infer(b->ctx, b->k->param, in, out, out + b->op->n_out) != AT_OK) return false;
     b->n_out = b->op->n_out + b->op->n_saved;
-    b->problem = (at_problem){.op = b->op, .param = b->k->param, .mode = AT_TRAIN, .isa = b->ctx->isa,
-                              .threads = s->threads};
+    b->problem = (at_problem){
+        .op = b->op, .param = b->k->param, .mode = AT_TRAIN, .isa = b->ctx->isa, .threads = s->threads};
     for (int i = 0; i < b->op->n_in; i++) {
         if (!in[i].rank) continue;
         operand *o = &b->in[i];
@@ -93,7 +95,8 @@ static bool setup(bench *b, const setting *s)
         memcpy(o->before, o->memory, o->bytes);
         b->problem.in[i] = in[i];
         b->problem.in_dtype[i] = o->arg.dtype;
-        if (!in[i].extent && in[i].type == AT_ACC) { /* may be a state: plain numbers, readable through the loader */
+        if (!in[i].extent &&
+            in[i].type == AT_ACC) { /* may be a state: plain numbers, readable through the loader */
             o->buffers[0] = o->memory;
             o->arg.storage = b->problem.storage[i] = at_storage_of(b->ctx, AT_REAL);
             o->arg.buffers = o->buffers;
@@ -170,12 +173,14 @@ static void check_memory(const bench *b, const setting *s, at_report *r)
 {
     for (int i = 0; i < b->op->n_in; i++) {
         if (!b->in[i].memory || b->op->updates >> i & 1) continue;
-        at_report_check(r, memcmp(b->in[i].memory, b->in[i].before, b->in[i].bytes) == 0, "input %d was written", i);
+        at_report_check(r, memcmp(b->in[i].memory, b->in[i].before, b->in[i].bytes) == 0,
+                        "input %d was written", i);
     }
     for (int i = 0; i < b->n_out; i++)
         if (i != s->skip_out)
-            at_report_check(r, is_surroundings_intact(&b->out[i]), "output %d: written outside its %lld rows x %lld columns",
-                            i, (long long)b->out[i].arg.rows, (long long)b->out[i].arg.cols);
+            at_report_check(r, is_surroundings_intact(&b->out[i]),
+                            "output %d: written outside its %lld rows x %lld columns", i,
+                            (long long)b->out[i].arg.rows, (long long)b->out[i].arg.cols);
 }
 
 /* Results of one run, dense: outputs, then overwritten states. */
@@ -211,8 +216,8 @@ static at_need need_of(const at_op *op, const at_kernel *k, const at_problem *p)
 }
 
 /* Run once; false when the kernel refuses the case. */
-static bool run_once(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel, const setting *s,
-                     results *out, at_report *r)
+static bool run_once(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel,
+                     const setting *s, results *out, at_report *r)
 {
     bench b = {.ctx = ctx, .op = op, .k = k};
     memset(out, 0, sizeof *out);
@@ -223,7 +228,8 @@ static bool run_once(at_ctx *ctx, const at_op *op, const at_op_case *k, const at
         return false;
     }
     char reason[AT_REASON] = "";
-    bool supported = !kernel || (kernel->isa <= ctx->isa && (!kernel->supports || kernel->supports(&b.problem, reason)));
+    bool supported =
+        !kernel || (kernel->isa <= ctx->isa && (!kernel->supports || kernel->supports(&b.problem, reason)));
     if (supported) {
         const at_need need = need_of(op, kernel, &b.problem);
         const at_status status = call(&b, s, kernel ? kernel->run : op->ref, &need);
@@ -243,8 +249,10 @@ static void compare(const results *got, const results *want, double tol, bool bi
     for (int i = 0; i < got->n; i++) {
         char what[32];
         snprintf(what, sizeof what, "result %d", i);
-        if (bits) at_report_same(r, what, got->data[i], want->data[i], (size_t)got->count[i] * sizeof(at_real));
-        else at_report_close(r, what, (at_real *)got->data[i], (at_real *)want->data[i], got->count[i], tol);
+        if (bits)
+            at_report_same(r, what, got->data[i], want->data[i], (size_t)got->count[i] * sizeof(at_real));
+        else
+            at_report_close(r, what, (at_real *)got->data[i], (at_real *)want->data[i], got->count[i], tol);
     }
 }
 
@@ -257,7 +265,8 @@ static void compare_prefix(const results *few, const results *all, at_report *r)
                            (size_t)few->count[i] * sizeof(at_real));
 }
 
-static void check_one(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel, at_report *r)
+static void check_one(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel,
+                      at_report *r)
 {
     const int64_t rows = at_case_rows(op, k);
     setting s = {.leading = rows, .threads = 1, .skip_out = -1};
@@ -294,7 +303,8 @@ static void check_one(at_ctx *ctx, const at_op *op, const at_op_case *k, const a
     s.accumulate = false;
     s.gap = 0;
     for (s.skip_out = 0; s.skip_out < op->n_out + op->n_saved && op->n_out + op->n_saved > 1; s.skip_out++) {
-        at_report_at(r, "%s, case %s, output %d unused", kernel ? kernel->name : op->name, k->name, s.skip_out);
+        at_report_at(r, "%s, case %s, output %d unused", kernel ? kernel->name : op->name, k->name,
+                     s.skip_out);
         run_once(ctx, op, k, NULL, &s, &ref, r);
         run_once(ctx, op, k, kernel, &s, &got, r);
         compare(&got, &ref, AT_TOL_KERNEL, false, r);

@@ -30,7 +30,8 @@ void at_test_done(at_ctx *ctx)
 void at_expect_error(at_ctx *ctx, at_status got, at_status want, const char *part)
 {
     if (got != want)
-        fail_msg("status %s, expected %s; message: %s", at_status_name(got), at_status_name(want), at_last_error(ctx));
+        fail_msg("status %s, expected %s; message: %s", at_status_name(got), at_status_name(want),
+                 at_last_error(ctx));
     if (!strstr(at_last_error(ctx), part)) fail_msg("message \"%s\" lacks \"%s\"", at_last_error(ctx), part);
     at_clear_error(ctx);
 }
@@ -59,7 +60,8 @@ static int run_file(const at_test *first, const char *pattern, int *n_run)
     struct CMUnitTest tests[MAX_TESTS];
     int n = 0;
     const bool whole_file = at_glob_match(pattern, first->file);
-    for (const at_test *t = first; t->file == first->file || (t->file && strcmp(t->file, first->file) == 0); t++)
+    for (const at_test *t = first; t->file == first->file || (t->file && strcmp(t->file, first->file) == 0);
+         t++)
         if (n < MAX_TESTS && (whole_file || at_glob_match(pattern, t->name)))
             tests[n++] = (struct CMUnitTest){.name = t->name, .test_func = t->run};
     *n_run += n;

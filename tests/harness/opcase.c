@@ -41,7 +41,9 @@ void at_fill_input(const at_op *op, const at_op_case *k, int i, const at_meta *m
     const int64_t n = at_meta_max_rows(m) * at_meta_cols(m);
     for (int64_t e = 0; e < n; e++) {
         const double u = at_rng_uniform(key, (uint64_t)i, 0, (uint64_t)e);
-        if (m->type == AT_INT) ((int32_t *)out)[e] = (int32_t)(u * k->int_below);
-        else ((at_real *)out)[e] = (at_real)away_from_kinks(k, low + (high - low) * u);
+        if (m->type == AT_INT)
+            ((int32_t *)out)[e] = (int32_t)(u * k->int_below);
+        else
+            ((at_real *)out)[e] = (at_real)away_from_kinks(k, low + (high - low) * u);
     }
 }

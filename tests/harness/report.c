@@ -23,7 +23,8 @@ void at_report_check(at_report *r, bool ok, const char *fmt, ...)
     snprintf(r->first, sizeof r->first, "%s: %s", r->where, text);
 }
 
-void at_report_close(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n, double tol)
+void at_report_close(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n,
+                     double tol)
 {
     double scale = 0.0, worst = 0.0;
     int64_t at = -1;
@@ -39,8 +40,9 @@ void at_report_close(at_report *r, const char *what, const at_real *got, const a
             if (isnan(d)) break;
         }
     }
-    at_report_check(r, worst <= tol * scale, "%s: element %lld is %.9g, expected %.9g; difference %.3g, allowed %.3g",
-                    what, (long long)at, at < 0 ? 0.0 : (double)got[at], at < 0 ? 0.0 : (double)want[at], worst,
+    at_report_check(r, worst <= tol * scale,
+                    "%s: element %lld is %.9g, expected %.9g; difference %.3g, allowed %.3g", what,
+                    (long long)at, at < 0 ? 0.0 : (double)got[at], at < 0 ? 0.0 : (double)want[at], worst,
                     tol * scale);
 }
 

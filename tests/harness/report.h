@@ -1,4 +1,5 @@
-/* report.h: checks that are counted, not asserted, so that negative controls can see that a check finds a defect. */
+/* report.h: checks that are counted, not asserted, so that negative controls can see that a check finds a
+ * defect. */
 #ifndef AT_REPORT_H
 #define AT_REPORT_H
 
@@ -13,8 +14,10 @@ typedef struct at_report {
 void at_report_at(at_report *r, const char *fmt, ...) AT_PRINTF(2, 3);
 void at_report_check(at_report *r, bool ok, const char *fmt, ...) AT_PRINTF(3, 4);
 
-/* One check: every |got - want| <= tol * max(|want|). Equal infinities and NaN at the same places are equal. */
-void at_report_close(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n, double tol);
+/* One check: every |got - want| <= tol * max(|want|). Equal infinities and NaN at the same places are equal.
+ */
+void at_report_close(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n,
+                     double tol);
 
 /* One check: the same bits. */
 void at_report_same(at_report *r, const char *what, const void *got, const void *want, size_t bytes);
@@ -22,7 +25,8 @@ void at_report_same(at_report *r, const char *what, const void *got, const void 
 /* The one place where a report becomes a test result. */
 #define at_expect_clean(r)                                                                                   \
     do {                                                                                                     \
-        if ((r)->failures) fail_msg("%d of %d checks failed; first: %s", (r)->failures, (r)->checks, (r)->first); \
+        if ((r)->failures)                                                                                   \
+            fail_msg("%d of %d checks failed; first: %s", (r)->failures, (r)->checks, (r)->first);           \
         if ((r)->checks == 0) fail_msg("nothing was checked");                                               \
     } while (0)
 

@@ -23,7 +23,7 @@ typedef struct at_test {
 /* Skip with a reason that is counted. */
 #define AT_SKIP(reason)                                                                                      \
     do {                                                                                                     \
-        at_note_skip(__func__, reason);                                                                                \
+        at_note_skip(__func__, reason);                                                                      \
         skip();                                                                                              \
     } while (0)
 void at_note_skip(const char *test, const char *reason);

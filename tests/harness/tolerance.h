@@ -1,16 +1,20 @@
-/* tolerance.h: every tolerance of the tests, with what it is relative to. Loosening one needs a measured error budget. */
+/* tolerance.h: every tolerance of the tests, with what it is relative to. Loosening one needs a measured
+ * error budget. */
 #ifndef AT_TOLERANCE_H
 #define AT_TOLERANCE_H
 
-/* Finite differences in double: |analytic - numeric| / max(|analytic|, |numeric|, 1e-3 max |analytic|), step 1e-5. */
+/* Finite differences in double: |analytic - numeric| / max(|analytic|, |numeric|, 1e-3 max |analytic|), step
+ * 1e-5. */
 #define AT_TOL_GRADIENT  1e-6
 #define AT_GRADIENT_STEP 1e-5
 
-/* A kernel against the reference, both float32: largest difference relative to the largest value of the tensor.
- * Sums of K products of unit size differ by about sqrt(K) 6e-8 in different orders: 4e-6 at K = 4096. */
+/* A kernel against the reference, both float32: largest difference relative to the largest value of the
+ * tensor. Sums of K products of unit size differ by about sqrt(K) 6e-8 in different orders: 4e-6 at K = 4096.
+ */
 #define AT_TOL_KERNEL 1e-5
 
-/* The double-precision library against float64 goldens: both round at 1e-16, sums of some 1e5 terms lose 3 digits. */
+/* The double-precision library against float64 goldens: both round at 1e-16, sums of some 1e5 terms lose 3
+ * digits. */
 #define AT_TOL_EXACT 1e-11
 
 /* Kernels against float64 goldens: as AT_TOL_KERNEL. */

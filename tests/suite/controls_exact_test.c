@@ -1,5 +1,5 @@
-/* controls_exact_test.c: negative controls: each plants a defect and expects the checks to turn red. A suite in which these
- * pass can fail. The defects are kernels and ops added to the test's own context. */
+/* controls_exact_test.c: negative controls: each plants a defect and expects the checks to turn red. A suite
+ * in which these pass can fail. The defects are kernels and ops added to the test's own context. */
 #include "engine/rows.h"
 #include "ops/relu6/relu6.h"
 #include "tests/harness/opcheck.h"

@@ -44,7 +44,8 @@ AT_TEST(test_ops__are_complete)
         at_report_at(&r, "%s", op->name);
         at_report_check(&r, op->doc && *op->doc, "no doc line");
         at_report_check(&r, op->view != (op->ref != NULL), "a reference is missing, or a view has one");
-        at_report_check(&r, (op->grad != NULL) != (op->no_grad_reason != NULL), "a gradient, or a reason for none");
+        at_report_check(&r, (op->grad != NULL) != (op->no_grad_reason != NULL),
+                        "a gradient, or a reason for none");
         at_report_check(&r, op->cases != NULL || op->updates, "no cases");
     }
     at_expect_clean(&r);

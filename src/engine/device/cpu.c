@@ -36,8 +36,8 @@ static at_status cpu_import(at_device *d, at_buffer *out, const void *host, size
     return AT_OK;
 }
 
-static void cpu_copy(at_device *d, void *to, size_t to_pitch, const void *from, size_t from_pitch, size_t width,
-                     int64_t rows)
+static void cpu_copy(at_device *d, void *to, size_t to_pitch, const void *from, size_t from_pitch,
+                     size_t width, int64_t rows)
 {
     (void)d;
     if (to_pitch == width && from_pitch == width) {

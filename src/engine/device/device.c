@@ -1,6 +1,6 @@
 /* device.c: opening devices by name. */
-#include "base/alloc.h"
 #include "engine/device.h"
+#include "base/alloc.h"
 
 at_status at_device_open(at_device **out, at_ctx *ctx, const char *name)
 {

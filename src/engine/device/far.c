@@ -1,6 +1,7 @@
-/* far.c: a test device that behaves like an accelerator without being one: memory of its own that nothing outside
- * a running item can touch, and a queue thread that works in order after random delays. Code that dereferences
- * device memory on the host, reuses a buffer before it was copied, or reads a scalar before sync, breaks here.
+/* far.c: a test device that behaves like an accelerator without being one: memory of its own that nothing
+ * outside a running item can touch, and a queue thread that works in order after random delays. Code that
+ * dereferences device memory on the host, reuses a buffer before it was copied, or reads a scalar before
+ * sync, breaks here.
  *
  * Items are made and freed by the thread that queues; the queue thread only runs them. */
 #include "base/alloc.h"
@@ -45,7 +46,8 @@ static void protect(far *f, int how)
 static void copy_rows(const item *w)
 {
     for (int64_t r = 0; r < w->rows; r++)
-        memcpy((char *)w->to + (size_t)r * w->to_pitch, (const char *)w->from + (size_t)r * w->from_pitch, w->width);
+        memcpy((char *)w->to + (size_t)r * w->to_pitch, (const char *)w->from + (size_t)r * w->from_pitch,
+               w->width);
 }
 
 static void dawdle(far *f)
@@ -178,24 +180,26 @@ static void enqueue(at_device *d, const item *proto, const void *stage, size_t s
         w->from = w->staged;
     }
     pthread_mutex_lock(&f->lock);
-    if (f->last) f->last->next = w;
-    else f->first = w;
+    if (f->last)
+        f->last->next = w;
+    else
+        f->first = w;
     f->last = w;
     if (!f->turn) f->turn = w;
     pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->lock);
 }
 
-static void far_upload(at_device *d, void *to, size_t to_pitch, const void *from, size_t from_pitch, size_t width,
-                       int64_t rows)
+static void far_upload(at_device *d, void *to, size_t to_pitch, const void *from, size_t from_pitch,
+                       size_t width, int64_t rows)
 {
     if (rows == 0 || width == 0) return;
     const item w = {.to = to, .to_pitch = to_pitch, .from_pitch = from_pitch, .width = width, .rows = rows};
     enqueue(d, &w, from, from_pitch * (size_t)(rows - 1) + width);
 }
 
-static void far_download(at_device *d, void *to, size_t to_pitch, const void *from, size_t from_pitch, size_t width,
-                         int64_t rows)
+static void far_download(at_device *d, void *to, size_t to_pitch, const void *from, size_t from_pitch,
+                         size_t width, int64_t rows)
 {
     if (rows == 0 || width == 0) return;
     const item w = {

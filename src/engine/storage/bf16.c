@@ -6,5 +6,9 @@
 #define PLAIN_ENCODE(x) (at_f32_to_bf16((float)(x)))
 #include "engine/storage/plain.h"
 
-const at_storage at_storage_bf16 = {.name = "bf16", .n_buffers = 1, .bytes = plain_bytes, .load = plain_load,
-                                  .store = plain_store, .dtype = {PLAIN_DTYPE}};
+const at_storage at_storage_bf16 = {.name = "bf16",
+                                    .n_buffers = 1,
+                                    .bytes = plain_bytes,
+                                    .load = plain_load,
+                                    .store = plain_store,
+                                    .dtype = {PLAIN_DTYPE}};

@@ -6,5 +6,9 @@
 #define PLAIN_ENCODE(x) ((double)(x))
 #include "engine/storage/plain.h"
 
-const at_storage at_storage_f64 = {.name = "f64", .n_buffers = 1, .bytes = plain_bytes, .load = plain_load,
-                                  .store = plain_store, .dtype = {PLAIN_DTYPE}};
+const at_storage at_storage_f64 = {.name = "f64",
+                                   .n_buffers = 1,
+                                   .bytes = plain_bytes,
+                                   .load = plain_load,
+                                   .store = plain_store,
+                                   .dtype = {PLAIN_DTYPE}};

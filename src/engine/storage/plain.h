@@ -1,5 +1,5 @@
-/* plain.h: the shape of a storage with one buffer of one dtype, row after row. Included by the files of this folder
- * after they define PLAIN_NAME, PLAIN_ELEMENT, PLAIN_DTYPE, PLAIN_DECODE(x) and PLAIN_ENCODE(x). */
+/* plain.h: the shape of a storage with one buffer of one dtype, row after row. Included by the files of this
+ * folder after they define PLAIN_NAME, PLAIN_ELEMENT, PLAIN_DTYPE, PLAIN_DECODE(x) and PLAIN_ENCODE(x). */
 #include "engine/state.h"
 
 static bool plain_bytes(int64_t out[AT_MAX_BUFFERS], int64_t rows, int64_t cols)
@@ -7,7 +7,8 @@ static bool plain_bytes(int64_t out[AT_MAX_BUFFERS], int64_t rows, int64_t cols)
     return at_mul_ok(&out[0], rows, cols) && at_mul_ok(&out[0], out[0], sizeof(PLAIN_ELEMENT));
 }
 
-static void plain_load(at_real *out, const void *const *buffers, int64_t cols, int64_t row, int64_t first, int64_t n)
+static void plain_load(at_real *out, const void *const *buffers, int64_t cols, int64_t row, int64_t first,
+                       int64_t n)
 {
     const PLAIN_ELEMENT *p = (const PLAIN_ELEMENT *)buffers[0] + row * cols + first;
     for (int64_t i = 0; i < n; i++) out[i] = PLAIN_DECODE(p[i]);

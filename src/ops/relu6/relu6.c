@@ -1,5 +1,6 @@
 /* relu6: y = min(max(x, 0), 6)          x, y [rows,C] act          (Krizhevsky 2010)
- * dx = dy where 0 < y < 6, else 0: the output decides, so that the input need not be kept. NaN passes through. */
+ * dx = dy where 0 < y < 6, else 0: the output decides, so that the input need not be kept. NaN passes
+ * through. */
 #include "ops/relu6/relu6.h"
 
 static at_status infer(at_ctx *ctx, const void *p, const at_meta *in, at_meta *out, at_meta *saved)
@@ -26,15 +27,33 @@ static at_status ref_fwd(const at_call *c)
 }
 
 static const at_op_case cases[] = {
-    {.name = "row64", .in = {{2, {3, 64}}}, .low = -3, .high = 9, .kinks = (const double[]){0, 6}, .n_kinks = 2},
-    {.name = "odd", .in = {{3, {2, 5, 37}}}, .low = -3, .high = 9, .kinks = (const double[]){0, 6}, .n_kinks = 2},
+    {.name = "row64",
+     .in = {{2, {3, 64}}},
+     .low = -3,
+     .high = 9,
+     .kinks = (const double[]){0, 6},
+     .n_kinks = 2},
+    {.name = "odd",
+     .in = {{3, {2, 5, 37}}},
+     .low = -3,
+     .high = 9,
+     .kinks = (const double[]){0, 6},
+     .n_kinks = 2},
     {.name = "empty", .in = {{2, {0, 8}}}},
     {.name = "large", .in = {{4, {3, 14, 14, 24}}}, .low = -3, .high = 9, .large = true},
     {0},
 };
 
-const at_op at_op_relu6 = {.name = "relu6", .doc = "min(max(x, 0), 6)", .n_in = 1, .n_out = 1, .extent_in = 1,
-                           .inplace = {{0, 0}}, .n_inplace = 1, .infer = infer, .grad = grad, .ref = ref_fwd,
+const at_op at_op_relu6 = {.name = "relu6",
+                           .doc = "min(max(x, 0), 6)",
+                           .n_in = 1,
+                           .n_out = 1,
+                           .extent_in = 1,
+                           .inplace = {{0, 0}},
+                           .n_inplace = 1,
+                           .infer = infer,
+                           .grad = grad,
+                           .ref = ref_fwd,
                            .cases = cases};
 
 /* ---- gradient: in y, dy ---- */
@@ -60,7 +79,11 @@ static at_status ref_dx(const at_call *c)
 
 static const at_op_case dx_cases[] = {
     {.name = "odd", .in = {{2, {3, 37}}, {2, {3, 37}}}, .low = -3, .high = 9},
-    {.name = "large", .in = {{4, {3, 14, 14, 24}}, {4, {3, 14, 14, 24}}}, .low = -3, .high = 9, .large = true},
+    {.name = "large",
+     .in = {{4, {3, 14, 14, 24}}, {4, {3, 14, 14, 24}}},
+     .low = -3,
+     .high = 9,
+     .large = true},
     {0},
 };
 
@@ -69,9 +92,17 @@ static const at_op_case dx_refused[] = {
     {0},
 };
 
-const at_op at_op_relu6_dx = {.name = "relu6_dx", .doc = "gradient of relu6", .n_in = 2, .n_out = 1, .extent_in = 3,
-                              .inplace = {{1, 0}, {0, 0}}, .n_inplace = 2, .infer = dx_infer,
-                              .no_grad_reason = "a gradient itself", .ref = ref_dx, .cases = dx_cases,
+const at_op at_op_relu6_dx = {.name = "relu6_dx",
+                              .doc = "gradient of relu6",
+                              .n_in = 2,
+                              .n_out = 1,
+                              .extent_in = 3,
+                              .inplace = {{1, 0}, {0, 0}},
+                              .n_inplace = 2,
+                              .infer = dx_infer,
+                              .no_grad_reason = "a gradient itself",
+                              .ref = ref_dx,
+                              .cases = dx_cases,
                               .refused = dx_refused};
 
 at_value *at_relu6(at_graph *g, at_value *x)

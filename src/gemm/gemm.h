@@ -1,0 +1,57 @@
+/* gemm.h: the matrix product of float32. Layer: gemm (includes base only); ops call it from their *_simd.c
+ * kernels.
+ *
+ *   at_gemm        C[M,N] (+)= A[M,K] B[K,N] (+ bias[N])      A read through a loader, B packed beforehand
+ *   at_gemm_outer  C[M,N] (+)= sum_r A[r,M] B[r,N]            weight gradients: both operands lie by rows
+ *
+ * Order of additions: K runs in blocks of AT_GEMM_KC from 0 up, inside a block one multiply-add after the
+ * other, blocks are added in order. It depends on nothing else, so a row of C has the same bits whatever M,
+ * the tiles and the threads. at_gemm_outer cuts the rows into chunks of 4,096, adds blocks in order within a
+ * chunk and chunks in order. */
+#ifndef AT_GEMM_H
+#define AT_GEMM_H
+
+#include "base/pool.h"
+
+enum { AT_GEMM_KC = 384, AT_GEMM_CHUNK = 4096 };
+
+/* Write elements [row, row + rows) x [col, col + cols) of the matrix behind `arg` to out, rows `ld` apart. */
+typedef void (*at_gemm_load_fn)(const void *arg, float *out, int64_t ld, int64_t row, int64_t rows,
+                                int64_t col, int64_t cols);
+
+typedef struct at_gemm_matrix {
+    const float *data; /* by rows, `pitch` apart, when load is NULL */
+    int64_t pitch;
+    at_gemm_load_fn load;
+    const void *arg;
+} at_gemm_matrix;
+
+typedef struct at_gemm_job {
+    int64_t M, N, K;
+    at_gemm_matrix a;
+    const float *b; /* panels, see at_gemm_packed_floats */
+    float *c;
+    int64_t c_pitch;
+    const float *bias; /* NULL = none */
+    bool accumulate;
+    int threads;
+    char *thread_scratch; /* at_gemm_scratch bytes for each thread, thread_stride apart */
+    size_t thread_stride;
+} at_gemm_job;
+
+typedef struct at_gemm_outer_job {
+    int64_t rows, M, N;
+    const float *a;
+    int64_t a_pitch;
+    at_gemm_matrix b;
+    float *c; /* dense [M,N]; with taps > 1 column t * (N / taps) + i of B goes to i * taps + t: the order of
+                 convolution weights in files */
+    int64_t taps;
+    bool accumulate;
+    int threads;
+    char *thread_scratch;
+    size_t thread_stride;
+    float *partial; /* at_gemm_outer_scratch bytes, shared */
+} at_gemm_outer_job;
+
+#endif

@@ -1,0 +1,128 @@
+/* gemm_simd.c: C = A B with B in packed panels.
+ *
+ * A tile is MB rows by NB columns of C. Within it, for each block of KC: GEMM_MR rows of A are loaded into a
+ * dense buffer that stays in L1 and meets every panel of B, which streams from L2. The micro-kernel keeps
+ * GEMM_MR x GEMM_NR of C in registers over the block. Reading path: at_gemm, tile, block_row, micro. */
+#include "gemm/gemm_simd.h"
+
+enum {
+    AHEAD = 16,
+    A_LD = AT_GEMM_KC + 16, /* rows of the A buffer: not a multiple of 4 KiB apart */
+    MB = 8 * GEMM_MR,       /* rows a tile: enough to pay for reading B's panels from L3 */
+    NB = 16 * GEMM_NR,      /* columns a tile: KC x NB floats of B stay in L2 */
+};
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* C[mr, nv vectors] = A-block times panel (+ C when add, + bias). The last vector has `lanes` columns. */
+INLINE void micro_body(const int mr, const int nv, int64_t kc, const float *a, const float *b, float *c,
+                       int64_t c_pitch, int64_t lanes, bool add, const float *bias)
+{
+    vf acc[GEMM_MR][GEMM_NV];
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
+    for (int64_t k = 0; k < kc; k++) {
+        vf bv[GEMM_NV];
+        __builtin_prefetch(b + (k + AHEAD) * GEMM_NR); /* across page ends, where the hardware stops: +5 % */
+        if (nv > 1) __builtin_prefetch(b + (k + AHEAD) * GEMM_NR + VL);
+#pragma GCC unroll 4
+        for (int j = 0; j < nv; j++) bv[j] = *(const vf *)(b + k * GEMM_NR + j * VL);
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++) {
+            const vf av = vf_set(a[i * A_LD + k]);
+#pragma GCC unroll 4
+            for (int j = 0; j < nv; j++) acc[i][j] += av * bv[j];
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < nv; j++) {
+            float *p = c + i * c_pitch + j * VL;
+            const int64_t n = j + 1 < nv ? VL : lanes;
+            vf x = acc[i][j];
+            if (add) x = vf_load_n(p, n) + x;
+            if (bias) x += vf_load_n(bias + j * VL, n);
+            vf_store_n(p, x, n);
+        }
+}
+
+typedef void (*micro_fn)(int64_t kc, const float *a, const float *b, float *c, int64_t c_pitch, int64_t lanes,
+                         bool add, const float *bias);
+
+#define MICRO(mr)                                                                                            \
+    static void micro_##mr##_1(int64_t kc, const float *a, const float *b, float *c, int64_t c_pitch,        \
+                               int64_t lanes, bool add, const float *bias)                                   \
+    {                                                                                                        \
+        micro_body(mr, 1, kc, a, b, c, c_pitch, lanes, add, bias);                                           \
+    }                                                                                                        \
+    static void micro_##mr##_2(int64_t kc, const float *a, const float *b, float *c, int64_t c_pitch,        \
+                               int64_t lanes, bool add, const float *bias)                                   \
+    {                                                                                                        \
+        micro_body(mr, 2, kc, a, b, c, c_pitch, lanes, add, bias);                                           \
+    }
+#define ENTRY(mr) {micro_##mr##_1, micro_##mr##_2},
+
+GEMM_FOR_EVERY_MR(MICRO)
+static const micro_fn micro[GEMM_MR][GEMM_NV] = {GEMM_FOR_EVERY_MR(ENTRY)};
+
+static void load_a(const at_gemm_matrix *a, float *out, int64_t row, int64_t rows, int64_t k, int64_t kc)
+{
+    if (a->load) {
+        a->load(a->arg, out, A_LD, row, rows, k, kc);
+        return;
+    }
+    for (int64_t i = 0; i < rows; i++)
+        memcpy(out + i * A_LD, a->data + (row + i) * a->pitch + k, (size_t)kc * sizeof(float));
+}
+
+/* Up to GEMM_MR rows of C against all panels of the tile, one block of K. */
+static void block_row(const at_gemm_job *g, float *a, int64_t m, int64_t n_first, int64_t n_last, int64_t k)
+{
+    const int64_t rows = at_min(GEMM_MR, g->M - m), kc = at_min(AT_GEMM_KC, g->K - k);
+    const bool add = k > 0 || g->accumulate, last = k + kc == g->K;
+    load_a(&g->a, a, m, rows, k, kc);
+    for (int64_t n = n_first; n < n_last; n += GEMM_NR) {
+        const int64_t columns = at_min(GEMM_NR, g->N - n), nv = at_ceil_div(columns, VL);
+        micro[rows - 1][nv - 1](kc, a, g->b + n * g->K + k * GEMM_NR, g->c + m * g->c_pitch + n, g->c_pitch,
+                                columns - (nv - 1) * VL, add, last && g->bias ? g->bias + n : NULL);
+    }
+}
+
+static void tile(void *arg, int64_t index, int thread)
+{
+    const at_gemm_job *g = arg;
+    float *a = (float *)(void *)(g->thread_scratch + (size_t)thread * g->thread_stride);
+    const int64_t tiles_n = at_ceil_div(g->N, NB);
+    const int64_t m_first = index / tiles_n * MB, m_last = at_min(m_first + MB, g->M);
+    const int64_t n_first = index % tiles_n * NB, n_last = at_min(n_first + NB, g->N);
+    for (int64_t k = 0; k < g->K; k += AT_GEMM_KC)
+        for (int64_t m = m_first; m < m_last; m += GEMM_MR) block_row(g, a, m, n_first, n_last, k);
+}
+
+/* K = 0: the product is zero. */
+static void no_terms(const at_gemm_job *g)
+{
+    for (int64_t m = 0; m < g->M; m++)
+        for (int64_t n = 0; n < g->N; n++) {
+            float *c = g->c + m * g->c_pitch + n;
+            *c = (g->accumulate ? *c : 0.0f) + (g->bias ? g->bias[n] : 0.0f);
+        }
+}
+
+size_t AT_SIMD(at_gemm_thread_scratch)(void)
+{
+    return GEMM_MR * A_LD * sizeof(float);
+}
+
+void AT_SIMD(at_gemm)(const at_gemm_job *job)
+{
+    if (job->K == 0) {
+        no_terms(job);
+        return;
+    }
+    at_gemm_job g = *job;
+    at_parallel_for(g.threads, at_ceil_div(g.M, MB) * at_ceil_div(g.N, NB), tile, &g);
+}

@@ -1,0 +1,227 @@
+/* outer_simd.c: C = sum over rows of A[r,:]^T B[r,:], the product of weight gradients. Both operands lie by
+ * rows, so the micro-kernel reads them where they are: GEMM_MR elements of A and GEMM_NV vectors of B a row.
+ *
+ * Rows are cut into chunks. A tile is (chunk, OUTER_M rows of C, OUTER_N columns of C), summed in the
+ * thread's buffer. Small C: tiles of all chunks run in parallel into `partial`, which is then added up by
+ * chunk. Large C has tiles enough without: each walks through the chunks and adds to C itself. Both add in
+ * the same order. */
+#include "gemm/gemm_simd.h"
+
+enum {
+    KC = 256, /* rows a block: what a tile touches of A and B stays in L2 */
+    OUTER_M = 8 * GEMM_MR,
+    OUTER_N = 256,
+    LARGE_C = 64 << 10, /* elements */
+};
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* c[mr, nv vectors] (+)= sum_k a[k, 0..mr) b[k, ...]; the last vector of B has `lanes` columns. c is a tile
+ * buffer. */
+INLINE void micro_body(const int mr, const int nv, int64_t kc, const float *a, int64_t a_pitch,
+                       const float *b, int64_t b_pitch, float *c, int64_t lanes, bool add)
+{
+    vf acc[GEMM_MR][GEMM_NV];
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
+    for (int64_t k = 0; k < kc; k++) {
+        vf bv[GEMM_NV];
+#pragma GCC unroll 4
+        for (int j = 0; j < nv; j++) bv[j] = j + 1 < nv ? vf_load(b + j * VL) : vf_load_n(b + j * VL, lanes);
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++) {
+            const vf av = vf_set(a[i]);
+#pragma GCC unroll 4
+            for (int j = 0; j < nv; j++) acc[i][j] += av * bv[j];
+        }
+        a += a_pitch;
+        b += b_pitch;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < nv; j++) {
+            float *p = c + i * OUTER_N + j * VL;
+            vf x = acc[i][j];
+            if (add) x = vf_load(p) + x;
+            vf_store(p, x);
+        }
+}
+
+typedef void (*micro_fn)(int64_t kc, const float *a, int64_t a_pitch, const float *b, int64_t b_pitch,
+                         float *c, int64_t lanes, bool add);
+
+#define MICRO(mr)                                                                                            \
+    static void micro_##mr##_1(int64_t kc, const float *a, int64_t a_pitch, const float *b, int64_t b_pitch, \
+                               float *c, int64_t lanes, bool add)                                            \
+    {                                                                                                        \
+        micro_body(mr, 1, kc, a, a_pitch, b, b_pitch, c, lanes, add);                                        \
+    }                                                                                                        \
+    static void micro_##mr##_2(int64_t kc, const float *a, int64_t a_pitch, const float *b, int64_t b_pitch, \
+                               float *c, int64_t lanes, bool add)                                            \
+    {                                                                                                        \
+        micro_body(mr, 2, kc, a, a_pitch, b, b_pitch, c, lanes, add);                                        \
+    }
+#define ENTRY(mr) {micro_##mr##_1, micro_##mr##_2},
+
+GEMM_FOR_EVERY_MR(MICRO)
+static const micro_fn micro[GEMM_MR][GEMM_NV] = {GEMM_FOR_EVERY_MR(ENTRY)};
+
+typedef struct walk {
+    const at_gemm_outer_job *g;
+    int64_t chunks, tiles_m, tiles_n;
+    bool serial; /* each tile walks through the chunks */
+} walk;
+
+typedef struct area { /* of C */
+    int64_t m, rows, n, cols;
+} area;
+
+static area area_of(const walk *w, int64_t index)
+{
+    area t = {.m = index / w->tiles_n * OUTER_M, .n = index % w->tiles_n * OUTER_N};
+    t.rows = at_min(OUTER_M, w->g->M - t.m);
+    t.cols = at_min(OUTER_N, w->g->N - t.n);
+    return t;
+}
+
+/* B's block is read in place when whole vectors may be read; else (and for loaders) from a zero-padded copy.
+ */
+static bool reads_in_place(const at_gemm_outer_job *g)
+{
+    if (g->b.load) return false;
+#if defined(__AVX512F__)
+    return true; /* masked loads */
+#else
+    return g->N % VL == 0;
+#endif
+}
+
+static const float *block_of_b(const at_gemm_outer_job *g, float *copy, const area *t, int64_t row,
+                               int64_t kc, int64_t *pitch)
+{
+    if (reads_in_place(g)) {
+        *pitch = g->b.pitch;
+        return g->b.data + row * g->b.pitch + t->n;
+    }
+    *pitch = at_round_up(t->cols, VL);
+    if (g->b.load) g->b.load(g->b.arg, copy, *pitch, row, kc, t->n, t->cols);
+    for (int64_t k = 0; k < kc; k++) {
+        if (!g->b.load)
+            memcpy(copy + k * *pitch, g->b.data + (row + k) * g->b.pitch + t->n,
+                   (size_t)t->cols * sizeof(float));
+        for (int64_t j = t->cols; j < *pitch; j++) copy[k * *pitch + j] = 0.0f;
+    }
+    return copy;
+}
+
+/* One chunk of rows into the thread's tile buffer [OUTER_M, OUTER_N]. */
+static void sum_chunk(const at_gemm_outer_job *g, float *buffer, const area *t, int64_t chunk)
+{
+    float *copy = buffer + OUTER_M * OUTER_N;
+    const int64_t first = chunk * AT_GEMM_CHUNK, last = at_min(first + AT_GEMM_CHUNK, g->rows);
+    for (int64_t row = first; row < last; row += KC) {
+        const int64_t kc = at_min(KC, last - row);
+        int64_t pitch;
+        const float *b = block_of_b(g, copy, t, row, kc, &pitch);
+        const bool masked = reads_in_place(g);
+        for (int64_t i = 0; i < t->rows; i += GEMM_MR) {
+            const int64_t mr = at_min(GEMM_MR, t->rows - i);
+            const float *a = g->a + row * g->a_pitch + t->m + i;
+            for (int64_t j = 0; j < t->cols; j += GEMM_NR) {
+                const int64_t columns = at_min(GEMM_NR, t->cols - j), nv = at_ceil_div(columns, VL);
+                micro[mr - 1][nv - 1](kc, a, g->a_pitch, b + j, pitch, buffer + i * OUTER_N + j,
+                                      masked ? columns - (nv - 1) * VL : VL, row > first);
+            }
+        }
+    }
+}
+
+/* Column of C for column n of B: files keep convolution weights channel by channel, B has them tap by tap. */
+static int64_t column_of(const at_gemm_outer_job *g, int64_t n)
+{
+    const int64_t channels = g->N / g->taps;
+    return g->taps == 1 ? n : n % channels * g->taps + n / channels;
+}
+
+static void add_tile(const at_gemm_outer_job *g, const float *buffer, const area *t, bool add)
+{
+    for (int64_t i = 0; i < t->rows; i++) {
+        float *c = g->c + (t->m + i) * g->N;
+        const float *from = buffer + i * OUTER_N;
+        for (int64_t j = 0; j < t->cols; j++) {
+            float *p = &c[column_of(g, t->n + j)];
+            *p = add ? *p + from[j] : from[j];
+        }
+    }
+}
+
+static void tile(void *arg, int64_t index, int thread)
+{
+    const walk *w = arg;
+    const at_gemm_outer_job *g = w->g;
+    float *buffer = (float *)(void *)(g->thread_scratch + (size_t)thread * g->thread_stride);
+    const int64_t tiles = w->tiles_m * w->tiles_n;
+    const area t = area_of(w, index % tiles);
+    if (w->serial) {
+        for (int64_t chunk = 0; chunk < w->chunks; chunk++) {
+            sum_chunk(g, buffer, &t, chunk);
+            add_tile(g, buffer, &t, chunk > 0 || g->accumulate);
+        }
+        return;
+    }
+    const int64_t chunk = index / tiles;
+    sum_chunk(g, buffer, &t, chunk);
+    for (int64_t i = 0; i < t.rows; i++)
+        memcpy(g->partial + (chunk * g->M + t.m + i) * g->N + t.n, buffer + i * OUTER_N,
+               (size_t)t.cols * sizeof(float));
+}
+
+/* Row m of C: the chunks' partial rows, in order. */
+static void reduce_row(void *arg, int64_t m, int thread)
+{
+    (void)thread;
+    const walk *w = arg;
+    const at_gemm_outer_job *g = w->g;
+    float *c = g->c + m * g->N;
+    for (int64_t chunk = 0; chunk < w->chunks; chunk++) {
+        const float *from = g->partial + (chunk * g->M + m) * g->N;
+        const bool add = chunk > 0 || g->accumulate;
+        for (int64_t n = 0; n < g->N; n++) {
+            float *p = &c[column_of(g, n)];
+            *p = add ? *p + from[n] : from[n];
+        }
+    }
+}
+
+static bool is_serial(int64_t rows, int64_t M, int64_t N)
+{
+    return M * N >= LARGE_C || rows <= AT_GEMM_CHUNK;
+}
+
+void AT_SIMD(at_gemm_outer_scratch)(int64_t rows, int64_t M, int64_t N, bool loads, size_t *shared,
+                                    size_t *thread)
+{
+    *shared = is_serial(rows, M, N) ? 0 : (size_t)(at_ceil_div(rows, AT_GEMM_CHUNK) * M * N) * sizeof(float);
+    *thread = OUTER_M * OUTER_N * sizeof(float);
+#if !defined(__AVX512F__)
+    loads |= N % VL != 0;
+#endif
+    if (loads) *thread += (size_t)(KC * at_round_up(at_min(N, OUTER_N), VL)) * sizeof(float);
+}
+
+void AT_SIMD(at_gemm_outer)(const at_gemm_outer_job *g)
+{
+    walk w = {.g = g, .chunks = at_ceil_div(g->rows, AT_GEMM_CHUNK)};
+    w.tiles_m = at_ceil_div(g->M, OUTER_M);
+    w.tiles_n = at_ceil_div(g->N, OUTER_N);
+    w.serial = is_serial(g->rows, g->M, g->N);
+    if (g->rows == 0) {
+        if (!g->accumulate) memset(g->c, 0, (size_t)(g->M * g->N) * sizeof(float));
+        return;
+    }
+    at_parallel_for(g->threads, w.tiles_m * w.tiles_n * (w.serial ? 1 : w.chunks), tile, &w);
+    if (!w.serial) at_parallel_for(g->threads, g->M, reduce_row, &w);
+}
