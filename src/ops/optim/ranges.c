@@ -1,0 +1,35 @@
+/* ranges.c: walking flat ranges in pieces. */
+#include "base/pool.h"
+#include "ops/optim/optim.h"
+
+enum { PIECE = 16384 }; /* elements */
+
+typedef struct walk {
+    const at_call *c;
+    const at_ranges *ranges;
+    at_range_fn tile;
+} walk;
+
+static int64_t pieces_of(const at_range *r)
+{
+    return at_ceil_div(r->hi - r->lo, PIECE);
+}
+
+static void piece(void *arg, int64_t index, int thread)
+{
+    (void)thread;
+    const walk *w = arg;
+    int64_t i = 0;
+    while (index >= pieces_of(&w->ranges->list[i])) index -= pieces_of(&w->ranges->list[i++]);
+    const at_range *r = &w->ranges->list[i];
+    const int64_t lo = r->lo + index * PIECE;
+    w->tile(w->c, r, lo, at_min(lo + PIECE, r->hi));
+}
+
+void at_for_ranges(const at_call *c, const at_ranges *ranges, at_range_fn tile)
+{
+    walk w = {c, ranges, tile};
+    int64_t n = 0;
+    for (int64_t i = 0; i < ranges->n; i++) n += pieces_of(&ranges->list[i]);
+    at_parallel_for(c->threads, n, piece, &w);
+}
