@@ -23,4 +23,16 @@ void at_text_number(at_text *t,
 at_status at_text_status(const at_text *t); /* OK or NOMEM */
 void at_text_deinit(at_text *t);
 
+/* ---- What the writers and readers of text share ---- */
+
+/* Numbers have a point whatever the program's locale says, in and out. */
+enum { AT_NUMBER_TEXT = 32 };
+void at_number_format(char out[AT_NUMBER_TEXT],
+                      double x); /* shortest that reads back equal; "nan", "inf", "-inf" */
+bool at_number_parse(double *out, const char *text); /* all of text is one number as strtod takes it */
+
+/* Decode the character that begins at s: its length in bytes, or 0 where s is not valid UTF-8 (overlong
+ * forms, surrogates and codes above 10FFFF are not). At the end of s: length 1, code 0. */
+int at_utf8_decode(uint32_t *code, const char *s);
+
 #endif
