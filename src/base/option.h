@@ -29,6 +29,7 @@ typedef struct at_option {
     const char *choices_of; /* registry kind */
     const char *aliases;    /* other spellings, separated by spaces: whole keys as other tools have them */
     const char *help;       /* one line: what it means, unit */
+    bool may_change;        /* a resumed run may give another value: it changes no result */
 } at_option;
 
 typedef struct at_options {

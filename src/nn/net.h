@@ -59,6 +59,7 @@ typedef struct at_param {
     double rate;  /* factor on the learning rate */
     bool decays;  /* weight decay applies: matrices yes, biases and norms no */
     bool missing; /* the checkpoint does not have it: it must be initialised before use */
+    int64_t whole; /* AT_NORM_BATCHES: the counter */
 } at_param;
 
 struct at_site {

@@ -1,0 +1,166 @@
+/* save.c: a model folder that other tools read: config.json with the labels, the tensors under the layout's names,
+ * and the side files of the folder the model came from. Every file is written atomically. */
+#include "models/model.h"
+#include <stdio.h>
+
+/* ---- config.json: the one that was read, with what changed put in ---- */
+
+static at_tree *labels_by_id(at_model *m)
+{
+    at_tree *map = at_tree_new(&m->arena, AT_MAP);
+    for (int i = 0; i < m->n_labels; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", i);
+        at_tree_add(&m->arena, map, key, at_tree_string(&m->arena, m->labels[i]));
+    }
+    return map;
+}
+
+static at_tree *ids_by_label(at_model *m)
+{
+    at_tree *map = at_tree_new(&m->arena, AT_MAP);
+    for (int i = 0; i < m->n_labels; i++) at_tree_add(&m->arena, map, m->labels[i], at_tree_whole(&m->arena, i));
+    return map;
+}
+
+static at_tree *label_list(at_model *m)
+{
+    at_tree *list = at_tree_new(&m->arena, AT_LIST);
+    for (int i = 0; i < m->n_labels; i++)
+        at_tree_add(&m->arena, list, NULL, at_tree_string(&m->arena, m->labels[i]));
+    return list;
+}
+
+static at_tree *copy(at_model *m, const at_tree *t)
+{
+    at_tree *c = at_tree_new(&m->arena, t->kind);
+    if (!c) return NULL;
+    c->flag = t->flag;
+    c->whole = t->whole;
+    c->number = t->number;
+    c->text = t->text;
+    for (const at_tree *child = t->first; child; child = child->next)
+        at_tree_add(&m->arena, c, child->key, copy(m, child));
+    return c;
+}
+
+/* The map without the keys that are about to be added. */
+static at_tree *copy_without(at_model *m, const at_tree *map, const char *const *keys)
+{
+    at_tree *c = at_tree_new(&m->arena, AT_MAP);
+    for (const at_tree *child = map->first; child; child = child->next) {
+        bool dropped = false;
+        for (int i = 0; keys[i]; i++) dropped |= strcmp(child->key, keys[i]) == 0;
+        if (!dropped) at_tree_add(&m->arena, c, child->key, copy(m, child));
+    }
+    return c;
+}
+
+static at_tree *config_transformers(at_model *m)
+{
+    static const char *const replaced[] = {"architectures", "id2label", "label2id", "num_labels", "problem_type", NULL};
+    at_tree *c = copy_without(m, m->config, replaced), *names = at_tree_new(&m->arena, AT_LIST);
+    at_tree_add(&m->arena, names, NULL, at_tree_string(&m->arena, m->architecture->task_class));
+    at_tree_add(&m->arena, c, "architectures", names);
+    at_tree_add(&m->arena, c, "id2label", labels_by_id(m));
+    at_tree_add(&m->arena, c, "label2id", ids_by_label(m));
+    at_tree_add(&m->arena, c, "problem_type", at_tree_string(&m->arena, "single_label_classification"));
+    return c;
+}
+
+static at_tree *config_timm(at_model *m)
+{
+    static const char *const replaced[] = {"num_classes", "label_names", "pretrained_cfg", NULL};
+    static const char *const inner[] = {"num_classes", "label_names", NULL};
+    at_tree *c = copy_without(m, m->config, replaced);
+    at_tree_add(&m->arena, c, "num_classes", at_tree_whole(&m->arena, m->n_labels));
+    at_tree_add(&m->arena, c, "label_names", label_list(m));
+    const at_tree *cfg = at_tree_get(m->config, "pretrained_cfg");
+    at_tree *pretrained = cfg ? copy_without(m, cfg, inner) : at_tree_new(&m->arena, AT_MAP);
+    at_tree_add(&m->arena, pretrained, "num_classes", at_tree_whole(&m->arena, m->n_labels));
+    at_tree_add(&m->arena, c, "pretrained_cfg", pretrained);
+    return c;
+}
+
+static at_status save_config(at_model *m, const char *path)
+{
+    at_tree *c = m->layout == AT_LAYOUT_TIMM ? config_timm(m) : config_transformers(m);
+    at_text text;
+    at_text_init(&text, m->ctx);
+    if (c) at_json_write(&text, c, 2);
+    at_text_add(&text, "\n");
+    at_status s = c ? at_text_status(&text) : AT_E_NOMEM;
+    if (s == AT_OK) s = at_file_write(m->ctx, path, text.data, text.size);
+    at_text_deinit(&text);
+    return s;
+}
+
+/* ---- model.safetensors ---- */
+
+/* Frozen tensors as they are in the file, others as 32-bit floats. */
+static at_status tensor_from(at_model *m, at_tensor *t, const at_param *p)
+{
+    const at_state *s = p->state;
+    const bool prefixed = m->layout == AT_LAYOUT_TRANSFORMERS && !p->site->is_head && m->head.site;
+    t->name = at_arena_printf(&m->arena, "%s%s", prefixed ? m->architecture->prefix : "", p->file_name);
+    if (!t->name) return AT_E_NOMEM;
+    t->rank = s->shape.rank;
+    for (int i = 0; i < t->rank; i++) t->dim[i] = s->shape.dim[i];
+    if (p->part == AT_NORM_BATCHES) {
+        t->dtype = AT_I64;
+        t->data = &p->whole;
+        return AT_OK;
+    }
+    if (s->host[0] && s->storage->n_buffers == 1 && !s->owned) {
+        t->dtype = s->storage->dtype[0];
+        t->data = s->host[0];
+        return AT_OK;
+    }
+    t->dtype = AT_REAL;
+    at_real *values = at_arena_alloc(&m->arena, (size_t)s->count * sizeof *values);
+    if (!values) return AT_E_NOMEM;
+    t->data = values;
+    return at_state_get(m->net.store, s, values);
+}
+
+static at_status save_weights(at_model *m, const char *path)
+{
+    at_tensor *tensors;
+    AT_NEW(m->ctx, tensors, m->net.n_params);
+    at_status s = AT_OK;
+    int64_t n = 0;
+    for (int i = 0; i < m->net.n_params && s == AT_OK; i++) {
+        const at_param *p = m->net.params[i];
+        if (p->part == AT_ADAPTER || (p->optional && p->missing)) continue;
+        s = tensor_from(m, &tensors[n++], p);
+    }
+    at_tree *metadata = at_tree_new(&m->arena, AT_MAP);
+    at_tree_add(&m->arena, metadata, "format", at_tree_string(&m->arena, "pt"));
+    if (s == AT_OK) s = at_safetensors_write(m->ctx, path, tensors, n, metadata);
+    at_free(m->ctx, tensors);
+    return s;
+}
+
+static at_status copy_side_file(at_model *m, const char *folder, const char *name)
+{
+    char *from = at_arena_printf(&m->arena, "%s/%s", m->folder, name);
+    char *to = at_arena_printf(&m->arena, "%s/%s", folder, name);
+    if (!from || !to) return AT_E_NOMEM;
+    if (!at_path_exists(from)) return AT_OK;
+    at_file file;
+    AT_TRY(at_file_map(m->ctx, &file, from));
+    const at_status s = at_file_write(m->ctx, to, file.data, file.size);
+    at_file_unmap(m->ctx, &file);
+    return s;
+}
+
+at_status at_model_save(at_model *m, const char *folder)
+{
+    static const char *const side_files[] = {"preprocessor_config.json", "NOTICE", "LICENSE"};
+    char *config = at_arena_printf(&m->arena, "%s/config.json", folder);
+    char *weights = at_arena_printf(&m->arena, "%s/model.safetensors", folder);
+    if (!config || !weights) return AT_E_NOMEM;
+    for (int i = 0; i < AT_COUNT(side_files); i++) AT_TRY(copy_side_file(m, folder, side_files[i]));
+    AT_TRY(save_config(m, config));
+    return save_weights(m, weights);
+}

@@ -1,0 +1,423 @@
+/* recipe.c: settings and where they came from; reading them into the structs of option tables.
+ * Reading path: add_setting (every way in), find (precedence), at_recipe_read (every way out). */
+#include "run/recipe.h"
+#include <attune.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { KEY_MAX = 128 };
+
+/* ---- The tables ---- */
+
+static void full_key(char out[KEY_MAX], const at_options *table, const at_option *o)
+{
+    snprintf(out, KEY_MAX, "%s%s%s", table->name, *table->name ? "." : "", o->key);
+}
+
+const at_option *at_option_next(const at_ctx *ctx, at_option_cursor *c, char key[KEY_MAX])
+{
+    for (;;) {
+        if (c->option && (++c->option)->key) break;
+        c->options = at_registry_next(ctx, "options", &c->table);
+        if (!c->options) return NULL;
+        c->option = c->options->list;
+        if (c->option->key) break;
+    }
+    full_key(key, c->options, c->option);
+    return c->option;
+}
+
+static bool has_word(const char *words, const char *word)
+{
+    const size_t n = strlen(word);
+    for (const char *p = words; p && *p;) {
+        const size_t length = strcspn(p, " ");
+        if (length == n && strncmp(p, word, n) == 0) return true;
+        p += length + strspn(p + length, " ");
+    }
+    return false;
+}
+
+/* The option with this key or alias; key gets its full name. */
+static const at_option *option_of(const at_ctx *ctx, const char *name, char key[KEY_MAX])
+{
+    at_option_cursor c = {0};
+    const at_option *o;
+    while ((o = at_option_next(ctx, &c, key)))
+        if (strcmp(key, name) == 0 || has_word(o->aliases, name)) return o;
+    return NULL;
+}
+
+static bool is_section(const at_ctx *ctx, const char *name)
+{
+    at_option_cursor c = {0};
+    char key[KEY_MAX];
+    const size_t n = strlen(name);
+    while (at_option_next(ctx, &c, key))
+        if (strncmp(key, name, n) == 0 && key[n] == '.') return true;
+    return false;
+}
+
+static const char *last_part(const char *key)
+{
+    const char *dot = strrchr(key, '.');
+    return dot ? dot + 1 : key;
+}
+
+static at_status unknown_key(at_recipe *r, const char *name, const char *origin)
+{
+    at_option_cursor c = {0};
+    char key[KEY_MAX], nearest[KEY_MAX] = "";
+    int best = 3;
+    while (at_option_next(r->ctx, &c, key)) {
+        const int whole = at_edit_distance(name, key, best);
+        const int part = at_edit_distance(last_part(name), last_part(key), best);
+        const int d = whole < part ? whole : part;
+        if (d < best) {
+            best = d;
+            memcpy(nearest, key, sizeof nearest);
+        }
+    }
+    if (*nearest)
+        return at_fail(r->ctx, AT_E_ARG, "%s: unknown key \"%s\"; did you mean \"%s\"?", origin, name, nearest);
+    return at_fail(r->ctx, AT_E_ARG, "%s: unknown key \"%s\"; attune train --help lists the keys", origin, name);
+}
+
+/* ---- Ways in ---- */
+
+static at_status add_setting(at_recipe *r, const char *name, const at_tree *value, at_source source, const char *origin)
+{
+    char key[KEY_MAX];
+    if (!option_of(r->ctx, name, key)) return unknown_key(r, name, origin);
+    at_setting *s = at_arena_alloc(&r->arena, sizeof *s);
+    if (!s || !(s->key = at_arena_strdup(&r->arena, key)) || !(s->origin = at_arena_strdup(&r->arena, origin)))
+        return AT_E_NOMEM;
+    s->value = value;
+    s->source = source;
+    s->next = r->settings; /* newest first: of two flags the later wins */
+    r->settings = s;
+    return AT_OK;
+}
+
+/* A map of sections and keys. file: name for messages, or NULL when origin names all of it. */
+static at_status add_map(at_recipe *r, const char *prefix, const at_tree *map, at_source source, const char *file,
+                         const char *origin)
+{
+    for (const at_tree *t = map->first; t; t = t->next) {
+        char name[KEY_MAX], key[KEY_MAX], where[512];
+        snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "", t->key);
+        if (file) snprintf(where, sizeof where, "%s:%d", file, t->line);
+        else snprintf(where, sizeof where, "%s", origin);
+        if (t->kind == AT_MAP && !option_of(r->ctx, name, key) && is_section(r->ctx, name))
+            AT_TRY(add_map(r, name, t, source, file, origin));
+        else AT_TRY(add_setting(r, name, t, source, where));
+    }
+    return AT_OK;
+}
+
+at_status at_recipe_create(at_recipe **out, at_ctx *ctx)
+{
+    *out = NULL;
+    at_recipe *r;
+    AT_NEW(ctx, r, 1);
+    r->ctx = ctx;
+    at_arena_init(&r->arena, ctx);
+    *out = r;
+    return AT_OK;
+}
+
+void at_recipe_destroy(at_recipe *r)
+{
+    if (!r) return;
+    at_arena_deinit(&r->arena);
+    at_free(r->ctx, r);
+}
+
+at_status at_recipe_load(at_recipe *r, const char *path)
+{
+    at_tree *t;
+    AT_TRY(at_tree_read(&r->arena, &t, path));
+    if (t->kind == AT_NULL) return AT_OK;
+    AT_REQUIRE(r->ctx, t->kind == AT_MAP, AT_E_FORMAT, "%s: a recipe is a map of keys, this is %s", path,
+               at_tree_kind_name(t->kind));
+    return add_map(r, "", t, AT_FROM_FILE, path, NULL);
+}
+
+at_status at_recipe_set(at_recipe *r, const char *key, const char *value)
+{
+    char name[KEY_MAX], origin[KEY_MAX + 8];
+    snprintf(name, sizeof name, "%s", key);
+    for (char *p = name; *p; p++)
+        if (*p == '-') *p = '_';
+    snprintf(origin, sizeof origin, "--%s", key);
+    at_tree *t;
+    const at_status s = at_yaml_parse(&r->arena, &t, value, strlen(value), origin);
+    if (s == AT_E_FORMAT) { /* not YAML: "50%: x", paths with odd characters: a text */
+        at_clear_error(r->ctx);
+        t = at_tree_string(&r->arena, value);
+    } else {
+        AT_TRY(s);
+    }
+    return t ? add_setting(r, name, t, AT_FROM_FLAG, origin) : AT_E_NOMEM;
+}
+
+at_status at_recipe_decide(at_recipe *r, const char *key, at_tree *value)
+{
+    return value ? add_setting(r, key, value, AT_FROM_RUN, "the run") : AT_E_NOMEM;
+}
+
+/* ---- Precedence ---- */
+
+static const at_setting *find(const at_recipe *r, const char *key)
+{
+    const at_setting *best = NULL;
+    for (const at_setting *s = r->settings; s; s = s->next)
+        if (strcmp(s->key, key) == 0 && s->value->kind != AT_NULL && (!best || s->source > best->source)) best = s;
+    return best;
+}
+
+bool at_recipe_is_set(const at_recipe *r, const char *key)
+{
+    return find(r, key) != NULL;
+}
+
+const char *at_recipe_where(at_recipe *r, const char *key)
+{
+    const at_setting *s = find(r, key);
+    const char *text = at_arena_printf(&r->arena, "%s%s%s", s ? s->origin : "", s ? ": " : "", key);
+    return text ? text : key;
+}
+
+/* ---- Ways out ---- */
+
+static at_status wrong_kind(at_recipe *r, const char *key, const at_tree *t, const char *wanted)
+{
+    return at_fail(r->ctx, AT_E_ARG, "%s is %s, must be %s", at_recipe_where(r, key), at_tree_kind_name(t->kind), wanted);
+}
+
+static at_status check_range(at_recipe *r, const at_option *o, const char *key, double x)
+{
+    if (o->low == 0 && o->high == 0) return AT_OK;
+    AT_REQUIRE(r->ctx, x >= o->low && x <= o->high, AT_E_RANGE, "%s is %g, must be %g to %g", at_recipe_where(r, key), x,
+               o->low, o->high);
+    return AT_OK;
+}
+
+static const char *text_of(at_recipe *r, const at_tree *t)
+{
+    if (t->text) return t->text;
+    if (t->kind == AT_WHOLE) return at_arena_printf(&r->arena, "%lld", (long long)t->whole);
+    if (t->kind == AT_NUMBER) return at_arena_printf(&r->arena, "%.17g", t->number);
+    if (t->kind == AT_FLAG) return t->flag ? "true" : "false";
+    return NULL;
+}
+
+static bool is_choice(const at_recipe *r, const at_option *o, const char *text)
+{
+    if (o->choices_of) return at_registry_find(r->ctx, o->choices_of, text) != NULL;
+    const size_t n = strlen(text);
+    for (const char *p = o->choices; *p;) {
+        const size_t length = strcspn(p, "|");
+        if (length == n && strncmp(p, text, n) == 0) return true;
+        p += length + (p[length] == '|');
+    }
+    return false;
+}
+
+static const char *choices_text(at_recipe *r, const at_option *o)
+{
+    if (!o->choices_of) return o->choices;
+    const char *all = "";
+    int cursor = 0;
+    const void *item;
+    while (all && (item = at_registry_next(r->ctx, o->choices_of, &cursor)))
+        all = at_arena_printf(&r->arena, "%s%s%s", all, *all ? "|" : "", *(const char *const *)item);
+    return all ? all : "";
+}
+
+static at_status read_text(at_recipe *r, const at_option *o, const char *key, const at_tree *t, const char **out)
+{
+    const char *text = text_of(r, t);
+    if (!text || t->kind == AT_LIST || t->kind == AT_MAP) return wrong_kind(r, key, t, "a text");
+    AT_REQUIRE(r->ctx, o->type == AT_OPTION_TEXT || is_choice(r, o, text), AT_E_ARG, "%s is \"%s\", must be one of %s",
+               at_recipe_where(r, key), text, choices_text(r, o));
+    *out = text;
+    return AT_OK;
+}
+
+static at_status read_value(at_recipe *r, const at_option *o, const char *key, const at_tree *t, void *member)
+{
+    switch (o->type) {
+    case AT_OPTION_FLAG:
+        if (t->kind != AT_FLAG) return wrong_kind(r, key, t, "true or false");
+        *(bool *)member = t->flag;
+        return AT_OK;
+    case AT_OPTION_WHOLE:
+        if (t->kind != AT_WHOLE) return wrong_kind(r, key, t, "a whole number");
+        AT_TRY(check_range(r, o, key, (double)t->whole));
+        *(int64_t *)member = t->whole;
+        return AT_OK;
+    case AT_OPTION_REAL:
+        if (t->kind != AT_WHOLE && t->kind != AT_NUMBER) return wrong_kind(r, key, t, "a number");
+        AT_TRY(check_range(r, o, key, t->number));
+        *(double *)member = t->number;
+        return AT_OK;
+    case AT_OPTION_TEXT:
+    case AT_OPTION_CHOICE: return read_text(r, o, key, t, (const char **)member);
+    case AT_OPTION_TREE: *(const at_tree **)member = t; return AT_OK;
+    }
+    return AT_E_INTERNAL;
+}
+
+static void set_absent(const at_option *o, void *member)
+{
+    switch (o->type) {
+    case AT_OPTION_FLAG: *(bool *)member = false; break;
+    case AT_OPTION_WHOLE: *(int64_t *)member = -1; break;
+    case AT_OPTION_REAL: *(double *)member = NAN; break;
+    case AT_OPTION_TEXT:
+    case AT_OPTION_CHOICE: *(const char **)member = NULL; break;
+    case AT_OPTION_TREE: *(const at_tree **)member = NULL; break;
+    }
+}
+
+/* The effective value: the strongest setting, else the default; NULL = absent. */
+static at_status effective(at_recipe *r, const at_option *o, const char *key, const at_tree **out)
+{
+    const at_setting *s = find(r, key);
+    *out = s ? s->value : NULL;
+    if (s || !o->fallback) return AT_OK;
+    at_tree *t;
+    AT_TRY(at_yaml_parse(&r->arena, &t, o->fallback, strlen(o->fallback), key));
+    *out = t;
+    return AT_OK;
+}
+
+at_status at_recipe_read(at_recipe *r, const at_options *table, void *out)
+{
+    for (const at_option *o = table->list; o->key; o++) {
+        char key[KEY_MAX];
+        const at_tree *t;
+        full_key(key, table, o);
+        void *member = (char *)out + o->offset;
+        set_absent(o, member);
+        AT_TRY(effective(r, o, key, &t));
+        if (t) AT_TRY(read_value(r, o, key, t, member));
+    }
+    return AT_OK;
+}
+
+/* ---- The whole ---- */
+
+static at_tree *copy(at_arena *a, const at_tree *t)
+{
+    at_tree *c = at_tree_new(a, t->kind);
+    if (!c) return NULL;
+    c->flag = t->flag;
+    c->whole = t->whole;
+    c->number = t->number;
+    c->text = t->kind == AT_STRING ? t->text : NULL;
+    for (const at_tree *child = t->first; child; child = child->next) at_tree_add(a, c, child->key, copy(a, child));
+    return c;
+}
+
+/* Put a value at a dotted key, making the sections on the way. */
+static void put(at_arena *a, at_tree *root, const char *key, at_tree *value)
+{
+    const char *dot = strchr(key, '.');
+    if (!dot) {
+        at_tree_add(a, root, key, value);
+        return;
+    }
+    char section[KEY_MAX];
+    snprintf(section, sizeof section, "%.*s", (int)(dot - key), key);
+    at_tree *t = root ? root->first : NULL;
+    while (t && strcmp(t->key, section) != 0) t = t->next;
+    if (!t) t = at_tree_add(a, root, section, at_tree_new(a, AT_MAP));
+    put(a, t, dot + 1, value);
+}
+
+at_status at_recipe_tree(at_recipe *r, at_tree **out)
+{
+    at_tree *root = at_tree_new(&r->arena, AT_MAP);
+    at_option_cursor c = {0};
+    const at_option *o;
+    char key[KEY_MAX];
+    while ((o = at_option_next(r->ctx, &c, key))) {
+        const at_tree *t;
+        AT_TRY(effective(r, o, key, &t));
+        if (t) put(&r->arena, root, key, copy(&r->arena, t));
+    }
+    *out = root;
+    return root ? at_last_status(r->ctx) : AT_E_NOMEM;
+}
+
+const char *at_recipe_difference(at_recipe *r, const at_tree *a, const at_tree *b)
+{
+    at_option_cursor c = {0};
+    const at_option *o;
+    char key[KEY_MAX];
+    while ((o = at_option_next(r->ctx, &c, key))) {
+        if (o->may_change) continue;
+        if (!at_tree_equal(at_tree_at(a, key), at_tree_at(b, key))) return at_arena_strdup(&r->arena, key);
+    }
+    return NULL;
+}
+
+/* ---- Methods ---- */
+
+/* The fragment's text with "{argument}" replaced. */
+static char *substituted(at_recipe *r, const char *text, const char *argument)
+{
+    at_text t;
+    at_text_init(&t, r->ctx);
+    for (const char *p = text; *p;) {
+        if (strncmp(p, "{argument}", 10) == 0) {
+            at_text_add(&t, argument);
+            p += 10;
+        } else {
+            at_text_bytes(&t, p++, 1);
+        }
+    }
+    char *copy_of = at_text_status(&t) == AT_OK ? at_arena_strdup(&r->arena, t.data ? t.data : "") : NULL;
+    at_text_deinit(&t);
+    return copy_of;
+}
+
+static at_status find_method(at_recipe *r, const char *method, const at_method **out, char argument[32])
+{
+    char name[64];
+    const size_t n = strcspn(method, ":");
+    snprintf(name, sizeof name, "%.*s", (int)n, method);
+    snprintf(argument, 32, "%s", method[n] ? method + n + 1 : "");
+    *out = at_registry_find(r->ctx, "method", name);
+    if (*out) return AT_OK;
+    const char *nearest = at_registry_nearest(r->ctx, "method", name);
+    const at_option o = {.choices_of = "method"};
+    return at_fail(r->ctx, AT_E_ARG, "%s: no method is called \"%s\"%s%s%s; methods: %s", at_recipe_where(r, "method"), name,
+                   nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "", choices_text(r, &o));
+}
+
+at_status at_recipe_apply_method(at_recipe *r, const char *method, const char *family, const at_tree **edits)
+{
+    const at_method *m;
+    char argument[32], origin[128];
+    AT_TRY(find_method(r, method, &m, argument));
+    at_tree *t;
+    AT_TRY(at_yaml_parse(&r->arena, &t, m->text, strlen(m->text), m->name));
+    const at_tree *fallback = at_tree_get(t, "argument");
+    AT_REQUIRE(r->ctx, fallback || !*argument, AT_E_ARG, "%s: method %s takes no argument, \"%s\" was given",
+               at_recipe_where(r, "method"), m->name, argument);
+    if (fallback) {
+        char *text = substituted(r, m->text, *argument ? argument : fallback->text);
+        if (!text) return AT_E_NOMEM;
+        AT_TRY(at_yaml_parse(&r->arena, &t, text, strlen(text), m->name));
+    }
+    snprintf(origin, sizeof origin, "method %s", m->name);
+    const at_tree *common = at_tree_get(t, "recipe"), *own = at_tree_get(at_tree_get(t, "families"), family);
+    if (common) AT_TRY(add_map(r, "", common, AT_FROM_METHOD, NULL, origin));
+    if (own) AT_TRY(add_map(r, "", own, AT_FROM_METHOD, NULL, origin));
+    *edits = at_tree_get(t, "edits");
+    return AT_OK;
+}

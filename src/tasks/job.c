@@ -1,0 +1,64 @@
+/* job.c: finding a task and opening it on data. */
+#include "tasks/task.h"
+#include <stdio.h>
+
+const char *at_split_name(at_split split)
+{
+    static const char *const names[AT_SPLIT_COUNT] = {"train", "valid", "test"};
+    return names[split];
+}
+
+at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const char *path)
+{
+    int cursor = 0;
+    *out = NULL;
+    if (name) {
+        *out = at_registry_find(ctx, "task", name);
+        AT_REQUIRE(ctx, *out, AT_E_ARG, "no task is called \"%s\"", name);
+        return AT_OK;
+    }
+    const at_task *t;
+    while ((t = at_registry_next(ctx, "task", &cursor)))
+        if (t->recognise && t->recognise(path)) {
+            *out = t;
+            return AT_OK;
+        }
+    return at_fail(ctx, AT_E_ARG,
+                   "%s: cannot tell what kind of data this is; expected a folder with one sub-folder of photos a class "
+                   "(or train/ and test/ of that kind), or give --task",
+                   path);
+}
+
+at_status at_job_open(at_job *j, at_ctx *ctx, const at_task *task, at_model *model, const at_data_options *data,
+                      void *options, uint64_t seed, size_t memory)
+{
+    *j = (at_job){.ctx = ctx, .task = task, .model = model, .data = *data, .options = options, .seed = seed,
+                  .memory = memory};
+    at_arena_init(&j->arena, ctx);
+    AT_REQUIRE(ctx, strcmp(task->family, model->architecture->family) == 0, AT_E_UNSUPPORTED,
+               "task %s is for %s networks; %s is a %s (%s network)", task->name, task->family, model->folder,
+               model->architecture->name, model->architecture->family);
+    j->notes = at_tree_new(&j->arena, AT_LIST);
+    if (!j->notes || !(j->self = at_arena_alloc(&j->arena, task->size))) return AT_E_NOMEM;
+    return task->open(j);
+}
+
+void at_job_close(at_job *j)
+{
+    if (!j->ctx) return;
+    for (int s = 0; s < AT_SPLIT_COUNT; s++)
+        if (j->split[s]) j->split[s]->close(j->ctx, j->split[s]);
+    if (j->self && j->task->close) j->task->close(j);
+    at_arena_deinit(&j->arena);
+    *j = (at_job){0};
+}
+
+void at_job_note(at_job *j, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    at_tree_add(&j->arena, j->notes, NULL, at_tree_string(&j->arena, text));
+}

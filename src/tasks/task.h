@@ -1,0 +1,112 @@
+/* task.h: what a network is trained for: how data become inputs, what the objective is, how results are scored and
+ * shown. Layer: tasks. A task is one file with `const at_task at_task_NAME`; a metric one file in metrics/. */
+#ifndef AT_TASK_H
+#define AT_TASK_H
+
+#include "base/option.h"
+#include "base/text.h"
+#include "data/dataset.h"
+#include "models/model.h"
+
+typedef enum at_split { AT_SPLIT_TRAIN, AT_SPLIT_VALID, AT_SPLIT_TEST, AT_SPLIT_COUNT } at_split;
+
+const char *at_split_name(at_split split); /* "train", "valid", "test" */
+
+/* Where data come from: keys data.* of a recipe. */
+typedef struct at_data_options {
+    const char *train, *valid, *test; /* folder or file, a share "N%", "none"; NULL = what fits */
+    const char *corrupt;              /* "fail" or "skip" */
+    const at_tree *augment;           /* list of maps; NULL = the method's default */
+} at_data_options;
+
+typedef struct at_task at_task;
+
+/* A task at work: opened on data, for a model. */
+typedef struct at_job {
+    at_ctx *ctx;
+    const at_task *task;
+    at_arena arena;
+    at_model *model;        /* borrowed */
+    at_data_options data;
+    void *options;          /* the task's own table */
+    uint64_t seed;
+    size_t memory;          /* bytes that caches of decoded data may take */
+    void *self;
+    at_dataset *split[AT_SPLIT_COUNT]; /* NULL = none */
+    int n_outputs;          /* width of the head */
+    int n_labels;           /* classes; 0 when the task has none */
+    const char *const *labels;
+    at_tree *notes;         /* list of texts for the user: duplicates, skipped files */
+} at_job;
+
+typedef struct at_score {
+    const char *name;
+    double value;
+    bool higher_is_better;
+} at_score;
+
+enum { AT_MAX_SCORES = 16 };
+
+typedef struct at_scores {
+    at_score list[AT_MAX_SCORES];
+    int n;
+} at_scores;
+
+struct at_task {
+    const char *name, *doc;
+    const char *family;        /* of the models it takes */
+    const at_options *options; /* section named like the task; NULL = none */
+    const char *main_metric;
+    size_t size; /* of the own struct */
+    /* Is this data ours? Looks at names only. */
+    bool (*recognise)(const char *path);
+    /* Look at the data and check it: fill split, n_outputs, labels. */
+    at_status (*open)(at_job *j);
+    void (*close)(at_job *j);
+    /* Data for predictions: files or folders as given, without labels. */
+    at_status (*open_files)(at_job *j, at_dataset **out, const char *const *paths, int n);
+    /* Training graph: output [S, n_outputs] act -> loss and count [1]: sums over the samples. */
+    void (*objective)(const at_job *j, at_graph *g, at_value *output, const at_inputs *in, at_value **loss,
+                      at_value **count);
+    /* Scores of outputs [n, n_outputs] of the split's samples in order. */
+    at_status (*score)(const at_job *j, at_split split, const float *outputs, at_scores *out);
+    /* One prediction as members of a JSON object: "label": ..., "probabilities": {...}. */
+    void (*describe)(const at_job *j, const float *output, at_text *json);
+    /* Report: what went wrong, and a sample as HTML. NULL = nothing to show. */
+    at_status (*report)(const at_job *j, at_split split, const float *outputs, at_text *html);
+};
+
+/* The task with this name, or the one that recognises the path when name is NULL. */
+at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const char *path) AT_MUST_USE;
+
+at_status at_job_open(at_job *j, at_ctx *ctx, const at_task *task, at_model *model, const at_data_options *data,
+                      void *options, uint64_t seed, size_t memory) AT_MUST_USE;
+void at_job_close(at_job *j);
+void at_job_note(at_job *j, const char *fmt, ...) AT_PRINTF(2, 3);
+
+/* ---- Metrics of classification ---- */
+
+/* What metrics see. Samples with label -100 are not counted. */
+typedef struct at_classified {
+    int64_t n;
+    int n_classes;
+    const float *logits;     /* [n, n_classes] */
+    const int32_t *label;    /* [n] */
+    const int32_t *predicted; /* [n] first of the largest logits */
+    const int64_t *confusion; /* [n_classes, n_classes]: rows are true classes */
+} at_classified;
+
+typedef struct at_metric {
+    const char *name, *doc;
+    bool higher_is_better;
+    double (*value)(const at_classified *c);
+} at_metric;
+
+/* All registered metrics. */
+at_status at_score_classes(at_ctx *ctx, at_scores *out, int64_t n, int n_classes, const float *logits,
+                           const int32_t *label) AT_MUST_USE;
+
+/* log softmax of one row at `label`, in double. */
+double at_log_probability(const float *logits, int n, int label);
+
+#endif
