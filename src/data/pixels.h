@@ -15,8 +15,8 @@ typedef enum at_filter {
     AT_HAMMING = 5
 } at_filter;
 
-/* Antialiased resize as Pillow's Image.resize does on 8-bit RGB: two passes (horizontal, then vertical), support
- * scaled by the shrink factor, fixed-point weights, rounding after each pass. */
+/* Antialiased resize as Pillow's Image.resize does on 8-bit RGB: two passes (horizontal, then vertical),
+ * support scaled by the shrink factor, fixed-point weights, rounding after each pass. */
 at_status at_image_resize(at_ctx *ctx, at_image *out, const at_image *in, int width, int height,
                           at_filter filter) AT_MUST_USE;
 
@@ -32,8 +32,9 @@ typedef struct at_preprocess {
     float rescale, mean[3], std[3]; /* value = (byte * rescale - mean) / std */
 } at_preprocess;
 
-/* Read Transformers' preprocessor_config.json, or timm's pretrained_cfg (a map inside config.json). Unknown processor
- * options that change pixels are UNSUPPORTED errors that name the key. `name` stands in messages. */
+/* Read Transformers' preprocessor_config.json, or timm's pretrained_cfg (a map inside config.json). Unknown
+ * processor options that change pixels are UNSUPPORTED errors that name the key. `name` stands in messages.
+ */
 at_status at_preprocess_from_transformers(at_ctx *ctx, at_preprocess *out, const at_tree *config,
                                           const char *name) AT_MUST_USE;
 at_status at_preprocess_from_timm(at_ctx *ctx, at_preprocess *out, const at_tree *pretrained_cfg,
@@ -43,7 +44,8 @@ at_status at_preprocess_from_timm(at_ctx *ctx, at_preprocess *out, const at_tree
 void at_preprocess_size(const at_preprocess *p, int *width, int *height);
 
 /* Resize and crop into a new image. */
-at_status at_preprocess_fit(at_ctx *ctx, at_image *out, const at_preprocess *p, const at_image *in) AT_MUST_USE;
+at_status at_preprocess_fit(at_ctx *ctx, at_image *out, const at_preprocess *p,
+                            const at_image *in) AT_MUST_USE;
 
 /* To channels-last floats [height, width, 3], mirrored as told. */
 void at_preprocess_normalise(float *out, const at_preprocess *p, const at_image *image, bool flip_horizontal,

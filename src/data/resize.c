@@ -169,21 +169,19 @@ static at_status apply(at_ctx *ctx, target to, const at_image *in, const at_resi
     return AT_OK;
 }
 
-static at_status check_size(at_ctx *ctx, int width, int height)
+at_status at__resize_check(at_ctx *ctx, int64_t width, int64_t height)
 {
-    AT_REQUIRE(ctx, width > 0 && height > 0, AT_E_RANGE, "resize to %d x %d: sides must be at least 1", width,
-               height);
-    AT_REQUIRE(
-        ctx, width <= AT_IMAGE_SIDE && height <= AT_IMAGE_SIDE && (int64_t)width * height <= AT_IMAGE_PIXELS,
-        AT_E_RANGE, "resize to %d x %d: at most %d pixels in all and %d a side", width, height,
-        (int)AT_IMAGE_PIXELS, (int)AT_IMAGE_SIDE);
+    AT_REQUIRE(ctx,
+               width > 0 && height > 0 && width <= AT_IMAGE_SIDE && height <= AT_IMAGE_SIDE &&
+                   width * height <= AT_IMAGE_PIXELS,
+               AT_E_RANGE, "resize to %lld x %lld: sides must be 1..%d, with at most %d pixels in all",
+               (long long)width, (long long)height, (int)AT_IMAGE_SIDE, (int)AT_IMAGE_PIXELS);
     return AT_OK;
 }
 
 at_status at__resize_part(at_ctx *ctx, unsigned char *to, size_t pitch, const at_image *in,
                           const at_resize_part *p)
 {
-    AT_TRY(check_size(ctx, p->width, p->height));
     at_axis x, y = {0};
     at_status status = at__axis_init(ctx, &x, in->width, p->width, p->x, p->part_width, p->filter);
     if (status == AT_OK)
@@ -200,7 +198,7 @@ at_status at_image_resize(at_ctx *ctx, at_image *out, const at_image *in, int wi
     *out = (at_image){0};
     AT_REQUIRE(ctx, filter >= AT_NEAREST && filter <= AT_HAMMING, AT_E_ARG,
                "resize: no filter %d; 0..5 exist", (int)filter);
-    AT_TRY(check_size(ctx, width, height));
+    AT_TRY(at__resize_check(ctx, width, height));
     unsigned char *rgb = at_alloc_array(ctx, (int64_t)width * height, 3);
     if (!rgb) return AT_E_NOMEM;
     const at_resize_part whole = {width, height, 0, 0, width, height, filter};

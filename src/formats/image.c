@@ -86,13 +86,15 @@ at_status at_image_decode(at_ctx *ctx, at_image *out, const unsigned char *bytes
     return AT_OK;
 }
 
+/* The file is read, not mapped: one that shrinks meanwhile must not end the process. */
 at_status at_image_read(at_ctx *ctx, at_image *out, const char *path)
 {
     *out = (at_image){0};
-    at_file file;
-    AT_TRY(at_file_map(ctx, &file, path));
-    const at_status status = at_image_decode(ctx, out, file.data, file.size, path);
-    at_file_unmap(ctx, &file);
+    char *bytes;
+    size_t n;
+    AT_TRY(at_file_read(ctx, &bytes, &n, path, AT_IMAGE_BYTES));
+    const at_status status = at_image_decode(ctx, out, (const unsigned char *)bytes, n, path);
+    at_free(ctx, bytes);
     return status;
 }
 

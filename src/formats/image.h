@@ -13,6 +13,7 @@ typedef struct at_image {
 enum {
     AT_IMAGE_PIXELS = 64 << 20, /* the most pixels a file may claim: 8192 x 8192 */
     AT_IMAGE_SIDE = 65535,      /* and the longest side: JPEG's own limit */
+    AT_IMAGE_BYTES = 512 << 20, /* the largest file that at_image_read takes */
 };
 
 /* What a file is, from its header alone; nothing is decoded. FORMAT: neither JPEG nor PNG, truncated header, no
