@@ -19,12 +19,13 @@ static const decoder decoders[] = {
     [PNG] = {at__png_is, at__png_header, at__png_decode},
 };
 
+/* Both libraries tell by their text alone what kind of failure it was. */
 at_status at__image_corrupt(at_ctx *ctx, const char *name, const char *format, const char *found)
 {
-    /* Both libraries report a failed allocation as text only. */
-    const bool memory = strstr(found, "emory") != NULL;
-    return at_fail(ctx, memory ? AT_E_NOMEM : AT_E_FORMAT, "%s: corrupt %s: %s; replace or remove the file",
-                   name, format, found);
+    if (strncmp(found, "Unsupported", strlen("Unsupported")) == 0)
+        return at_fail(ctx, AT_E_UNSUPPORTED, "%s: unusual %s: %s; convert the file", name, format, found);
+    return at_fail(ctx, strstr(found, "emory") ? AT_E_NOMEM : AT_E_FORMAT,
+                   "%s: corrupt %s: %s; replace or remove the file", name, format, found);
 }
 
 static at_status unknown(at_ctx *ctx, const unsigned char *bytes, size_t n, const char *name)
