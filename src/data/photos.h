@@ -1,0 +1,55 @@
+/* photos.h: a folder of photos, one sub-folder a class, as samples with labels and splits. Layer: data. */
+#ifndef AT_PHOTOS_H
+#define AT_PHOTOS_H
+
+#include "formats/digest.h"
+#include "formats/file.h"
+
+typedef struct at_photo {
+    const char *path;
+    int label;
+    bool hashed;
+    uint8_t digest[AT_DIGEST_BYTES]; /* of the file's bytes */
+} at_photo;
+
+typedef struct at_photo_set {
+    at_arena arena;
+    const char *folder;
+    const char **classes; /* sorted bytewise */
+    int n_classes;
+    at_photo *photos; /* by class, then by name, bytewise */
+    int64_t n;
+    const at_photo **by_digest; /* [n] in the order of the digests; NULL until at_photos_hash */
+} at_photo_set;
+
+/* What a data folder offers: itself when it holds classes, else its split folders, whose names may be in any
+ * case: train, training; val, valid, validation; test, testing. Members are NULL where absent. */
+typedef struct at_photo_splits {
+    const char *train, *valid, *test; /* paths in the arena */
+} at_photo_splits;
+
+at_status at_photos_find_splits(at_arena *arena, at_photo_splits *out, const char *folder) AT_MUST_USE;
+
+/* Read the class folders of one split. Files ending in jpg, jpeg, png (any case) count; hidden files and all
+ * others are ignored. classes == NULL: they are found, at least 2, each with at least one photo. Given:
+ * labels follow them; a class folder that they lack is an error that names it, a class without photos is not.
+ */
+at_status at_photos_read(at_ctx *ctx, at_photo_set *out, const char *folder, const char *const *classes,
+                         int n_classes) AT_MUST_USE;
+void at_photos_deinit(at_photo_set *s);
+
+/* Hash the files of the photos that are not hashed yet. */
+at_status at_photos_hash(at_ctx *ctx, at_photo_set *s) AT_MUST_USE;
+
+/* Choose a stratified share (0 < share < 1) of each class by content hash and seed: at least one photo of
+ * each and at most all but one; equal files stay on one side and renaming changes nothing. in_share[i] tells
+ * for photo i. Hashes what is not hashed. A class with one photo is an error that names it. */
+at_status at_photos_split(at_ctx *ctx, bool *in_share, at_photo_set *s, double share,
+                          uint64_t seed) AT_MUST_USE;
+
+/* Files of equal content in two sets: report (may be NULL) is called for each pair; returns how many. Both
+ * hashed. */
+int64_t at_photos_duplicates(const at_photo_set *a, const at_photo_set *b,
+                             void (*report)(void *data, const char *path_a, const char *path_b), void *data);
+
+#endif
