@@ -80,6 +80,102 @@ AT_API void at_ctx_destroy(at_ctx *ctx);
 AT_API const char *at_last_error(const at_ctx *ctx);
 AT_API void at_clear_error(at_ctx *ctx);
 
+/* Ask whatever this context is running to save its state and return AT_E_INTERRUPTED at the next step. The only
+ * function that a signal handler or another thread may call. */
+AT_API void at_request_stop(at_ctx *ctx);
+
+/* ---- Recipe: what a run is told ------------------------------------------------------------------------- */
+
+/* Settings by dotted key ("train.learning_rate"), from files and from code; later ones win, at_recipe_set over files.
+ * Unknown keys are refused at once, with the nearest known one. The keys: at_option_list. */
+typedef struct at_recipe at_recipe;
+
+AT_API at_status at_recipe_create(at_recipe **out, at_ctx *ctx) AT_MUST_USE;
+AT_API void at_recipe_destroy(at_recipe *r);
+
+/* Read a YAML or JSON file. @return IO, FORMAT (with line), ARG (unknown key), NOMEM. */
+AT_API at_status at_recipe_load(at_recipe *r, const char *path) AT_MUST_USE;
+
+/* Set one key; value is written as in YAML ("1e-4", "true", "[{flip: horizontal}]"). Copied. */
+AT_API at_status at_recipe_set(at_recipe *r, const char *key, const char *value) AT_MUST_USE;
+
+/* One line of the list of options. Texts are static or NULL. */
+typedef struct at_option_info {
+    const char *section, *key; /* "train", "learning_rate"; section "" = top level */
+    const char *type;          /* "flag", "whole number", "number", "text", "choice", "structure" */
+    const char *fallback, *choices, *aliases, *help;
+    double low, high; /* equal: any */
+} at_option_info;
+
+/* Option number `index`, from 0; false at the end. */
+AT_API bool at_option_list(const at_ctx *ctx, int index, at_option_info *out);
+
+/* One of the kinds of things that the library knows ("method", "task", "architecture", "optimizer", "metric" ...):
+ * name and one line of description of number `index` of a kind; false at the end. */
+AT_API bool at_kind_list(const at_ctx *ctx, const char *kind, int index, const char **name, const char **doc);
+
+/* ---- Events: what a run reports ------------------------------------------------------------------------- */
+
+typedef enum at_event_kind {
+    AT_EVENT_PLAN,       /* what will be done, before any work; text: a table for people */
+    AT_EVENT_NOTE,       /* something the user should know; text */
+    AT_EVENT_STEP,       /* an optimiser step; sparse unless every step is asked for */
+    AT_EVENT_EVALUATION, /* scores of a split */
+    AT_EVENT_CHECKPOINT, /* state saved; text: path */
+    AT_EVENT_PREDICTION, /* text: the file */
+    AT_EVENT_DONE        /* the end; scores */
+} at_event_kind;
+
+typedef struct at_score_value {
+    const char *name;
+    double value;
+    bool higher_is_better;
+} at_score_value;
+
+/* Valid during the callback only. Members that an event does not have are 0 or NULL. */
+typedef struct at_event {
+    at_event_kind kind;
+    const char *json; /* the whole event as one JSON object on one line */
+    const char *text;
+    const char *split; /* "train", "valid", "test" */
+    int64_t step, steps;
+    double epoch, epochs;
+    double loss, grad_norm, learning_rate; /* of the step: mean loss per sample, L2 before clipping */
+    double samples_per_second, seconds_left;
+    const at_score_value *scores;
+    int n_scores;
+} at_event;
+
+/* Called on the thread that runs the library. */
+typedef void (*at_event_fn)(void *data, const at_event *event);
+
+/* ---- Verbs ---------------------------------------------------------------------------------------------- */
+
+/* Train as the recipe says; needs the keys model and data.train. Everything is checked before work starts. The run
+ * folder (key output) receives the recipe, logs, checkpoints, the best model and a report.
+ * @return ARG, RANGE (recipe), FORMAT, SHAPE, IO (files), NONFINITE (diverged), INTERRUPTED (saved; continue with
+ *         resume), NOMEM. What existed before is left as it was. */
+AT_API at_status at_train(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;
+
+/* Score a model folder or run folder (key model) on a data folder (key data.test, else data.train's test split). */
+AT_API at_status at_evaluate(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;
+
+/* Predict files or folders with a trained model: one AT_EVENT_PREDICTION each, in order. */
+AT_API at_status at_predict(at_ctx *ctx, at_recipe *recipe, const char *const *paths, int n_paths, at_event_fn on_event,
+                            void *data) AT_MUST_USE;
+
+/* Describe a model folder: one AT_EVENT_PLAN whose text and json tell architecture, layers, parameters, labels. */
+AT_API at_status at_inspect(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;
+
+/* Run the bundled demonstration: probe, last layers, full, scratch on one data folder; a table and a report. Keys
+ * model, data.train, output. Fails when fine-tuning does not beat training from scratch by 10 points of accuracy. */
+AT_API at_status at_demo(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;
+
+/* This machine and this library as one JSON object: processor, instruction sets, threads, memory limit, versions,
+ * environment variables that are read. Released with at_text_free. */
+AT_API at_status at_environment(at_ctx *ctx, char **json) AT_MUST_USE;
+AT_API void at_text_free(at_ctx *ctx, char *text);
+
 #ifdef __cplusplus
 }
 #endif

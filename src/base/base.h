@@ -4,6 +4,7 @@
 #define AT_BASE_H
 
 #include <attune.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -71,6 +72,7 @@ struct at_ctx {
     struct { /* allocation accounting; fail_at counts down to a simulated failure, 0 = never */
         int64_t calls, live, fail_at;
     } alloc;
+    volatile sig_atomic_t stop; /* at_request_stop */
     at_status status;
     char message[1024];
 };

@@ -71,6 +71,11 @@ at_status at_last_status(const at_ctx *ctx)
     return ctx->status;
 }
 
+void at_request_stop(at_ctx *ctx)
+{
+    ctx->stop = 1;
+}
+
 void at_clear_error(at_ctx *ctx)
 {
     ctx->status = AT_OK;

@@ -30,6 +30,7 @@ typedef struct at_option {
     const char *aliases;    /* other spellings, separated by spaces: whole keys as other tools have them */
     const char *help;       /* one line: what it means, unit */
     bool may_change;        /* a resumed run may give another value: it changes no result */
+    bool transient;         /* belongs to this call, not to the recipe that is written */
 } at_option;
 
 typedef struct at_options {

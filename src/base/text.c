@@ -173,3 +173,16 @@ void at_text_html(at_text *t, const char *text)
         if (*text) at_text_add(t, entity[strchr(special, *text++) - special]);
     }
 }
+
+void at_text_base64(at_text *t, const void *bytes, size_t n)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *p = bytes;
+    for (size_t i = 0; i < n; i += 3) {
+        const size_t left = n - i;
+        const uint32_t word = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0);
+        const char four[] = {digits[word >> 18], digits[word >> 12 & 63], left > 1 ? digits[word >> 6 & 63] : '=',
+                             left > 2 ? digits[word & 63] : '='};
+        at_text_bytes(t, four, sizeof four);
+    }
+}

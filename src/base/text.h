@@ -18,6 +18,7 @@ void at_text_printf(at_text *t, const char *fmt, ...) AT_PRINTF(2, 3);
 void at_text_json(at_text *t,
                   const char *text); /* quoted and escaped as a JSON string; invalid UTF-8 becomes U+FFFD */
 void at_text_html(at_text *t, const char *text); /* &, <, >, " and ' escaped */
+void at_text_base64(at_text *t, const void *bytes, size_t n);
 void at_text_number(at_text *t,
                     double x); /* shortest form that reads back equal; null for NaN and infinity */
 at_status at_text_status(const at_text *t); /* OK or NOMEM */

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/dtype.h"
+#include "formats/digest.h"
 
 enum { AT_MAX_COLUMNS = 6, AT_COLUMN_RANK = 4 };
 
@@ -30,10 +31,12 @@ struct at_dataset {
     int n_columns;
     int64_t max_rows; /* the most rows of a ragged column that a sample has */
     int64_t (*rows)(const at_dataset *d, int64_t sample); /* NULL: nothing is ragged */
-    /* Write the sample's rows: out[i] is where column i's go. Called by several threads at once, each with a context of
+    /* Write the sample's rows: out[i] is where column i's go, NULL = not wanted. Called by several threads at once, each with a context of
      * its own. A failure names the sample. */
     at_status (*fill)(at_ctx *ctx, const at_dataset *d, int64_t sample, const at_fill *how, void *const *out);
     const char *(*name)(const at_dataset *d, int64_t sample); /* for messages and reports; NULL = numbers */
+    /* Add what identifies the samples' contents (without augmentation); NULL = unknown, nothing is kept on disk. */
+    void (*digest)(const at_dataset *d, at_digest *out);
     void (*close)(at_ctx *ctx, at_dataset *d);
 };
 

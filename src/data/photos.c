@@ -3,6 +3,7 @@
  * Everything is sorted bytewise, so that labels depend on neither the file system nor the locale. Messages
  * name the folder and what to do, because a wrong folder is the first mistake that everyone makes. */
 #include "data/photos.h"
+#include "data/photos_internal.h"
 #include "base/text.h"
 #include <stdlib.h>
 
@@ -38,7 +39,7 @@ static bool is_photo(const char *name)
     return dot && is_one_of(dot, endings) && !is_hidden(name);
 }
 
-static const char *join(at_arena *a, const char *folder, const char *name)
+const char *at__join_path(at_arena *a, const char *folder, const char *name)
 {
     const size_t n = strlen(folder);
     return at_arena_printf(a, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/", name);
@@ -56,7 +57,7 @@ static const char layout[] =
     "expected FOLDER/CLASS/photo.jpg (or .jpeg, .png), one sub-folder for each class";
 
 /* Sub-folders of `folder` that are not hidden: their names in *names. */
-static at_status list_folders(at_arena *a, const char ***names, int64_t *n, const char *folder)
+at_status at__list_folders(at_arena *a, const char ***names, int64_t *n, const char *folder)
 {
     int64_t found;
     AT_TRY(at_folder_list(a, names, &found, folder));
@@ -64,7 +65,7 @@ static at_status list_folders(at_arena *a, const char ***names, int64_t *n, cons
     for (int64_t i = 0; i < found; i++) {
         const char *name = (*names)[i];
         if (is_hidden(name)) continue;
-        const char *path = join(a, folder, name);
+        const char *path = at__join_path(a, folder, name);
         if (!path) return AT_E_NOMEM;
         if (at_path_is_folder(path)) (*names)[(*n)++] = name;
     }
@@ -72,7 +73,7 @@ static at_status list_folders(at_arena *a, const char ***names, int64_t *n, cons
 }
 
 /* Names of the photos in a folder. A folder that is called like a photo is none. */
-static at_status list_photos(at_arena *a, const char ***names, int64_t *n, const char *folder)
+at_status at__list_photos(at_arena *a, const char ***names, int64_t *n, const char *folder)
 {
     int64_t found;
     AT_TRY(at_folder_list(a, names, &found, folder));
@@ -80,7 +81,7 @@ static at_status list_photos(at_arena *a, const char ***names, int64_t *n, const
     for (int64_t i = 0; i < found; i++) {
         const char *name = (*names)[i];
         if (!is_photo(name)) continue;
-        const char *path = join(a, folder, name);
+        const char *path = at__join_path(a, folder, name);
         if (!path) return AT_E_NOMEM;
         if (!at_path_is_folder(path)) (*names)[(*n)++] = path;
     }
@@ -95,10 +96,10 @@ static at_status holds_classes(at_arena *a, bool *out, const char *folder, const
 {
     *out = false;
     for (int64_t i = 0; i < n && !*out; i++) {
-        const char *path = join(a, folder, names[i]), **photos;
+        const char *path = at__join_path(a, folder, names[i]), **photos;
         int64_t n_photos;
         if (!path) return AT_E_NOMEM;
-        AT_TRY(list_photos(a, &photos, &n_photos, path));
+        AT_TRY(at__list_photos(a, &photos, &n_photos, path));
         *out = n_photos > 0;
     }
     return AT_OK;
@@ -108,7 +109,7 @@ static at_status note_split(at_arena *a, const char **slot, const char *folder, 
 {
     AT_REQUIRE(a->ctx, !*slot, AT_E_ARG, "%s: %s and %s mean the same split; keep one of them", folder,
                *slot ? strrchr(*slot, '/') + 1 : "", name);
-    *slot = join(a, folder, name);
+    *slot = at__join_path(a, folder, name);
     return *slot ? AT_OK : AT_E_NOMEM;
 }
 
@@ -133,7 +134,7 @@ at_status at_photos_find_splits(at_arena *arena, at_photo_splits *out, const cha
     const char **names;
     int64_t n;
     bool classes;
-    AT_TRY(list_folders(arena, &names, &n, folder));
+    AT_TRY(at__list_folders(arena, &names, &n, folder));
     AT_TRY(holds_classes(arena, &classes, folder, names, n));
     at_photo_splits found = {0};
     if (!classes) AT_TRY(find_named(arena, &found, folder, names, n));
@@ -234,10 +235,10 @@ static at_status find_photos(at_photo_set *s, found_class *found, const class_in
     for (int64_t i = 0; i < n; i++) {
         const int label = label_of(index, names[i]);
         if (label < 0) return unknown_class(s, names[i]);
-        const char *path = join(&s->arena, s->folder, names[i]);
+        const char *path = at__join_path(&s->arena, s->folder, names[i]);
         if (!path) return AT_E_NOMEM;
         found_class *c = &found[label];
-        AT_TRY(list_photos(&s->arena, &c->paths, &c->n, path));
+        AT_TRY(at__list_photos(&s->arena, &c->paths, &c->n, path));
         AT_REQUIRE(s->arena.ctx, c->n > 0 || !all_needed, AT_E_FORMAT,
                    "%s: class %s has no photo (.jpg, .jpeg, .png); add some or remove the folder", s->folder,
                    names[i]);
@@ -265,7 +266,7 @@ static at_status read_set(at_photo_set *s, const char *folder, const char *const
     if (!(s->folder = at_arena_strdup(&s->arena, folder))) return AT_E_NOMEM;
     const char **names;
     int64_t n;
-    AT_TRY(list_folders(&s->arena, &names, &n, folder));
+    AT_TRY(at__list_folders(&s->arena, &names, &n, folder));
     AT_REQUIRE(ctx, n > 0, AT_E_FORMAT, "%s: has no class folders; %s", folder, layout);
     AT_TRY(classes ? copy_classes(s, classes, n_classes) : take_classes(s, names, n));
     class_index index;

@@ -1,4 +1,4 @@
-/* pixels.h: from a decoded picture to what a network takes: resize, crop, normalise, flip. Layer: data. */
+/* pixels.h: from a decoded picture to what a network takes: resize, crop, normalise. Layer: data. */
 #ifndef AT_PIXELS_H
 #define AT_PIXELS_H
 
@@ -47,8 +47,7 @@ void at_preprocess_size(const at_preprocess *p, int *width, int *height);
 at_status at_preprocess_fit(at_ctx *ctx, at_image *out, const at_preprocess *p,
                             const at_image *in) AT_MUST_USE;
 
-/* To channels-last floats [height, width, 3], mirrored as told. */
-void at_preprocess_normalise(float *out, const at_preprocess *p, const at_image *image, bool flip_horizontal,
-                             bool flip_vertical);
+/* To channels-last floats [height, width, 3]. */
+void at_preprocess_normalise(float *out, const at_preprocess *p, const at_image *image);
 
 #endif

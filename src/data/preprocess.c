@@ -75,18 +75,11 @@ static void make_tones(tones *t, const at_preprocess *p)
         }
 }
 
-void at_preprocess_normalise(float *out, const at_preprocess *p, const at_image *image, bool flip_horizontal,
-                             bool flip_vertical)
+void at_preprocess_normalise(float *out, const at_preprocess *p, const at_image *image)
 {
     tones t;
     make_tones(&t, p);
-    const int64_t pitch = 3 * (int64_t)image->width, first = flip_horizontal ? pitch - 3 : 0;
-    const int64_t step = flip_horizontal ? -3 : 3;
-    for (int y = 0; y < image->height; y++) {
-        const unsigned char *row = image->rgb + (flip_vertical ? image->height - 1 - y : y) * pitch;
-        for (int x = 0; x < image->width; x++, out += 3) {
-            const unsigned char *pixel = row + first + x * step;
-            for (int c = 0; c < 3; c++) out[c] = t.of[c][pixel[c]];
-        }
-    }
+    const int64_t pixels = (int64_t)image->width * image->height;
+    for (int64_t i = 0; i < pixels; i++)
+        for (int c = 0; c < 3; c++) out[3 * i + c] = t.of[c][image->rgb[3 * i + c]];
 }

@@ -28,6 +28,9 @@ typedef struct at_device_kind {
                      size_t width, int64_t rows);
     void (*launch)(at_device *d, at_run_fn run, const at_call *call); /* the call is copied */
     at_status (*sync)(at_device *d); /* the first failure since the last sync, by order of work */
+    /* A place in the queue, and waiting until all work before it is done: scalars are read one step late. */
+    uint64_t (*mark)(at_device *d);
+    at_status (*wait)(at_device *d, uint64_t mark);
 } at_device_kind;
 
 struct at_device {

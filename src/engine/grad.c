@@ -112,3 +112,10 @@ void at_gradients(at_graph *g, at_value *const *outputs, at_value *const *seeds,
     }
     g->site = site;
 }
+
+bool at_graph_reaches(const at_graph *g, const at_state *state)
+{
+    for (int i = 0; i < g->n_values; i++)
+        if (g->values[i]->state == state && !g->values[i]->node && g->values[i]->grad) return true;
+    return false;
+}

@@ -126,6 +126,9 @@ at_value *at_append(at_graph *g, at_state *state, at_value *rows, at_value *at);
  * directed to the flat gradient. */
 void at_gradients(at_graph *g, at_value *const *outputs, at_value *const *seeds, int n);
 
+/* After at_gradients: does a gradient reach this state? */
+bool at_graph_reaches(const at_graph *g, const at_state *state);
+
 /* Text of a node for messages: "site (op)". */
 const char *at_node_text(char out[192], const at_node *n);
 

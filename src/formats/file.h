@@ -40,6 +40,9 @@ bool at_path_is_folder(const char *path);
 /* Names in a folder, sorted bytewise, without "." and "..": names[i] in `arena`. */
 at_status at_folder_list(at_arena *arena, const char ***names, int64_t *n, const char *path) AT_MUST_USE;
 
+/* Rename a folder; `to` must not exist. The move is on disk when it returns. */
+at_status at_folder_rename(at_ctx *ctx, const char *from, const char *to) AT_MUST_USE;
+
 /* Remove a folder and all below it; links are removed, not followed. No error when it does not exist. */
 at_status at_folder_remove(at_ctx *ctx, const char *path) AT_MUST_USE;
 

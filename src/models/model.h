@@ -41,7 +41,7 @@ typedef struct at_inputs {
     struct {
         const char *name;
         at_value *value;
-    } list[8];
+    } list[16];
     int n;
 } at_inputs;
 

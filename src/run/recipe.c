@@ -346,6 +346,7 @@ at_status at_recipe_tree(at_recipe *r, at_tree **out)
     char key[KEY_MAX];
     while ((o = at_option_next(r->ctx, &c, key))) {
         const at_tree *t;
+        if (o->transient) continue;
         AT_TRY(effective(r, o, key, &t));
         if (t) put(&r->arena, root, key, copy(&r->arena, t));
     }
@@ -359,7 +360,7 @@ const char *at_recipe_difference(at_recipe *r, const at_tree *a, const at_tree *
     const at_option *o;
     char key[KEY_MAX];
     while ((o = at_option_next(r->ctx, &c, key))) {
-        if (o->may_change) continue;
+        if (o->may_change || o->transient) continue;
         if (!at_tree_equal(at_tree_at(a, key), at_tree_at(b, key))) return at_arena_strdup(&r->arena, key);
     }
     return NULL;

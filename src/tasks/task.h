@@ -21,6 +21,13 @@ typedef struct at_data_options {
 
 typedef struct at_task at_task;
 
+/* Numbers that the objective reads and no batch changes: written to the graph's input of this name once. */
+typedef struct at_constant {
+    const char *name;
+    const at_real *data;
+    int64_t n;
+} at_constant;
+
 /* A task at work: opened on data, for a model. */
 typedef struct at_job {
     at_ctx *ctx;
@@ -36,19 +43,16 @@ typedef struct at_job {
     int n_outputs;          /* width of the head */
     int n_labels;           /* classes; 0 when the task has none */
     const char *const *labels;
-    at_tree *notes;         /* list of texts for the user: duplicates, skipped files */
+    bool augments;          /* training samples change from epoch to epoch */
+    at_constant constants[4];
+    int n_constants;
+    at_tree *notes; /* list of texts for the user: duplicates, skipped files */
 } at_job;
-
-typedef struct at_score {
-    const char *name;
-    double value;
-    bool higher_is_better;
-} at_score;
 
 enum { AT_MAX_SCORES = 16 };
 
 typedef struct at_scores {
-    at_score list[AT_MAX_SCORES];
+    at_score_value list[AT_MAX_SCORES];
     int n;
 } at_scores;
 
@@ -105,6 +109,12 @@ typedef struct at_metric {
 /* All registered metrics. */
 at_status at_score_classes(at_ctx *ctx, at_scores *out, int64_t n, int n_classes, const float *logits,
                            const int32_t *label) AT_MUST_USE;
+
+/* Report on classes as HTML: confusion matrix, recall of each class, the worst mistakes (`show` adds what is seen of a
+ * sample; NULL = its name only). */
+typedef at_status (*at_show_fn)(const at_job *j, const at_dataset *d, int64_t sample, at_text *html);
+at_status at_report_classes(const at_job *j, const at_dataset *d, const float *logits, const int32_t *label,
+                            at_show_fn show, at_text *html) AT_MUST_USE;
 
 /* log softmax of one row at `label`, in double. */
 double at_log_probability(const float *logits, int n, int label);

@@ -62,6 +62,18 @@ static at_status cpu_sync(at_device *d)
     return AT_OK;
 }
 
+static uint64_t cpu_mark(at_device *d)
+{
+    (void)d;
+    return 0;
+}
+
+static at_status cpu_wait(at_device *d, uint64_t mark)
+{
+    (void)mark;
+    return cpu_sync(d); /* work is done when it is queued */
+}
+
 const at_device_kind at_device_kind_cpu = {.name = "cpu",
                                            .open = cpu_open,
                                            .close = cpu_close,
@@ -71,4 +83,6 @@ const at_device_kind at_device_kind_cpu = {.name = "cpu",
                                            .upload = cpu_copy,
                                            .download = cpu_copy,
                                            .launch = cpu_launch,
-                                           .sync = cpu_sync};
+                                           .sync = cpu_sync,
+                                           .mark = cpu_mark,
+                                           .wait = cpu_wait};

@@ -18,7 +18,6 @@ typedef struct item {
     const void *from; /* uploads: the staged bytes behind this struct */
     size_t to_pitch, from_pitch, width;
     int64_t rows;
-    bool done;
     char staged[];
 } item;
 
@@ -33,6 +32,7 @@ typedef struct far {
     pthread_cond_t changed;
     item *first, *last, *turn; /* all since the last sync; turn: the next to run */
     region *regions;
+    uint64_t queued, finished; /* items, ever */
     bool stop;
     uint32_t noise;
     at_status failed;
@@ -72,7 +72,7 @@ static void *work(void *arg)
         const at_status s = w->run ? w->run(&w->call) : (copy_rows(w), AT_OK);
         pthread_mutex_lock(&f->lock);
         if (f->failed == AT_OK) f->failed = s;
-        w->done = true;
+        f->finished++;
         f->turn = w->next;
         if (!f->turn) protect(f, PROT_NONE);
         pthread_cond_broadcast(&f->changed);
@@ -220,19 +220,30 @@ static void far_launch(at_device *d, at_run_fn run, const at_call *call)
     enqueue(d, &w, NULL, 0);
 }
 
-static at_status far_sync(at_device *d)
+static uint64_t far_mark(at_device *d)
+{
+    return ((far *)d->self)->queued; /* only this thread adds */
+}
+
+static at_status far_wait(at_device *d, uint64_t mark)
 {
     far *f = d->self;
     pthread_mutex_lock(&f->lock);
-    wait_idle(f);
+    while (f->finished < mark) pthread_cond_wait(&f->changed, &f->lock);
     at_status s = f->failed;
+    const bool idle = f->turn == NULL;
     f->failed = AT_OK;
     pthread_mutex_unlock(&f->lock);
-    free_items(d);
+    if (idle) free_items(d);
     if (d->failed != AT_OK) s = d->failed;
     d->failed = AT_OK;
     AT_REQUIRE(d->ctx, s == AT_OK, s, "a kernel failed on the far device: %s", at_status_name(s));
     return AT_OK;
+}
+
+static at_status far_sync(at_device *d)
+{
+    return far_wait(d, far_mark(d));
 }
 
 const at_device_kind at_device_kind_far = {.name = "far",
@@ -244,4 +255,6 @@ const at_device_kind at_device_kind_far = {.name = "far",
                                            .upload = far_upload,
                                            .download = far_download,
                                            .launch = far_launch,
-                                           .sync = far_sync};
+                                           .sync = far_sync,
+                                           .mark = far_mark,
+                                           .wait = far_wait};

@@ -1,0 +1,103 @@
+/* edit.c: walking a list of edits; selectors. */
+#include "adapt/edit.h"
+#include <stdlib.h>
+
+static at_status apply_one(at_edit_site *e, const at_tree *item)
+{
+    at_ctx *ctx = e->model->ctx;
+    const at_tree *named = item->kind == AT_MAP ? item->first : NULL;
+    AT_REQUIRE(ctx, named && item->n == 1, AT_E_ARG, "%s: each edit is a map of one key, as in {train: head}", e->where);
+    const at_edit *edit = at_registry_find(ctx, "edit", named->key);
+    if (edit) return edit->apply(e, named);
+    const char *nearest = at_registry_nearest(ctx, "edit", named->key);
+    return at_fail(ctx, AT_E_ARG, "%s: no edit is called \"%s\"%s%s%s", e->where, named->key,
+                   nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+}
+
+at_status at_edits_apply(at_edit_site *e, const at_tree *list)
+{
+    if (!list || list->kind == AT_NULL) return AT_OK;
+    AT_REQUIRE(e->model->ctx, list->kind == AT_LIST, AT_E_ARG, "%s is %s, must be a list of edits", e->where,
+               at_tree_kind_name(list->kind));
+    for (const at_tree *t = list->first; t; t = t->next) AT_TRY(apply_one(e, t));
+    return AT_OK;
+}
+
+/* ---- Selectors ---- */
+
+static bool is_meant(const at_model *m, const at_param *p, const char *selector)
+{
+    if (strcmp(selector, "all") == 0) return true;
+    if (strcmp(selector, "head") == 0) return p->site->is_head;
+    return at_glob_match(selector, p->state->name) || at_glob_match(selector, p->site->name) ||
+           at_glob_match(selector, m->net.groups[p->site->group]) || at_glob_match(selector, p->file_name);
+}
+
+static const char *nearest_name(const at_model *m, const char *selector)
+{
+    const char *best = NULL;
+    int best_distance = 1 << 20;
+    for (int i = 0; i < m->net.n_params; i++) {
+        const at_param *p = m->net.params[i];
+        const char *names[] = {p->site->name, p->state->name, m->net.groups[p->site->group], p->file_name};
+        for (int k = 0; k < AT_COUNT(names); k++) {
+            const int d = at_edit_distance(selector, names[k], best_distance);
+            if (d < best_distance) {
+                best_distance = d;
+                best = names[k];
+            }
+        }
+    }
+    return best ? best : "";
+}
+
+/* The head and the last n groups before it. */
+static at_status select_last(at_edit_site *e, const char *text, bool *selected)
+{
+    at_model *m = e->model;
+    char *end;
+    const long n = strtol(text, &end, 10);
+    const int groups = m->net.n_groups - (m->head.site ? 1 : 0);
+    AT_REQUIRE(m->ctx, *text && *end == '\0' && n >= 0 && n <= groups, AT_E_RANGE,
+               "%s: last:%s must be a number of layer groups, 0 to %d (attune inspect lists them)", e->where, text, groups);
+    for (int i = 0; i < m->net.n_params; i++)
+        if (m->net.params[i]->site->group >= groups - n) selected[i] = true;
+    return AT_OK;
+}
+
+static at_status select_one(at_edit_site *e, const char *selector, bool *selected)
+{
+    at_model *m = e->model;
+    if (strncmp(selector, "last:", 5) == 0) return select_last(e, selector + 5, selected);
+    bool any = false;
+    for (int i = 0; i < m->net.n_params; i++)
+        if (is_meant(m, m->net.params[i], selector)) any = selected[i] = true;
+    AT_REQUIRE(m->ctx, any, AT_E_ARG, "%s: \"%s\" matches nothing in the network; the nearest name is \"%s\"", e->where,
+               selector, nearest_name(m, selector));
+    return AT_OK;
+}
+
+at_status at_select(at_edit_site *e, const at_tree *value, bool *selected)
+{
+    at_ctx *ctx = e->model->ctx;
+    if (value && value->kind == AT_STRING) return select_one(e, value->text, selected);
+    AT_REQUIRE(ctx, value && value->kind == AT_LIST, AT_E_ARG,
+               "%s: layers are named by a text or a list of texts (head, all, last:N or a glob)", e->where);
+    for (const at_tree *t = value->first; t; t = t->next) {
+        AT_REQUIRE(ctx, t->kind == AT_STRING, AT_E_ARG, "%s: a layer's name must be a text", e->where);
+        AT_TRY(select_one(e, t->text, selected));
+    }
+    return AT_OK;
+}
+
+at_status at_for_selected(at_edit_site *e, const at_tree *value, at_status (*change)(at_edit_site *e, at_param *p, void *arg),
+                          void *arg)
+{
+    bool *selected;
+    AT_NEW(e->model->ctx, selected, e->model->net.n_params);
+    at_status s = at_select(e, value, selected);
+    for (int i = 0; i < e->model->net.n_params && s == AT_OK; i++)
+        if (selected[i]) s = change(e, e->model->net.params[i], arg);
+    at_free(e->model->ctx, selected);
+    return s;
+}

@@ -1,0 +1,61 @@
+/* system.c: clocks and memory of the process and the machine, from Linux' /proc and cgroup files. Layer: formats. */
+#include "formats/system.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+double at_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Field 22 of /proc/self/stat, in clock ticks since boot; the name in field 2 may hold spaces and parentheses. */
+double at_process_start(void)
+{
+    char text[1024];
+    FILE *f = fopen("/proc/self/stat", "r");
+    if (!f) return at_clock();
+    const size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    const char *p = strrchr(text, ')');
+    for (int field = 2; p && field < 22; field++) p = strchr(p + 1, ' ');
+    return p ? strtod(p, NULL) / (double)sysconf(_SC_CLK_TCK) : at_clock();
+}
+
+/* A "key: number kB" line of a /proc file, in bytes; -1 = none. */
+static int64_t proc_bytes(const char *path, const char *key)
+{
+    char line[256];
+    int64_t bytes = -1;
+    FILE *f = fopen(path, "r");
+    while (f && bytes < 0 && fgets(line, sizeof line, f))
+        if (strncmp(line, key, strlen(key)) == 0) bytes = 1024 * strtoll(line + strlen(key), NULL, 10);
+    if (f) fclose(f);
+    return bytes;
+}
+
+int64_t at_peak_memory(void)
+{
+    return proc_bytes("/proc/self/status", "VmHWM:");
+}
+
+/* The cgroup's limit where there is one, else the machine's memory. */
+int64_t at_machine_memory(void)
+{
+    char text[64] = "";
+    int64_t total = proc_bytes("/proc/meminfo", "MemTotal:");
+    FILE *f = fopen("/sys/fs/cgroup/memory.max", "r");
+    if (f) {
+        if (fgets(text, sizeof text, f)) {
+            const int64_t limit = strtoll(text, NULL, 10); /* "max" gives 0 */
+            if (limit > 0 && (total < 0 || limit < total)) total = limit;
+        }
+        fclose(f);
+    }
+    return total > 0 ? total : (int64_t)4 << 30;
+}

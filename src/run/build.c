@@ -1,0 +1,209 @@
+/* build.c: graphs and plans of a run, and carrying batches into them.
+ *
+ * A pipe is one graph (training or evaluation) with its plan. Its inputs are the data set's columns by name, each on
+ * the extent "samples" (ragged ones on "rows"), the task's constants, and "sample_id". */
+#include "run/run.h"
+#include <stdio.h>
+
+/* ---- Inputs ---- */
+
+static void add_input(at_pipe *p, const char *name, at_value *v)
+{
+    p->inputs.list[p->inputs.n].name = name;
+    p->inputs.list[p->inputs.n++].value = v;
+}
+
+static at_value *column_input(at_pipe *p, const at_column *c)
+{
+    int64_t dim[AT_MAX_RANK] = {1};
+    for (int i = 0; i < c->rank; i++) dim[i + 1] = c->dim[i];
+    return at_input(p->g, c->name, c->dtype == AT_I32 ? AT_INT : AT_ACT, c->ragged ? p->rows : p->samples, c->rank + 1, dim);
+}
+
+static void declare_inputs(at_run *r, at_pipe *p, const at_dataset *d)
+{
+    p->samples = at_graph_extent(p->g, "samples", p->batch);
+    if (d->rows) p->rows = at_graph_extent(p->g, "rows", p->batch * d->max_rows);
+    for (int i = 0; i < d->n_columns; i++) add_input(p, d->columns[i].name, column_input(p, &d->columns[i]));
+    p->sample_id = at_input(p->g, "sample_id", AT_INT, p->samples, 1, (const int64_t[]){1});
+    add_input(p, "sample_id", p->sample_id);
+    if (d->rows) add_input(p, "offsets", at_input(p->g, "offsets", AT_INT, NULL, 1, (const int64_t[]){p->batch + 1}));
+    for (int i = 0; i < r->job.n_constants; i++) {
+        const at_constant *c = &r->job.constants[i];
+        add_input(p, c->name, at_input(p->g, c->name, AT_ACC, NULL, 1, &c->n));
+    }
+}
+
+/* ---- Graphs ---- */
+
+at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *like, int64_t batch)
+{
+    *p = (at_pipe){.batch = batch};
+    AT_TRY(at_graph_create(&p->g, r->ctx, r->model->net.store, mode));
+    declare_inputs(r, p, like);
+    p->output = r->model->architecture->build(r->model, p->g, &p->inputs);
+    if (mode == AT_TRAIN) {
+        at_graph_site(p->g, "loss");
+        r->job.task->objective(&r->job, p->g, p->output, &p->inputs, &p->loss, &p->count);
+    }
+    return at_graph_finish(p->g);
+}
+
+void at__close_pipe(at_pipe *p)
+{
+    at_plan_destroy(p->plan);
+    at_graph_destroy(p->g);
+    *p = (at_pipe){0};
+}
+
+/* Make the pipe's plan; features: its cut is fed instead of computed. */
+at_status at__plan_pipe(at_run *r, at_pipe *p, bool features)
+{
+    const bool training = p->g->mode == AT_TRAIN;
+    const at_plan_options o = {.kernels = r->settings.general.kernels,
+                               .fetches = &p->output,
+                               .n_fetches = training ? 0 : 1,
+                               .feeds = p->cut,
+                               .n_feeds = features ? p->n_cut : 0,
+                               .fetch_only = !training};
+    AT_TRY(at_plan_create(&p->plan, p->g, &o));
+    for (int i = 0; i < r->job.n_constants; i++) {
+        const at_constant *c = &r->job.constants[i];
+        at_plan_write(p->plan, at_inputs_get(p->g, &p->inputs, c->name), c->data, 1);
+    }
+    return at_plan_sync(p->plan);
+}
+
+/* Learning rate and decay of each tensor, from the network's records. */
+static void set_ranges(at_run *r)
+{
+    at_store *s = r->model->net.store;
+    for (int i = 0; i < s->n_ranges; i++)
+        for (int k = 0; k < r->model->net.n_params; k++) {
+            const at_param *p = r->model->net.params[k];
+            if (p->state != s->ranges[i].state) continue;
+            s->ranges[i].rate = p->rate;
+            s->ranges[i].decay = p->decays ? r->settings.train.weight_decay : 0.0;
+        }
+}
+
+/* What is to learn but cannot: refused, unless the model says that it may be left out. */
+static at_status drop_unreachable(at_run *r)
+{
+    for (int k = 0; k < r->model->net.n_params; k++) {
+        at_param *p = r->model->net.params[k];
+        if (!p->trainable || !p->optional || at_graph_reaches(r->train.g, p->state)) continue;
+        p->trainable = false;
+        p->state->role = AT_FROZEN;
+        at__note(r, "%s is frozen: no gradient reaches it", p->state->name);
+    }
+    return AT_OK;
+}
+
+static at_status check_memory(at_run *r)
+{
+    const at_memory m = at_plan_memory(r->train.plan), e = at_plan_memory(r->eval.plan);
+    const size_t total = m.frozen + m.masters + m.gradients + m.slots + m.running + m.activations + m.inputs + m.sums +
+                         m.statics + m.scratch + m.prepared + e.activations + e.scratch + e.statics;
+    AT_REQUIRE(r->ctx, total <= r->memory_limit, AT_E_NOMEM,
+               "the plan needs %.1f MiB, the limit is %.1f MiB; lower train.micro_batch (is %lld) or raise --memory",
+               (double)total / 1048576.0, (double)r->memory_limit / 1048576.0, (long long)r->micro_batch);
+    return AT_OK;
+}
+
+at_status at__build_training(at_run *r)
+{
+    const at_dataset *d = r->job.split[AT_SPLIT_TRAIN];
+    AT_TRY(at__build_pipe(r, &r->train, AT_TRAIN, d, r->micro_batch));
+    at_pipe *p = &r->train;
+    at_gradients(p->g, &p->loss, &(at_value *){NULL}, 1);
+    at_step_sum(p->g, p->loss);
+    at_step_sum(p->g, p->count);
+    AT_TRY(at_graph_finish(p->g));
+    AT_TRY(drop_unreachable(r));
+    AT_TRY(at_store_layout(r->model->net.store, p->g));
+    set_ranges(r);
+    if (r->optimizer->build)
+        AT_TRY(at_build_commit(&r->commit, p->g, p->loss, p->count, r->settings.train.clip, r->optimizer, r->optimizer_options));
+    AT_TRY(at__build_pipe(r, &r->eval, AT_EVAL, d, r->micro_batch));
+    AT_TRY(at__find_cut(r, &r->train));
+    AT_TRY(at__find_cut(r, &r->eval));
+    AT_TRY(at__cache_features(r));
+    const bool features = r->features[AT_SPLIT_TRAIN] != NULL;
+    AT_TRY(at__plan_pipe(r, &r->train, features));
+    AT_TRY(at__plan_pipe(r, &r->eval, features));
+    return check_memory(r);
+}
+
+/* ---- Batches ---- */
+
+/* The value that a column of this name fills: an input, or a place of the cut ("features.0"). */
+static at_value *target_of(const at_pipe *p, const char *name)
+{
+    for (int i = 0; i < p->inputs.n; i++)
+        if (strcmp(p->inputs.list[i].name, name) == 0) return p->inputs.list[i].value;
+    for (int i = 0; i < p->n_cut; i++) {
+        char of_cut[32];
+        snprintf(of_cut, sizeof of_cut, "features.%d", i);
+        if (strcmp(of_cut, name) == 0) return p->cut[i];
+    }
+    return NULL;
+}
+
+at_status at__feed(at_run *r, at_pipe *p, const at_dataset *d, const at_batch *b)
+{
+    for (int i = 0; i < d->n_columns; i++) {
+        at_value *v = target_of(p, d->columns[i].name);
+        AT_ASSERT(r->ctx, v);
+        at_plan_write(p->plan, v, b->data[i], d->columns[i].ragged ? b->rows : b->n);
+    }
+    at_plan_write(p->plan, p->sample_id, b->sample_id, b->n);
+    if (b->offsets) at_plan_write(p->plan, at_inputs_get(p->g, &p->inputs, "offsets"), b->offsets, b->n + 1);
+    return AT_OK;
+}
+
+/* ---- A whole data set, in order ---- */
+
+static at_status forward_batches(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d, at_loader *l,
+                                 at_value *const *values, int n_values, float *const *out)
+{
+    int64_t done = 0;
+    at_plan *own = p->plan;
+    while (done < d->n) {
+        at_batch b;
+        AT_TRY(at_loader_next(l, &b));
+        p->plan = plan;
+        const at_status fed = at__feed(r, p, d, &b);
+        p->plan = own;
+        AT_TRY(fed);
+        const int64_t extents[] = {b.n, b.rows};
+        at_plan_run(plan, &(at_pass){.seed = (uint64_t)r->settings.general.seed, .extents = extents});
+        for (int i = 0; i < n_values; i++) {
+            const at_meta *m = &values[i]->meta;
+            const int64_t per_sample = at_meta_max_rows(m) * at_meta_cols(m) / p->batch;
+            at_plan_fetch(plan, values[i], out[i] + done * per_sample);
+        }
+        AT_TRY(at_plan_sync(plan));
+        done += b.n;
+    }
+    return AT_OK;
+}
+
+at_status at__forward(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d, at_value *const *values, int n_values,
+                      float *const *out)
+{
+    const int64_t n_batches = at_ceil_div(d->n, p->batch);
+    int32_t *order = at_alloc_array(r->ctx, d->n + n_batches, sizeof *order), *sizes = order ? order + d->n : NULL;
+    if (!order) return AT_E_NOMEM;
+    for (int64_t i = 0; i < d->n; i++) order[i] = (int32_t)i;
+    for (int64_t i = 0; i < n_batches; i++) sizes[i] = (int32_t)at_min(p->batch, d->n - i * p->batch);
+    at_loader *l;
+    at_status s = at_loader_create(&l, r->ctx, d, p->batch, r->ctx->threads);
+    if (s == AT_OK) {
+        at_loader_start(l, order, sizes, n_batches, &(at_fill){0});
+        s = forward_batches(r, p, plan, d, l, values, n_values, out);
+    }
+    at_loader_destroy(l);
+    at_free(r->ctx, order);
+    return s;
+}

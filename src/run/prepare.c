@@ -1,0 +1,208 @@
+/* prepare.c: the first two stages: look (read and check everything) and adapt (apply the edits). No work is done and
+ * nothing is written here. */
+#include "adapt/edit.h"
+#include "formats/system.h"
+#include "run/run.h"
+#include <math.h>
+#include <stdlib.h>
+
+static at_status read_settings(at_run *r)
+{
+    at_settings *s = &r->settings;
+    AT_TRY(at_recipe_read(r->recipe, &at_options_general, &s->general));
+    AT_TRY(at_recipe_read(r->recipe, &at_options_data, &s->data));
+    AT_TRY(at_recipe_read(r->recipe, &at_options_train, &s->train));
+    AT_TRY(at_recipe_read(r->recipe, &at_options_early_stop, &s->early_stop));
+    AT_TRY(at_recipe_read(r->recipe, &at_options_checkpoint, &s->checkpoint));
+    s->data.augment = s->general.augment;
+    return AT_OK;
+}
+
+/* ---- Memory ---- */
+
+/* "8G", "512M", "50%". */
+static at_status read_memory_limit(at_run *r)
+{
+    const char *text = r->settings.general.memory;
+    const double machine = (double)at_machine_memory();
+    r->memory_limit = (size_t)(0.9 * machine);
+    if (!text) return AT_OK;
+    char *end;
+    const double x = strtod(text, &end);
+    double unit = 1.0;
+    if (*end == '%') unit = machine / 100.0;
+    else if (*end == 'K' || *end == 'k') unit = 1024.0;
+    else if (*end == 'M') unit = 1024.0 * 1024.0;
+    else if (*end == 'G') unit = 1024.0 * 1024.0 * 1024.0;
+    AT_REQUIRE(r->ctx, end != text && (*end == '\0' || end[1] == '\0') && x > 0 && x * unit < 9e18, AT_E_ARG,
+               "%s is \"%s\", must be bytes with K, M or G, or a share of the machine (\"50%%\")",
+               at_recipe_where(r->recipe, "memory"), text);
+    r->memory_limit = (size_t)(x * unit);
+    return AT_OK;
+}
+
+/* ---- Model: a folder, or the result of an earlier run ---- */
+
+static at_status open_model(at_run *r)
+{
+    const char *path = r->settings.general.model;
+    AT_REQUIRE(r->ctx, path, AT_E_ARG, "no model is given: attune train MODEL DATA, or the key model");
+    AT_REQUIRE(r->ctx, at_path_is_folder(path), AT_E_IO, "%s: no such model folder; check the path", path);
+    char *inner = at_arena_printf(&r->arena, "%s/model", path), *config = at_arena_printf(&r->arena, "%s/model/config.json", path);
+    if (!inner || !config) return AT_E_NOMEM;
+    return at_model_open(&r->model, r->ctx, r->device, at_path_exists(config) ? inner : path);
+}
+
+/* ---- Method ---- */
+
+static at_status apply_method(at_run *r)
+{
+    const at_tree *method = r->settings.general.method;
+    r->method_edits = method;
+    r->method_name = "edits";
+    if (method->kind == AT_LIST) return AT_OK;
+    AT_REQUIRE(r->ctx, method->kind == AT_STRING, AT_E_ARG, "%s is %s, must be a method's name or a list of edits",
+               at_recipe_where(r->recipe, "method"), at_tree_kind_name(method->kind));
+    r->method_name = method->text;
+    AT_TRY(at_recipe_apply_method(r->recipe, method->text, r->model->architecture->family,
+                                  &r->method_edits));
+    return read_settings(r);
+}
+
+/* ---- Options of the chosen descriptors ---- */
+
+static at_status read_table(at_run *r, const at_options *table, void **out)
+{
+    *out = NULL;
+    if (!table) return AT_OK;
+    if (!(*out = at_arena_alloc(&r->arena, table->size))) return AT_E_NOMEM;
+    return at_recipe_read(r->recipe, table, *out);
+}
+
+static at_status choose(at_run *r)
+{
+    r->optimizer = at_registry_find(r->ctx, "optimizer", r->settings.train.optimizer);
+    r->schedule = at_registry_find(r->ctx, "schedule", r->settings.train.schedule);
+    return read_table(r, r->optimizer->options, &r->optimizer_options);
+}
+
+static at_status open_job(at_run *r)
+{
+    const at_settings *s = &r->settings;
+    const at_task *task;
+    AT_REQUIRE(r->ctx, s->data.train, AT_E_ARG, "no data are given: attune train MODEL DATA, or the key data.train");
+    AT_TRY(at_task_find(r->ctx, &task, s->general.task, s->data.train));
+    AT_TRY(read_table(r, task->options, &r->task_options));
+    AT_TRY(at_job_open(&r->job, r->ctx, task, r->model, &s->data, r->task_options, (uint64_t)s->general.seed,
+                       r->memory_limit / 4));
+    return at_recipe_decide(r->recipe, "task", at_tree_string(&r->recipe->arena, task->name));
+}
+
+/* ---- Numbers that follow from the data ---- */
+
+static at_status decide_whole(at_run *r, const char *key, int64_t *value, int64_t fallback)
+{
+    if (*value < 0) *value = fallback;
+    return at_recipe_decide(r->recipe, key, at_tree_whole(&r->recipe->arena, *value));
+}
+
+/* "6%" of the steps, or a number of steps. */
+static at_status read_warmup(at_run *r)
+{
+    const char *text = r->settings.train.warmup;
+    char *end;
+    const double x = strtod(text, &end);
+    const bool share = strcmp(end, "%") == 0;
+    AT_REQUIRE(r->ctx, end != text && (share || *end == '\0') && x >= 0 && (!share || x <= 100) && x < 1e15, AT_E_ARG,
+               "%s is \"%s\", must be a share (\"6%%\") or a number of steps", at_recipe_where(r->recipe, "train.warmup"), text);
+    r->warmup_steps = share || x < 1 ? (int64_t)(x / (share ? 100.0 : 1.0) * (double)r->total_steps) : (int64_t)x;
+    return AT_OK;
+}
+
+static at_status count_steps(at_run *r)
+{
+    at_train_settings *t = &r->settings.train;
+    r->n_train = r->job.split[AT_SPLIT_TRAIN]->n;
+    AT_TRY(decide_whole(r, "train.batch_size", &t->batch_size, r->n_train < 1000 ? 16 : 32));
+    AT_TRY(decide_whole(r, "train.micro_batch", &t->micro_batch, t->batch_size));
+    AT_REQUIRE(r->ctx, t->micro_batch <= t->batch_size, AT_E_RANGE, "%s is %lld, must not exceed train.batch_size (%lld)",
+               at_recipe_where(r->recipe, "train.micro_batch"), (long long)t->micro_batch, (long long)t->batch_size);
+    r->batch_size = at_min(t->batch_size, r->n_train);
+    r->micro_batch = at_min(t->micro_batch, r->batch_size);
+    r->steps_per_epoch = at_ceil_div(r->n_train, r->batch_size);
+    r->total_steps = t->steps > 0 ? t->steps : t->epochs * r->steps_per_epoch;
+    r->checkpoint_every = r->settings.checkpoint.every > 0 ? r->settings.checkpoint.every : r->steps_per_epoch;
+    r->log_every = t->log_every > 0 ? t->log_every : at_max(1, r->steps_per_epoch / 10);
+    if (isnan(t->head_learning_rate)) t->head_learning_rate = t->learning_rate;
+    AT_TRY(at_recipe_decide(r->recipe, "train.head_learning_rate", at_tree_number(&r->recipe->arena, t->head_learning_rate)));
+    return read_warmup(r);
+}
+
+static at_status choose_metric(at_run *r)
+{
+    const char *name = r->settings.early_stop.metric;
+    if (!r->job.split[AT_SPLIT_VALID] || (name && strcmp(name, "none") == 0)) return AT_OK;
+    if (!name) name = r->job.task->main_metric;
+    const at_metric *m = at_registry_find(r->ctx, "metric", name);
+    if (!m && strcmp(name, r->job.task->main_metric) != 0) {
+        const char *nearest = at_registry_nearest(r->ctx, "metric", name);
+        return at_fail(r->ctx, AT_E_ARG, "%s: no metric is called \"%s\"%s%s%s",
+                       at_recipe_where(r->recipe, "train.early_stop.metric"), name, nearest ? "; did you mean \"" : "",
+                       nearest ? nearest : "", nearest ? "\"?" : "");
+    }
+    r->metric = name;
+    return AT_OK;
+}
+
+at_status at__look(at_run *r)
+{
+    AT_TRY(read_settings(r));
+    if (r->settings.general.threads > 0) r->ctx->threads = (int)r->settings.general.threads;
+    AT_TRY(read_memory_limit(r));
+    AT_TRY(at_device_open(&r->device, r->ctx, "cpu"));
+    AT_TRY(open_model(r));
+    AT_TRY(apply_method(r));
+    AT_TRY(choose(r));
+    AT_TRY(open_job(r));
+    AT_TRY(count_steps(r));
+    return choose_metric(r);
+}
+
+/* ---- Adapt ---- */
+
+static at_status apply_head(at_edit_site *e, const at_tree *lists[2])
+{
+    const at_edit *head = at_registry_find(e->model->ctx, "edit", "head");
+    at_tree automatic = {.kind = AT_STRING, .text = "auto"};
+    const at_tree *how = &automatic;
+    for (int i = 0; i < 2; i++)
+        for (const at_tree *t = lists[i] && lists[i]->kind == AT_LIST ? lists[i]->first : NULL; t; t = t->next)
+            if (at_tree_get(t, "head")) how = at_tree_get(t, "head");
+    return head->apply(e, how);
+}
+
+static void set_rates(at_run *r)
+{
+    const at_train_settings *t = &r->settings.train;
+    at_net *net = &r->model->net;
+    for (int i = 0; i < net->n_params; i++) {
+        at_param *p = net->params[i];
+        p->rate *= p->site->is_head ? t->head_learning_rate : t->learning_rate;
+    }
+}
+
+at_status at__adapt(at_run *r)
+{
+    at_edit_site e = {.model = r->model, .train_samples = r->n_train, .seed = (uint64_t)r->settings.general.seed,
+                      .n_labels = r->job.n_outputs, .labels = r->job.labels};
+    const at_tree *lists[2] = {r->method_edits, r->settings.general.edits};
+    e.where = at_recipe_where(r->recipe, "edits");
+    AT_TRY(apply_head(&e, lists));
+    for (int i = 0; i < 2; i++) {
+        e.where = i ? at_recipe_where(r->recipe, "edits") : at_recipe_where(r->recipe, "method");
+        AT_TRY(at_edits_apply(&e, lists[i]));
+    }
+    set_rates(r);
+    at_net_assign_roles(&r->model->net);
+    return AT_OK;
+}

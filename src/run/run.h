@@ -1,0 +1,148 @@
+/* run.h: one training run from recipe to run folder. Layer: run, private to it.
+ *
+ * Reading path of a run: train.c (the five stages), build.c (graphs and plans), loop.c (steps), checkpoint.c.
+ * A sample's way: tasks/*.c declares columns, data/loader.c fills batches, feed() writes them into plan inputs. */
+#ifndef AT_RUN_H
+#define AT_RUN_H
+
+#include "formats/tfevents.h"
+#include "ops/optim/optim.h"
+#include "run/recipe.h"
+#include "run/schedule.h"
+#include "run/settings.h"
+
+/* A graph with its plan and the values that the host writes and reads. */
+typedef struct at_pipe {
+    at_graph *g;
+    at_plan *plan;
+    const at_extent *samples, *rows; /* rows: of ragged columns; NULL = none */
+    at_inputs inputs;
+    at_value *output, *loss, *count;
+    at_value *sample_id;
+    at_value *cut[AT_MAX_COLUMNS]; /* where frozen features can be fed */
+    int n_cut;
+    int64_t batch; /* the most samples */
+} at_pipe;
+
+typedef struct at_best {
+    double value;
+    int64_t step, waited; /* step of the best evaluation; evaluations since */
+    bool exists;
+} at_best;
+
+/* What a checkpoint holds besides states. */
+typedef struct at_progress {
+    int64_t attempt; /* steps begun and ended; the sample cursor is attempt * batch_size within the epochs */
+    at_best best;
+    bool stopped; /* early */
+    int64_t bad_steps, bad_in_a_row;
+    double epoch_loss, epoch_count; /* running sums of the epoch, for its mean */
+    int64_t metrics_bytes, events_bytes; /* lengths of the logs */
+} at_progress;
+
+typedef struct at_step_scalars { /* what the device tells of a step */
+    at_real loss, count, norm, ok;
+} at_step_scalars;
+
+typedef struct at_run {
+    at_ctx *ctx;
+    at_recipe *recipe;
+    at_event_fn on_event;
+    void *event_data;
+    at_arena arena;
+    at_settings settings;
+    const char *method_name;
+    const at_tree *method_edits; /* a list, or NULL */
+    size_t memory_limit;
+    at_device *device;
+    at_model *model;
+    at_job job;
+    void *task_options, *optimizer_options;
+    const at_optimizer *optimizer;
+    const at_schedule *schedule;
+    at_pipe train, eval;
+    at_commit commit;
+    at_dataset *features[AT_SPLIT_COUNT]; /* instead of the job's splits where frozen features are cached */
+    at_loader *loader;
+    /* Steps */
+    int64_t n_train, batch_size, micro_batch, steps_per_epoch, total_steps, warmup_steps, checkpoint_every, log_every;
+    at_progress progress;
+    at_step_scalars scalars[2];
+    uint64_t fence[2];
+    /* Run folder */
+    const char *folder;
+    struct at_log_files *logs;
+    const at_tree *recipe_tree;
+    bool resumed, finished;
+    char base_hash[AT_DIGEST_TEXT];
+    double started, first_step_seconds, step_seconds; /* clock of the process start; seconds inside steps */
+    int64_t samples_in_steps;
+    const char *metric; /* that early stopping follows; NULL = none */
+    bool metric_higher;
+} at_run;
+
+/* ---- train.c ---- */
+at_dataset *at__split(const at_run *r, at_split split); /* features or the job's data; NULL = none */
+double at__epoch_of(const at_run *r, int64_t attempt);
+
+/* ---- prepare.c: look and adapt ---- */
+at_status at__look(at_run *r);
+at_status at__adapt(at_run *r);
+
+/* ---- build.c ---- */
+at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *like, int64_t batch);
+at_status at__plan_pipe(at_run *r, at_pipe *p, bool features);
+void at__close_pipe(at_pipe *p);
+at_status at__build_training(at_run *r);
+/* Write a batch into the pipe's inputs; the data set's columns are matched by name. */
+at_status at__feed(at_run *r, at_pipe *p, const at_dataset *d, const at_batch *b);
+/* Run the pipe over a whole data set, in order, and fetch `value` [n, cols] of each sample. */
+at_status at__forward(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d, at_value *const *values, int n_values,
+                      float *const *out);
+
+/* ---- features.c ---- */
+at_status at__find_cut(at_run *r, at_pipe *p);
+at_status at__cache_features(at_run *r);
+
+/* ---- loop.c, contract.c ---- */
+at_status at__loop(at_run *r);
+at_status at__solve(at_run *r); /* full-batch optimisers */
+typedef struct at_contract at_contract;
+at_status at__contract_begin(at_contract **out, at_run *r);
+at_status at__contract_before_commit(at_contract *c, at_run *r);
+at_status at__contract_after_commit(at_contract *c, at_run *r, bool ok);
+at_status at__contract_verdict(at_contract *c, at_run *r);
+void at__contract_end(at_contract *c, at_run *r);
+
+/* ---- evaluate.c ---- */
+at_status at__evaluate_split(at_run *r, at_split split, at_scores *out, float **outputs);
+
+/* ---- checkpoint.c ---- */
+at_status at__save_checkpoint(at_run *r);
+at_status at__save_best(at_run *r);
+at_status at__restore_best(at_run *r);
+at_status at__load_checkpoint(at_run *r); /* the last complete one; STATE when there is none */
+bool at__has_checkpoint(at_run *r, const char *folder);
+
+/* ---- folder.c ---- */
+at_status at__open_folder(at_run *r);
+at_status at__open_logs(at_run *r); /* at the lengths that progress has */
+at_status at__log_step(at_run *r, int64_t step, double loss, double norm, double rate);
+at_status at__log_scores(at_run *r, at_split split, int64_t step, const at_scores *s);
+at_status at__flush_logs(at_run *r);
+void at__close_logs(at_run *r);
+at_status at__hand_over(at_run *r);
+
+/* ---- events.c ---- */
+void at__emit(at_run *r, at_event *e, at_text *json);
+void at__note(at_run *r, const char *fmt, ...) AT_PRINTF(2, 3);
+at_status at__emit_plan(at_run *r);
+void at__emit_step(at_run *r, int64_t step, double loss, double norm, double rate);
+void at__emit_scores(at_run *r, at_event_kind kind, at_split split, const at_scores *s);
+at_status at__emit_done(at_run *r, const at_scores *valid, const at_scores *test, at_text *json_out);
+
+/* ---- report.c ---- */
+at_status at__write_report(at_run *r, const float *test_outputs, at_split split, const at_scores *valid,
+                           const at_scores *test);
+
+#endif

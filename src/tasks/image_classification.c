@@ -1,0 +1,326 @@
+/* image_classification: one label a photo. Data are folders with one sub-folder a class; the objective is
+ * cross-entropy; scores are the registered metrics. Reading path: open_data, objective, score, report. */
+#include "data/pictures.h"
+#include "ops/softmax_xent/softmax_xent.h"
+#include "tasks/task.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct options {
+    double label_smoothing;
+    const char *class_weights;
+} options;
+
+static const at_option option_list[] = {
+    {"label_smoothing", AT_OPTION_REAL, AT_OPTION(options, label_smoothing), "0", 0, 0.99,
+     .aliases = "label_smoothing_factor smoothing", .help = "share of the target spread evenly over the classes"},
+    {"class_weights", AT_OPTION_CHOICE, AT_OPTION(options, class_weights), "none", .choices = "none|balanced",
+     .help = "balanced: a class weighs n / (classes x its photos)"},
+    {0},
+};
+
+const at_options at_options_image_classification = {"image-classification", option_list, sizeof(options)};
+
+typedef struct job { /* at_job.self */
+    at_preprocess preprocess;
+    at_augment_list augment;
+    at_photo_set train, valid, test; /* valid: when it has a folder of its own */
+    at_photo_set files;              /* predictions */
+    bool has_valid, has_test, has_files;
+    int32_t *label[AT_SPLIT_COUNT];  /* of each split's samples */
+    at_real *weights;                /* of the classes; NULL = none */
+} job;
+
+static bool recognise(const char *path)
+{
+    return at_path_is_folder(path);
+}
+
+/* ---- Preprocessing: as the checkpoint says ---- */
+
+static at_status read_preprocess(at_job *j)
+{
+    job *k = j->self;
+    at_model *m = j->model;
+    char *path = at_arena_printf(&j->arena, "%s/preprocessor_config.json", m->folder);
+    if (!path) return AT_E_NOMEM;
+    const at_tree *cfg = at_tree_get(m->config, "pretrained_cfg");
+    if (m->layout == AT_LAYOUT_TIMM && cfg) return at_preprocess_from_timm(j->ctx, &k->preprocess, cfg, m->folder);
+    AT_REQUIRE(j->ctx, at_path_exists(path), AT_E_IO, "%s is missing: it says how pictures are scaled for this network", path);
+    at_tree *t;
+    AT_TRY(at_tree_read(&j->arena, &t, path));
+    return at_preprocess_from_transformers(j->ctx, &k->preprocess, t, path);
+}
+
+/* ---- Data ---- */
+
+/* "20%" -> 0.2; 0 when the text is no share. */
+static at_status read_share(at_job *j, const char *text, const char *key, double *out)
+{
+    char *end;
+    *out = 0.0;
+    if (!text) return AT_OK;
+    const double percent = strtod(text, &end);
+    if (end == text || strcmp(end, "%") != 0) return AT_OK;
+    AT_REQUIRE(j->ctx, percent > 0 && percent < 100, AT_E_RANGE, "%s is %s, must be above 0%% and below 100%%", key, text);
+    *out = percent / 100.0;
+    return AT_OK;
+}
+
+static bool is_none(const char *text)
+{
+    return text && strcmp(text, "none") == 0;
+}
+
+/* Leave out photos that cannot be decoded, with a note for each of the first few. */
+static at_status skip_corrupt(at_job *j, at_photo_set *s)
+{
+    int64_t kept = 0, skipped = 0;
+    for (int64_t i = 0; i < s->n; i++) {
+        at_image image;
+        const at_status status = at_image_read(j->ctx, &image, s->photos[i].path);
+        if (status == AT_E_NOMEM) return status;
+        if (status == AT_OK) {
+            at_image_deinit(j->ctx, &image);
+            s->photos[kept++] = s->photos[i];
+            continue;
+        }
+        if (++skipped <= 5) at_job_note(j, "skipped: %s", at_last_error(j->ctx));
+        at_clear_error(j->ctx);
+    }
+    if (skipped > 5) at_job_note(j, "skipped %lld files of %s that cannot be decoded", (long long)skipped, s->folder);
+    s->n = kept;
+    AT_REQUIRE(j->ctx, kept > 0, AT_E_FORMAT, "%s: no photo can be decoded", s->folder);
+    return AT_OK;
+}
+
+static at_status read_set(at_job *j, at_photo_set *out, bool *has, const char *folder, const at_photo_set *like)
+{
+    AT_TRY(at_photos_read(j->ctx, out, folder, like ? (const char *const *)like->classes : NULL, like ? like->n_classes : 0));
+    *has = true;
+    if (strcmp(j->data.corrupt, "skip") == 0) AT_TRY(skip_corrupt(j, out));
+    return at_photos_hash(j->ctx, out);
+}
+
+static at_status make_split(at_job *j, at_split split, const at_photo_set *photos, const int32_t *index, int64_t n)
+{
+    job *k = j->self;
+    const at_picture_options o = {.preprocess = &k->preprocess,
+                                  .augment = split == AT_SPLIT_TRAIN ? &k->augment : NULL,
+                                  .labels = true,
+                                  .memory = j->memory / AT_SPLIT_COUNT};
+    k->label[split] = at_arena_alloc(&j->arena, (size_t)n * sizeof(int32_t));
+    if (!k->label[split]) return AT_E_NOMEM;
+    for (int64_t i = 0; i < n; i++) k->label[split][i] = photos->photos[index[i]].label;
+    return at_pictures_create(&j->split[split], j->ctx, photos, index, n, &o);
+}
+
+static at_status make_whole_split(at_job *j, at_split split, const at_photo_set *photos)
+{
+    int32_t *index;
+    AT_NEW(j->ctx, index, photos->n);
+    for (int64_t i = 0; i < photos->n; i++) index[i] = (int32_t)i;
+    const at_status s = make_split(j, split, photos, index, photos->n);
+    at_free(j->ctx, index);
+    return s;
+}
+
+/* Splits that are shares of the training folder, then what is left of it. */
+static at_status make_shares(at_job *j, double valid, double test)
+{
+    job *k = j->self;
+    const int64_t n = k->train.n;
+    bool *in_test, *in_valid;
+    int32_t *index;
+    AT_NEW(j->ctx, in_test, 2 * n);
+    in_valid = in_test + n;
+    index = at_alloc_array(j->ctx, n, sizeof *index);
+    at_status s = index ? AT_OK : AT_E_NOMEM;
+    if (s == AT_OK && test > 0) s = at_photos_split(j->ctx, in_test, &k->train, test, j->seed + 1);
+    if (s == AT_OK && valid > 0) s = at_photos_split(j->ctx, in_valid, &k->train, valid, j->seed);
+    for (int split = 0; split < AT_SPLIT_COUNT && s == AT_OK; split++) {
+        int64_t m = 0;
+        for (int64_t i = 0; i < n; i++) {
+            const int of = in_test[i] ? AT_SPLIT_TEST : in_valid[i] ? AT_SPLIT_VALID : AT_SPLIT_TRAIN;
+            if (of == split) index[m++] = (int32_t)i;
+        }
+        if (m > 0 && !j->split[split]) s = make_split(j, split, &k->train, index, m);
+    }
+    at_free(j->ctx, index);
+    at_free(j->ctx, in_test);
+    return s;
+}
+
+typedef struct duplicate_note {
+    at_job *j;
+    int n;
+} duplicate_note;
+
+static void note_duplicate(void *data, const char *a, const char *b)
+{
+    duplicate_note *d = data;
+    if (++d->n <= 3) at_job_note(d->j, "the same photo is in two splits: %s and %s", a, b);
+}
+
+static void report_duplicates(at_job *j, const at_photo_set *a, const at_photo_set *b, const char *which)
+{
+    duplicate_note d = {.j = j};
+    at_photos_duplicates(a, b, note_duplicate, &d);
+    if (d.n > 3) at_job_note(j, "%d photos of %s are in the training split, too: its scores are too good", d.n, which);
+}
+
+static at_status open_splits(at_job *j)
+{
+    job *k = j->self;
+    at_photo_splits found;
+    double valid_share, test_share;
+    const char *valid = j->data.valid, *test = j->data.test;
+    AT_TRY(at_photos_find_splits(&j->arena, &found, j->data.train));
+    AT_TRY(read_set(j, &k->train, &(bool){0}, found.train ? found.train : j->data.train, NULL));
+    AT_TRY(read_share(j, valid, "data.valid", &valid_share));
+    AT_TRY(read_share(j, test, "data.test", &test_share));
+    if (!valid && found.valid) valid = found.valid;
+    if (!valid) valid_share = k->train.n < 1000 ? 0.2 : 0.1;
+    if (!test) test = found.test;
+    const bool valid_folder = valid && !is_none(valid) && valid_share == 0;
+    const bool test_folder = test && !is_none(test) && test_share == 0;
+    if (valid_folder) AT_TRY(read_set(j, &k->valid, &k->has_valid, valid, &k->train));
+    if (test_folder) AT_TRY(read_set(j, &k->test, &k->has_test, test, &k->train));
+    if (k->has_valid) AT_TRY(make_whole_split(j, AT_SPLIT_VALID, &k->valid));
+    if (k->has_test) AT_TRY(make_whole_split(j, AT_SPLIT_TEST, &k->test));
+    AT_TRY(make_shares(j, valid_share, test_share));
+    if (k->has_valid) report_duplicates(j, &k->train, &k->valid, "valid");
+    if (k->has_test) report_duplicates(j, &k->train, &k->test, "test");
+    return AT_OK;
+}
+
+static at_status weigh_classes(at_job *j)
+{
+    job *k = j->self;
+    const options *o = j->options;
+    if (strcmp(o->class_weights, "balanced") != 0) return AT_OK;
+    const int64_t n = j->split[AT_SPLIT_TRAIN]->n;
+    k->weights = at_arena_alloc(&j->arena, (size_t)j->n_labels * sizeof *k->weights);
+    int64_t *count = at_arena_alloc(&j->arena, (size_t)j->n_labels * sizeof *count);
+    if (!k->weights || !count) return AT_E_NOMEM;
+    for (int64_t i = 0; i < n; i++) count[k->label[AT_SPLIT_TRAIN][i]]++;
+    for (int c = 0; c < j->n_labels; c++)
+        k->weights[c] = (at_real)(count[c] ? (double)n / ((double)j->n_labels * (double)count[c]) : 0.0);
+    j->constants[j->n_constants++] = (at_constant){"class_weights", k->weights, j->n_labels};
+    return AT_OK;
+}
+
+static at_status open_data(at_job *j)
+{
+    job *k = j->self;
+    AT_TRY(read_preprocess(j));
+    AT_TRY(at_augment_read(&j->arena, &k->augment, j->data.augment, "augment"));
+    if (!j->data.train) return AT_OK; /* predictions only */
+    AT_TRY(open_splits(j));
+    j->n_labels = j->n_outputs = k->train.n_classes;
+    j->labels = (const char *const *)k->train.classes;
+    j->augments = k->augment.n > 0;
+    return weigh_classes(j);
+}
+
+static void close_data(at_job *j)
+{
+    job *k = j->self;
+    at_photos_deinit(&k->train);
+    at_photos_deinit(&k->valid);
+    at_photos_deinit(&k->test);
+    at_photos_deinit(&k->files);
+}
+
+/* ---- Predictions ---- */
+
+static at_status open_files(at_job *j, at_dataset **out, const char *const *paths, int n)
+{
+    job *k = j->self;
+    const at_picture_options o = {.preprocess = &k->preprocess};
+    AT_TRY(at_photos_list(j->ctx, &k->files, paths, n));
+    int32_t *index;
+    AT_NEW(j->ctx, index, k->files.n);
+    for (int64_t i = 0; i < k->files.n; i++) index[i] = (int32_t)i;
+    const at_status s = at_pictures_create(out, j->ctx, &k->files, index, k->files.n, &o);
+    at_free(j->ctx, index);
+    return s;
+}
+
+static void describe(const at_job *j, const float *output, at_text *json)
+{
+    int best = 0;
+    for (int i = 1; i < j->n_labels; i++)
+        if (output[i] > output[best]) best = i;
+    at_text_add(json, "\"label\":");
+    at_text_json(json, j->labels[best]);
+    at_text_add(json, ",\"probabilities\":{");
+    for (int i = 0; i < j->n_labels; i++) {
+        at_text_add(json, i ? "," : "");
+        at_text_json(json, j->labels[i]);
+        at_text_add(json, ":");
+        at_text_number(json, exp(at_log_probability(output, j->n_labels, i)));
+    }
+    at_text_add(json, "}");
+}
+
+/* ---- Objective and scores ---- */
+
+static void objective(const at_job *j, at_graph *g, at_value *output, const at_inputs *in, at_value **loss,
+                      at_value **count)
+{
+    const job *k = j->self;
+    const options *o = j->options;
+    at_value *weights = k->weights ? at_inputs_get(g, in, "class_weights") : NULL;
+    *loss = at_softmax_xent(g, output, at_inputs_get(g, in, "labels"), weights, o->label_smoothing, count);
+}
+
+static at_status score(const at_job *j, at_split split, const float *outputs, at_scores *out)
+{
+    const job *k = j->self;
+    return at_score_classes(j->ctx, out, j->split[split]->n, j->n_outputs, outputs, k->label[split]);
+}
+
+/* ---- Report ---- */
+
+static at_status show(const at_job *j, const at_dataset *d, int64_t sample, at_text *html)
+{
+    const job *k = j->self;
+    at_image image, fitted;
+    unsigned char *jpeg;
+    size_t n;
+    AT_TRY(at_image_read(j->ctx, &image, d->name(d, sample)));
+    at_status s = at_preprocess_fit(j->ctx, &fitted, &k->preprocess, &image);
+    at_image_deinit(j->ctx, &image);
+    if (s != AT_OK) return s;
+    s = at_image_encode_jpeg(j->ctx, &jpeg, &n, &fitted, 85);
+    at_image_deinit(j->ctx, &fitted);
+    if (s != AT_OK) return s;
+    at_text_add(html, "<img alt=\"\" src=\"data:image/jpeg;base64,");
+    at_text_base64(html, jpeg, n);
+    at_text_add(html, "\">");
+    at_free(j->ctx, jpeg);
+    return AT_OK;
+}
+
+static at_status report(const at_job *j, at_split split, const float *outputs, at_text *html)
+{
+    const job *k = j->self;
+    return at_report_classes(j, j->split[split], outputs, k->label[split], show, html);
+}
+
+const at_task at_task_image_classification = {.name = "image-classification",
+                                              .doc = "one label a photo",
+                                              .family = "image",
+                                              .options = &at_options_image_classification,
+                                              .main_metric = "accuracy",
+                                              .size = sizeof(job),
+                                              .recognise = recognise,
+                                              .open = open_data,
+                                              .close = close_data,
+                                              .open_files = open_files,
+                                              .objective = objective,
+                                              .score = score,
+                                              .describe = describe,
+                                              .report = report};
