@@ -261,6 +261,18 @@ AT_TEST(test_file__a_full_disk_leaves_the_old_file)
     at_test_done(ctx);
 }
 
+AT_TEST(test_file__a_failed_rename_leaves_nothing)
+{
+    at_ctx *ctx = begin("file_rename", "a");
+    at_writer *w;
+    at_expect_ok(ctx, at_writer_open(&w, ctx, path));
+    at_expect_ok(ctx, at_writer_put(w, "new", 3));
+    at_expect_ok(ctx, at_folder_make(ctx, path)); /* somebody was faster */
+    at_expect_error(ctx, at_writer_commit(w), AT_E_IO, "a: cannot rename ");
+    assert_int_equal(count_entries(ctx), 1);
+    at_test_done(ctx);
+}
+
 AT_TEST(test_file__the_first_failure_sticks)
 {
     at_ctx *ctx = begin("file_sticks", "a");

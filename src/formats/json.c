@@ -77,7 +77,8 @@ at_status at_json_parse(at_arena *a, at_tree **out, const char *text, size_t siz
     AT_REQUIRE(a->ctx, size > 0, AT_E_FORMAT, "%s: is empty, a JSON value is needed", name);
     json_error_t error = {0};
     json_t *j = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (!j && json_error_code(&error) == json_error_out_of_memory)
+    if (!j &&
+        (json_error_code(&error) == json_error_out_of_memory || !*error.text)) /* jansson may say nothing */
         return at_fail(a->ctx, AT_E_NOMEM, "out of memory while parsing JSON");
     if (!j) return at_fail(a->ctx, AT_E_FORMAT, "%s:%d:%d: %s", name, error.line, error.column, error.text);
     *out = convert(a, j);

@@ -2,7 +2,9 @@
 #include "formats/tree.h"
 #include "tests/harness/test.h"
 #include "tests/harness/torture.h"
+#include <jansson.h>
 #include <math.h>
+#include <stdlib.h>
 
 static at_arena arena;
 
@@ -168,5 +170,34 @@ AT_TEST(test_json__survives_failing_allocations)
     at_text_add(&big, "]}");
     at_torture(ctx, parse_and_write, big.data);
     at_text_deinit(&big);
+    end(ctx);
+}
+
+/* The library's own memory: it takes some failures for bad syntax, and says nothing of others. */
+static int malloc_countdown;
+
+static void *failing_malloc(size_t size)
+{
+    return --malloc_countdown == 0 ? NULL : malloc(size);
+}
+
+AT_TEST(test_json__failures_inside_the_library_are_errors_with_a_message)
+{
+    at_ctx *ctx = begin();
+    static const char text[] = "{\"a\": [1, 2.5, \"x\", {\"b\": true}], \"c\": null}";
+    at_tree *t;
+    int n = 0, n_silent = 0;
+    json_set_alloc_funcs(failing_malloc, free);
+    do {
+        malloc_countdown = ++n;
+        at_clear_error(ctx);
+        const at_status status = at_json_parse(&arena, &t, text, sizeof text - 1, "x.json");
+        if ((status == AT_OK) != (t != NULL) || (status == AT_OK) != (*at_last_error(ctx) == '\0'))
+            n_silent++;
+    } while (!t && n < 1000);
+    json_set_alloc_funcs(malloc, free);
+    assert_non_null(t);
+    assert_true(n > 10);
+    assert_int_equal(n_silent, 0);
     end(ctx);
 }

@@ -206,9 +206,13 @@ at_status at_yaml_parse(at_arena *a, at_tree **out, const char *text, size_t siz
         return at_fail(a->ctx, AT_E_NOMEM, "out of memory while parsing YAML");
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.text, size);
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-    at_status status = read_events(&r);
+    const at_status status = read_events(&r);
     yaml_parser_delete(&r.parser);
-    if (status == AT_OK && !r.root && !(r.root = at_tree_new(a, AT_NULL))) status = AT_E_NOMEM;
-    if (status == AT_OK) *out = r.root;
-    return status;
+    if (status != AT_OK) return status;
+    if (!r.root) { /* nothing but comments */
+        if (!(r.root = at_tree_new(a, AT_NULL))) return AT_E_NOMEM;
+        r.root->line = 1;
+    }
+    *out = r.root;
+    return AT_OK;
 }
