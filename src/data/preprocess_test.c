@@ -174,6 +174,20 @@ AT_TEST(test_preprocess__size_is_what_comes_out)
     at_test_done(ctx);
 }
 
+/* Below 384 the centre of a larger picture, from there on the whole of it. */
+AT_TEST(test_preprocess__convnext_squashes_large_pictures)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_preprocess p;
+    at_expect_ok(ctx,
+                 configure(ctx, &p, "\"size\": 383, \"image_processor_type\": \"ConvNextImageProcessor\""));
+    assert_true(p.crop && p.shortest_edge == 437 && p.crop_width == 383);
+    at_expect_ok(ctx,
+                 configure(ctx, &p, "\"size\": 384, \"image_processor_type\": \"ConvNextImageProcessor\""));
+    assert_true(!p.crop && p.shortest_edge == 0 && p.resize_width == 384 && p.resize_height == 384);
+    at_test_done(ctx);
+}
+
 /* ---- Against Transformers and timm ---- */
 
 static at_image as_image(const at_tensor *t)
@@ -230,7 +244,7 @@ AT_TEST(test_preprocess__equals_transformers_and_timm)
     for (int64_t i = 0; i < golden->n; i++)
         if (strncmp(golden->tensors[i].name, "fit/out/", 8) == 0)
             check_fit(ctx, golden, &golden->tensors[i]), n++;
-    assert_int_equal(n, 23);
+    assert_int_equal(n, 25);
     at_safetensors_close(ctx, golden);
     at_test_done(ctx);
 }
