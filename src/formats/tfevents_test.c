@@ -139,6 +139,13 @@ AT_TEST(test_tfevents__an_offset_must_be_of_this_file)
         assert_null(f);
     }
     expect_records(ctx, 1); /* unchanged */
+    char *bytes;
+    size_t size;
+    at_expect_ok(ctx, at_file_read(ctx, &bytes, &size, path, 1000));
+    bytes[8] ^= 1; /* a CRC of the length */
+    at_expect_ok(ctx, at_file_write(ctx, path, bytes, size));
+    at_free(ctx, bytes);
+    at_expect_error(ctx, at_tfevents_open(&f, ctx, path, offset, 1.0), AT_E_FORMAT, "no event record ends");
     at_expect_ok(ctx, at_file_write(ctx, path, "something else that is long enough to hold that offset", 54));
     at_expect_error(ctx, at_tfevents_open(&f, ctx, path, offset, 1.0), AT_E_FORMAT, "(the file has 54)");
     at_test_done(ctx);

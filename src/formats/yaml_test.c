@@ -215,6 +215,7 @@ AT_TEST(test_yaml__errors_have_lines_and_remedies)
     expect_refused("a:\n\tb: 1\n", "; indent with spaces, not with tabs");
     expect_refused("a: 1\nb: 2\na: 3\n", "x.yaml:3: the key \"a\" was given on line 1 already");
     expect_refused("z: 1\nz: 2\na: 3\na: 4\n", "x.yaml:2: the key \"z\" was given on line 1 already");
+    expect_refused("a: 1\na: 2\nz: 3\nz: 4\n", "x.yaml:2: the key \"a\" was given on line 1 already");
     expect_refused("x:\n  b: 1\n  \"b\": 2\n", "x.yaml:3: the key \"b\" was given on line 2 already");
     expect_refused("a: &x 1\n", "x.yaml:1: anchors (&name) are not supported");
     expect_refused("a: 1\nb: *x\n", "x.yaml:2: aliases (*name) are not supported; quote");
