@@ -94,7 +94,7 @@ void *at_arena_alloc(at_arena *a, size_t size)
         fail_nomem(a->ctx);
         return NULL;
     }
-    size = (size + 15) & ~(size_t)15;
+    size = ((size ? size : 1) + 15) & ~(size_t)15; /* nothing has a place of its own, too, and is not NULL */
     if (size > a->left) {
         const size_t room = size > CHUNK_BYTES ? size : CHUNK_BYTES;
         struct at_arena_chunk *chunk = at_alloc(a->ctx, sizeof *chunk + room);

@@ -71,6 +71,7 @@ AT_TEST(test_arena__objects_are_zeroed_aligned_and_apart)
     at_ctx *ctx = at_test_ctx();
     at_arena a;
     at_arena_init(&a, ctx);
+    assert_non_null(at_arena_alloc(&a, 0)); /* in an empty arena, too */
     char *objects[300];
     for (int i = 0; i < AT_COUNT(objects); i++) {
         const size_t n = (size_t)i * 7 % 1000 + 1;

@@ -27,7 +27,7 @@ void at_text_deinit(at_text *t);
 /* ---- What the writers and readers of text share ---- */
 
 /* Numbers have a point whatever the program's locale says, in and out. */
-enum { AT_NUMBER_TEXT = 32 };
+enum { AT_NUMBER_TEXT = 40 };
 void at_number_format(char out[AT_NUMBER_TEXT],
                       double x); /* shortest that reads back equal; "nan", "inf", "-inf" */
 bool at_number_parse(double *out, const char *text); /* all of text is one number as strtod takes it */

@@ -15,8 +15,10 @@ typedef enum at_filter {
     AT_HAMMING = 5
 } at_filter;
 
-/* Antialiased resize as Pillow's Image.resize does on 8-bit RGB: two passes (horizontal, then vertical),
- * support scaled by the shrink factor, fixed-point weights, rounding after each pass. */
+/* Antialiased resize as Pillow's Image.resize does on 8-bit RGB, byte for byte: one pass an axis, support
+ * scaled by the shrink factor, fixed-point weights, rounding after each pass. The horizontal pass comes
+ * first, except (as in Pillow 13) where the height loses more than twice as many pixels as the width. RANGE:
+ * a side beyond AT_IMAGE_SIDE or more than AT_IMAGE_PIXELS. *out is zeroed on failure. */
 at_status at_image_resize(at_ctx *ctx, at_image *out, const at_image *in, int width, int height,
                           at_filter filter) AT_MUST_USE;
 
@@ -27,7 +29,8 @@ typedef struct at_preprocess {
     int resize_width, resize_height;
     bool crop; /* centre crop to crop_width x crop_height; smaller pictures are padded with 0 */
     int crop_width, crop_height;
-    bool crop_rounds; /* offset rounded half to even (torchvision, timm) instead of down (Transformers) */
+    bool crop_rounds; /* offsets as torchvision and timm round them: crop half to even, padding down; else as
+                       * Transformers: crop down, padding up */
     at_filter filter;
     float rescale, mean[3], std[3]; /* value = (byte * rescale - mean) / std */
 } at_preprocess;
@@ -40,7 +43,7 @@ at_status at_preprocess_from_transformers(at_ctx *ctx, at_preprocess *out, const
 at_status at_preprocess_from_timm(at_ctx *ctx, at_preprocess *out, const at_tree *pretrained_cfg,
                                   const char *name) AT_MUST_USE;
 
-/* Size of what comes out; 0 x 0 when pictures are taken as they are. */
+/* Size of what comes out; 0 x 0 where it depends on the picture. */
 void at_preprocess_size(const at_preprocess *p, int *width, int *height);
 
 /* Resize and crop into a new image. */

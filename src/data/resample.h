@@ -70,8 +70,7 @@ typedef struct at_resize_part {
 /* Refuse (RANGE) a size that no resize may have. */
 at_status at__resize_check(at_ctx *ctx, int64_t width, int64_t height) AT_MUST_USE;
 
-/* Into rows of `to` that lie `pitch` bytes apart. The size has been checked. RANGE: too much between the
- * passes. */
+/* Into rows of `to` that lie `pitch` bytes apart; the size has been checked. */
 at_status at__resize_part(at_ctx *ctx, unsigned char *to, size_t pitch, const at_image *in,
                           const at_resize_part *part) AT_MUST_USE;
 

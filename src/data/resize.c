@@ -5,8 +5,6 @@
  * resize_simd.c holds the fast ones. */
 #include "data/resample.h"
 
-enum { BETWEEN_PIXELS = 4 * AT_IMAGE_PIXELS }; /* the most pixels between the passes */
-
 /* ---- The plain passes ---- */
 
 void at__resample_row(unsigned char *to, const unsigned char *from, const at_axis *x)
@@ -120,13 +118,12 @@ static bool vertical_first(const at_image *in, const at_resize_part *p)
     return in->height > p->height && in->height - p->height > 2 * (in->width - p->width);
 }
 
+/* What lies between the passes is never larger than the larger of the two pictures: the vertical pass comes
+ * first where it shrinks and the horizontal one does not. */
 static at_status both_passes(at_ctx *ctx, const at_resampler *r, target to, source from, const at_axis *x,
                              const at_axis *y, bool down_first)
 {
     const int width = down_first ? x->used : x->n, height = down_first ? y->n : y->used;
-    AT_REQUIRE(ctx, (int64_t)width * height <= BETWEEN_PIXELS, AT_E_RANGE,
-               "resize: %d x %d pixels between its passes are too many; scale or crop the picture down first",
-               width, height);
     const size_t pitch = 3 * (size_t)width, bytes = pitch * (size_t)height;
     unsigned char *between = at_alloc(ctx, bytes);
     if (!between) return AT_E_NOMEM;

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -53,6 +54,18 @@ at_status at_folder_sync(at_ctx *ctx, const char *path)
     const int error = fsync(fd) == 0 || errno == EINVAL ? 0 : errno;
     close(fd);
     return error ? at_fail_errno(ctx, error, "%s: cannot write the folder to the disk", path) : AT_OK;
+}
+
+at_status at_folder_rename(at_ctx *ctx, const char *from, const char *to)
+{
+    if (rename(from, to) != 0) return at_fail_errno(ctx, errno, "%s: cannot be renamed to %s", from, to);
+    char *parent = at_strdup(ctx, to);
+    if (!parent) return AT_E_NOMEM;
+    char *slash = strrchr(parent, '/');
+    if (slash) slash[slash == parent] = '\0';
+    const at_status status = at_folder_sync(ctx, slash ? parent : ".");
+    at_free(ctx, parent);
+    return status;
 }
 
 /* ---- Listing ---- */

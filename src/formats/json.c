@@ -2,7 +2,7 @@
  * and no number that would lose its value. jansson parses into nodes of its own, which are turned into ours
  * and freed: the second tree costs a fraction of the parsing and keeps the library out of everything else.
  * Layer: formats. */
-#include "formats/tree.h"
+#include "formats/tree_internal.h"
 #include <jansson.h>
 #include <math.h>
 
@@ -72,10 +72,13 @@ static at_status check_depth(at_ctx *ctx, const char *text, size_t size, const c
 at_status at_json_parse(at_arena *a, at_tree **out, const char *text, size_t size, const char *name)
 {
     *out = NULL;
+    at__skip_mark(&text, &size);
     AT_TRY(check_depth(a->ctx, text, size, name));
+    AT_REQUIRE(a->ctx, size > 0, AT_E_FORMAT, "%s: is empty, a JSON value is needed", name);
     json_error_t error = {0};
-    json_t *j = json_loadb(size ? text : "", size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (!j && json_error_code(&error) == json_error_out_of_memory)
+    json_t *j = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    if (!j &&
+        (json_error_code(&error) == json_error_out_of_memory || !*error.text)) /* jansson may say nothing */
         return at_fail(a->ctx, AT_E_NOMEM, "out of memory while parsing JSON");
     if (!j) return at_fail(a->ctx, AT_E_FORMAT, "%s:%d:%d: %s", name, error.line, error.column, error.text);
     *out = convert(a, j);

@@ -249,6 +249,10 @@ static at_status copy_misaligned(const reader *r)
         next += (t->bytes + AT_ALIGN - 1) / AT_ALIGN * AT_ALIGN;
         f->n_copied++;
     }
+    if (f->n_copied) /* memory that is not shared with other processes: somebody may wonder where it went */
+        at_log(r->ctx, AT_LOG_INFO,
+               "%s: %lld of %lld tensors are misaligned in the file and were copied (%zu KiB)", f->file.path,
+               (long long)f->n_copied, (long long)f->n, f->copies.bytes >> 10);
     return AT_OK;
 }
 

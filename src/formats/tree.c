@@ -1,6 +1,6 @@
 /* tree.c: what JSON and YAML share: finding, comparing and building nodes. Layer: formats. */
-#include "formats/tree.h"
 #include "formats/file.h"
+#include "formats/tree_internal.h"
 #include <math.h>
 
 /* ---- Reading ---- */
@@ -16,6 +16,15 @@ at_status at_tree_read(at_arena *a, at_tree **out, const char *path)
     const at_status status = (json ? at_json_parse : at_yaml_parse)(a, out, text, size, path);
     at_free(a->ctx, text);
     return status;
+}
+
+void at__skip_mark(const char **text, size_t *size)
+{
+    if (*size >= 3 && memcmp(*text, "\xef\xbb\xbf", 3) == 0) {
+        *text += 3;
+        *size -= 3;
+    }
+    if (*size == 0) *text = "";
 }
 
 /* ---- Finding ---- */

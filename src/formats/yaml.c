@@ -1,7 +1,7 @@
 /* yaml.c: YAML by libyaml's events into trees with line numbers. Refused with their line: duplicate keys,
  * keys that are lists or maps, anchors, aliases, tags, a second document, deep nesting. Layer: formats. Main
  * reading path: at_yaml_parse, take_event, take_scalar, close_node. */
-#include "formats/yaml_internal.h"
+#include "formats/tree_internal.h"
 #include <stdlib.h>
 #include <yaml.h>
 
@@ -200,14 +200,19 @@ static at_status read_events(reader *r)
 at_status at_yaml_parse(at_arena *a, at_tree **out, const char *text, size_t size, const char *name)
 {
     *out = NULL;
-    reader r = {.arena = a, .name = name, .text = size ? text : "", .size = size};
+    at__skip_mark(&text, &size);
+    reader r = {.arena = a, .name = name, .text = text, .size = size};
     if (!yaml_parser_initialize(&r.parser))
         return at_fail(a->ctx, AT_E_NOMEM, "out of memory while parsing YAML");
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.text, size);
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-    at_status status = read_events(&r);
+    const at_status status = read_events(&r);
     yaml_parser_delete(&r.parser);
-    if (status == AT_OK && !r.root && !(r.root = at_tree_new(a, AT_NULL))) status = AT_E_NOMEM;
-    if (status == AT_OK) *out = r.root;
-    return status;
+    if (status != AT_OK) return status;
+    if (!r.root) { /* nothing but comments */
+        if (!(r.root = at_tree_new(a, AT_NULL))) return AT_E_NOMEM;
+        r.root->line = 1;
+    }
+    *out = r.root;
+    return AT_OK;
 }

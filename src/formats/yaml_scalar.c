@@ -1,7 +1,7 @@
 /* yaml_scalar.c: what a plain YAML scalar means by the core schema of YAML 1.2 (section 10.3.2). libyaml
  * leaves this to its caller; the 1.1 rules that other readers follow take 1e-4 for text and `no` for false.
  * Layer: formats. */
-#include "formats/yaml_internal.h"
+#include "formats/tree_internal.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

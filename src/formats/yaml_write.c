@@ -1,7 +1,7 @@
 /* yaml_write.c: trees as YAML in block style. Text stays plain only where every reader, of YAML 1.1 too,
  * takes it for text: it begins with a letter and holds nothing that could be syntax. All else is
  * double-quoted. Layer: formats. */
-#include "formats/yaml_internal.h"
+#include "formats/tree_internal.h"
 #include <math.h>
 #include <stdio.h>
 #include <strings.h>
