@@ -167,9 +167,10 @@ AT_API at_status at_predict(at_ctx *ctx, at_recipe *recipe, const char *const *p
 /* Describe a model folder: one AT_EVENT_PLAN whose text and json tell architecture, layers, parameters, labels. */
 AT_API at_status at_inspect(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;
 
-/* Run the bundled demonstration: probe, last layers, full, scratch on one data folder; a table and a report. Keys
- * model, data.train, output. Fails when fine-tuning does not beat training from scratch by 10 points of accuracy. */
-AT_API at_status at_demo(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;
+/* Train every recipe of a demonstration folder (model/, photos/, recipes/N-NAME.yaml) in turn, with the settings of
+ * `recipe` on top, into sub-folders of the key output; a table and a report compare them on the test photos. Fails with
+ * STATE when no fine-tuned network beats the one called "scratch" by 10 points of accuracy. */
+AT_API at_status at_demo(at_ctx *ctx, at_recipe *recipe, const char *folder, at_event_fn on_event, void *data) AT_MUST_USE;
 
 /* This machine and this library as one JSON object: processor, instruction sets, threads, memory limit, versions,
  * environment variables that are read. Released with at_text_free. */

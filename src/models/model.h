@@ -29,6 +29,7 @@ typedef struct at_model {
     struct {                 /* set by the architecture: where a task's output layer goes */
         const char *name, *file;
         int64_t features;
+        double dropout; /* before the head, while training */
         at_site *site; /* NULL until at_model_head */
         bool in_file;  /* the checkpoint brings one */
     } head;

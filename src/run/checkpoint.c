@@ -301,8 +301,7 @@ at_status at__load_checkpoint(at_run *r)
 {
     char *path;
     AT_TRY(find_last(r, r->folder, &path));
-    AT_REQUIRE(r->ctx, path, AT_E_STATE, "%s: holds no complete checkpoint to resume from; train without --resume, or with --resume=auto",
-               r->folder);
+    AT_REQUIRE(r->ctx, path, AT_E_STATE, AT_NO_CHECKPOINT, r->folder);
     return load(r, path, false);
 }
 

@@ -52,29 +52,38 @@ static at_status compare_recipes(at_run *r)
     return AT_OK;
 }
 
-/* r->resumed tells whether to load a checkpoint, r->finished that there is nothing to do. */
-at_status at__open_folder(at_run *r)
+/* Decide the folder, and whether this run continues one (r->resumed) or has nothing to do (r->finished). Writes nothing. */
+at_status at__check_folder(at_run *r)
 {
     const char *resume = r->settings.general.resume;
+    at_tree *tree;
     AT_TRY(choose_folder(r));
-    AT_TRY(at_recipe_tree(r->recipe, (at_tree **)(uintptr_t)&r->recipe_tree));
+    AT_TRY(at_recipe_tree(r->recipe, &tree));
+    r->recipe_tree = tree;
     const bool exists = at_path_exists(r->folder), checkpoint = exists && at__has_checkpoint(r, r->folder);
-    char *result = in_folder(r, "result.json"), *recipe = in_folder(r, "recipe.yaml");
-    if (!result || !recipe) return AT_E_NOMEM;
+    char *result = in_folder(r, "result.json");
+    if (!result) return AT_E_NOMEM;
     if (strcmp(resume, "no") == 0)
         AT_REQUIRE(r->ctx, !exists, AT_E_ARG, "%s exists; choose another --output, or continue it with --resume", r->folder);
     if (strcmp(resume, "yes") == 0)
-        AT_REQUIRE(r->ctx, checkpoint, AT_E_STATE, "%s: holds no complete checkpoint to resume from; train without --resume, or with --resume=auto", r->folder);
-    r->resumed = checkpoint;
-    if (checkpoint) AT_TRY(compare_recipes(r));
-    r->finished = checkpoint && at_path_exists(result);
-    if (r->finished) return AT_OK;
+        AT_REQUIRE(r->ctx, checkpoint, AT_E_STATE, AT_NO_CHECKPOINT, r->folder);
+    r->resumed = checkpoint && strcmp(resume, "no") != 0;
+    if (r->resumed) AT_TRY(compare_recipes(r));
+    r->finished = r->resumed && at_path_exists(result);
+    return AT_OK;
+}
+
+at_status at__make_folder(at_run *r)
+{
+    char *recipe = in_folder(r, "recipe.yaml");
+    if (!recipe) return AT_E_NOMEM;
     AT_TRY(at_folder_make(r->ctx, r->folder));
+    if (r->resumed) return AT_OK;
     at_text yaml;
     at_text_init(&yaml, r->ctx);
     at_yaml_write(&yaml, r->recipe_tree);
     at_status s = at_text_status(&yaml);
-    if (s == AT_OK && !checkpoint) s = at_file_write(r->ctx, recipe, yaml.data, yaml.size);
+    if (s == AT_OK) s = at_file_write(r->ctx, recipe, yaml.data, yaml.size);
     at_text_deinit(&yaml);
     return s;
 }

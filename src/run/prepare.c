@@ -93,8 +93,9 @@ static at_status open_job(at_run *r)
     AT_REQUIRE(r->ctx, s->data.train, AT_E_ARG, "no data are given: attune train MODEL DATA, or the key data.train");
     AT_TRY(at_task_find(r->ctx, &task, s->general.task, s->data.train));
     AT_TRY(read_table(r, task->options, &r->task_options));
-    AT_TRY(at_job_open(&r->job, r->ctx, task, r->model, &s->data, r->task_options, (uint64_t)s->general.seed,
-                       r->memory_limit / 4));
+    AT_TRY(at_job_open(&r->job, r->ctx, &(at_job_setup){.task = task, .model = r->model, .data = s->data,
+                                                        .options = r->task_options, .seed = (uint64_t)s->general.seed,
+                                                        .memory = r->memory_limit / 4}));
     return at_recipe_decide(r->recipe, "task", at_tree_string(&r->recipe->arena, task->name));
 }
 
@@ -154,13 +155,44 @@ static at_status choose_metric(at_run *r)
     return AT_OK;
 }
 
-at_status at__look(at_run *r)
+/* ---- Using a trained model ---- */
+
+static const at_task *task_of_family(at_ctx *ctx, const char *family)
+{
+    int cursor = 0;
+    const at_task *t;
+    while ((t = at_registry_next(ctx, "task", &cursor)))
+        if (strcmp(t->family, family) == 0) return t;
+    return NULL;
+}
+
+at_status at__look_at_model(at_run *r)
 {
     AT_TRY(read_settings(r));
     if (r->settings.general.threads > 0) r->ctx->threads = (int)r->settings.general.threads;
     AT_TRY(read_memory_limit(r));
     AT_TRY(at_device_open(&r->device, r->ctx, "cpu"));
-    AT_TRY(open_model(r));
+    return open_model(r);
+}
+
+at_status at__look_to_use(at_run *r)
+{
+    AT_TRY(at__look_at_model(r));
+    AT_TRY(at_model_keep_head(r->model));
+    const at_settings *s = &r->settings;
+    const at_task *task = s->general.task ? at_registry_find(r->ctx, "task", s->general.task)
+                                          : task_of_family(r->ctx, r->model->architecture->family);
+    AT_REQUIRE(r->ctx, task, AT_E_UNSUPPORTED, "%s: there is no task for %s networks", r->model->folder,
+               r->model->architecture->family);
+    AT_TRY(read_table(r, task->options, &r->task_options));
+    r->micro_batch = s->train.micro_batch > 0 ? s->train.micro_batch : 32;
+    return at_job_open(&r->job, r->ctx, &(at_job_setup){.task = task, .model = r->model, .data = s->data,
+                                                        .options = r->task_options, .uses_head = true});
+}
+
+at_status at__look(at_run *r)
+{
+    AT_TRY(at__look_at_model(r));
     AT_TRY(apply_method(r));
     AT_TRY(choose(r));
     AT_TRY(open_job(r));
@@ -203,6 +235,7 @@ at_status at__adapt(at_run *r)
         AT_TRY(at_edits_apply(&e, lists[i]));
     }
     set_rates(r);
+    if (!isnan(r->settings.general.dropout)) r->model->head.dropout = r->settings.general.dropout;
     at_net_assign_roles(&r->model->net);
     return AT_OK;
 }

@@ -167,6 +167,28 @@ at_status at_recipe_decide(at_recipe *r, const char *key, at_tree *value)
     return value ? add_setting(r, key, value, AT_FROM_RUN, "the run") : AT_E_NOMEM;
 }
 
+static at_tree *copy(at_arena *a, const at_tree *t)
+{
+    at_tree *c = at_tree_new(a, t->kind);
+    if (!c) return NULL;
+    c->flag = t->flag;
+    c->whole = t->whole;
+    c->number = t->number;
+    c->text = t->text ? at_arena_strdup(a, t->text) : NULL;
+    for (const at_tree *child = t->first; child; child = child->next) at_tree_add(a, c, child->key, copy(a, child));
+    return c;
+}
+
+at_status at_recipe_take(at_recipe *r, const at_recipe *from)
+{
+    for (const at_setting *s = from->settings; s; s = s->next) {
+        if (s->source != AT_FROM_FLAG) continue;
+        at_tree *value = copy(&r->arena, s->value);
+        AT_TRY(value ? add_setting(r, s->key, value, AT_FROM_FLAG, s->origin) : AT_E_NOMEM);
+    }
+    return AT_OK;
+}
+
 /* ---- Precedence ---- */
 
 static const at_setting *find(const at_recipe *r, const char *key)
@@ -309,18 +331,6 @@ at_status at_recipe_read(at_recipe *r, const at_options *table, void *out)
 }
 
 /* ---- The whole ---- */
-
-static at_tree *copy(at_arena *a, const at_tree *t)
-{
-    at_tree *c = at_tree_new(a, t->kind);
-    if (!c) return NULL;
-    c->flag = t->flag;
-    c->whole = t->whole;
-    c->number = t->number;
-    c->text = t->kind == AT_STRING ? t->text : NULL;
-    for (const at_tree *child = t->first; child; child = child->next) at_tree_add(a, c, child->key, copy(a, child));
-    return c;
-}
 
 /* Put a value at a dotted key, making the sections on the way. */
 static void put(at_arena *a, at_tree *root, const char *key, at_tree *value)

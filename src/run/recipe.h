@@ -35,6 +35,9 @@ typedef struct at_method {
  * edits it stands for, followed by the recipe's own. */
 at_status at_recipe_apply_method(at_recipe *r, const char *method, const char *family, const at_tree **edits) AT_MUST_USE;
 
+/* Take over what was set by flags in another recipe. */
+at_status at_recipe_take(at_recipe *r, const at_recipe *from) AT_MUST_USE;
+
 /* Fill the struct of a table with the effective values; unset options get their defaults. */
 at_status at_recipe_read(at_recipe *r, const at_options *table, void *out) AT_MUST_USE;
 

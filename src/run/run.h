@@ -82,12 +82,16 @@ typedef struct at_run {
 } at_run;
 
 /* ---- train.c ---- */
+at_status at__run_open(at_run *r, at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data);
+void at__run_close(at_run *r);
 at_dataset *at__split(const at_run *r, at_split split); /* features or the job's data; NULL = none */
 double at__epoch_of(const at_run *r, int64_t attempt);
 
 /* ---- prepare.c: look and adapt ---- */
 at_status at__look(at_run *r);
 at_status at__adapt(at_run *r);
+at_status at__look_at_model(at_run *r); /* settings, device, model */
+at_status at__look_to_use(at_run *r);   /* and its head, task and job: for scoring and predicting */
 
 /* ---- build.c ---- */
 at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *like, int64_t batch);
@@ -103,6 +107,9 @@ at_status at__forward(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d,
 /* ---- features.c ---- */
 at_status at__find_cut(at_run *r, at_pipe *p);
 at_status at__cache_features(at_run *r);
+
+/* ---- use.c ---- */
+at_status at__open_to_score(at_run *r); /* a trained model and data.test, ready for at__evaluate_split */
 
 /* ---- loop.c, contract.c ---- */
 at_status at__loop(at_run *r);
@@ -125,7 +132,10 @@ at_status at__load_checkpoint(at_run *r); /* the last complete one; STATE when t
 bool at__has_checkpoint(at_run *r, const char *folder);
 
 /* ---- folder.c ---- */
-at_status at__open_folder(at_run *r);
+#define AT_NO_CHECKPOINT                                                                                     \
+    "%s: holds no complete checkpoint to resume from; train without --resume, or with --resume=auto"
+at_status at__check_folder(at_run *r);
+at_status at__make_folder(at_run *r);
 at_status at__open_logs(at_run *r); /* at the lengths that progress has */
 at_status at__log_step(at_run *r, int64_t step, double loss, double norm, double rate);
 at_status at__log_scores(at_run *r, at_split split, int64_t step, const at_scores *s);

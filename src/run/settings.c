@@ -9,6 +9,8 @@ static const at_option general[] = {
      .help = "head, last:N, full, scratch, probe; or a list of edits"},
     {"edits", AT_OPTION_TREE, AT_OPTION(at_general, edits), .help = "edits after those of the method: [{freeze: \"stem*\"}]"},
     {"augment", AT_OPTION_TREE, AT_OPTION(at_general, augment), .help = "list of augmentations, or none; the method's when absent"},
+    {"dropout", AT_OPTION_REAL, AT_OPTION(at_general, dropout), .low = 0, .high = 0.999, .aliases = "classifier_dropout",
+     .help = "probability of dropout before the head; the checkpoint's when absent"},
     {"output", AT_OPTION_TEXT, AT_OPTION(at_general, output), .aliases = "output_dir", .transient = true,
      .help = "run folder; runs/MODEL-DATA-N when absent"},
     {"seed", AT_OPTION_WHOLE, AT_OPTION(at_general, seed), "0", 0, 9.0e15, .help = "of everything that is drawn"},

@@ -8,6 +8,7 @@ typedef struct at_general {
     const char *model, *task, *output, *resume, *precision, *kernels, *memory, *cache;
     const at_tree *method, *edits, *augment;
     int64_t seed, threads;
+    double dropout;
     bool deterministic;
 } at_general;
 

@@ -27,7 +27,7 @@ typedef struct job { /* at_job.self */
     at_augment_list augment;
     at_photo_set train, valid, test; /* valid: when it has a folder of its own */
     at_photo_set files;              /* predictions */
-    bool has_valid, has_test, has_files;
+    bool has_valid, has_test;
     int32_t *label[AT_SPLIT_COUNT];  /* of each split's samples */
     at_real *weights;                /* of the classes; NULL = none */
 } job;
@@ -99,7 +99,7 @@ static at_status read_set(at_job *j, at_photo_set *out, bool *has, const char *f
 {
     AT_TRY(at_photos_read(j->ctx, out, folder, like ? (const char *const *)like->classes : NULL, like ? like->n_classes : 0));
     *has = true;
-    if (strcmp(j->data.corrupt, "skip") == 0) AT_TRY(skip_corrupt(j, out));
+    if (strcmp(j->setup.data.corrupt, "skip") == 0) AT_TRY(skip_corrupt(j, out));
     return at_photos_hash(j->ctx, out);
 }
 
@@ -109,7 +109,7 @@ static at_status make_split(at_job *j, at_split split, const at_photo_set *photo
     const at_picture_options o = {.preprocess = &k->preprocess,
                                   .augment = split == AT_SPLIT_TRAIN ? &k->augment : NULL,
                                   .labels = true,
-                                  .memory = j->memory / AT_SPLIT_COUNT};
+                                  .memory = j->setup.memory / AT_SPLIT_COUNT};
     k->label[split] = at_arena_alloc(&j->arena, (size_t)n * sizeof(int32_t));
     if (!k->label[split]) return AT_E_NOMEM;
     for (int64_t i = 0; i < n; i++) k->label[split][i] = photos->photos[index[i]].label;
@@ -137,8 +137,8 @@ static at_status make_shares(at_job *j, double valid, double test)
     in_valid = in_test + n;
     index = at_alloc_array(j->ctx, n, sizeof *index);
     at_status s = index ? AT_OK : AT_E_NOMEM;
-    if (s == AT_OK && test > 0) s = at_photos_split(j->ctx, in_test, &k->train, test, j->seed + 1);
-    if (s == AT_OK && valid > 0) s = at_photos_split(j->ctx, in_valid, &k->train, valid, j->seed);
+    if (s == AT_OK && test > 0) s = at_photos_split(j->ctx, in_test, &k->train, test, j->setup.seed + 1);
+    if (s == AT_OK && valid > 0) s = at_photos_split(j->ctx, in_valid, &k->train, valid, j->setup.seed);
     for (int split = 0; split < AT_SPLIT_COUNT && s == AT_OK; split++) {
         int64_t m = 0;
         for (int64_t i = 0; i < n; i++) {
@@ -175,9 +175,9 @@ static at_status open_splits(at_job *j)
     job *k = j->self;
     at_photo_splits found;
     double valid_share, test_share;
-    const char *valid = j->data.valid, *test = j->data.test;
-    AT_TRY(at_photos_find_splits(&j->arena, &found, j->data.train));
-    AT_TRY(read_set(j, &k->train, &(bool){0}, found.train ? found.train : j->data.train, NULL));
+    const char *valid = j->setup.data.valid, *test = j->setup.data.test;
+    AT_TRY(at_photos_find_splits(&j->arena, &found, j->setup.data.train));
+    AT_TRY(read_set(j, &k->train, &(bool){0}, found.train ? found.train : j->setup.data.train, NULL));
     AT_TRY(read_share(j, valid, "data.valid", &valid_share));
     AT_TRY(read_share(j, test, "data.test", &test_share));
     if (!valid && found.valid) valid = found.valid;
@@ -211,12 +211,23 @@ static at_status weigh_classes(at_job *j)
     return AT_OK;
 }
 
+/* A folder to score the model's own head on: its test split when it has one. */
+static at_status open_test(at_job *j, const char *folder)
+{
+    job *k = j->self;
+    at_photo_splits found;
+    AT_TRY(at_photos_find_splits(&j->arena, &found, folder));
+    AT_TRY(at_photos_read(j->ctx, &k->test, found.test ? found.test : found.train ? found.train : folder, j->labels, j->n_labels));
+    if (strcmp(j->setup.data.corrupt, "skip") == 0) AT_TRY(skip_corrupt(j, &k->test));
+    return make_whole_split(j, AT_SPLIT_TEST, &k->test);
+}
+
 static at_status open_data(at_job *j)
 {
     job *k = j->self;
     AT_TRY(read_preprocess(j));
-    AT_TRY(at_augment_read(&j->arena, &k->augment, j->data.augment, "augment"));
-    if (!j->data.train) return AT_OK; /* predictions only */
+    if (j->setup.uses_head) return j->setup.data.test ? open_test(j, j->setup.data.test) : AT_OK;
+    AT_TRY(at_augment_read(&j->arena, &k->augment, j->setup.data.augment, "augment"));
     AT_TRY(open_splits(j));
     j->n_labels = j->n_outputs = k->train.n_classes;
     j->labels = (const char *const *)k->train.classes;

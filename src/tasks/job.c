@@ -29,15 +29,19 @@ at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const
                    path);
 }
 
-at_status at_job_open(at_job *j, at_ctx *ctx, const at_task *task, at_model *model, const at_data_options *data,
-                      void *options, uint64_t seed, size_t memory)
+at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup)
 {
-    *j = (at_job){.ctx = ctx, .task = task, .model = model, .data = *data, .options = options, .seed = seed,
-                  .memory = memory};
+    const at_task *task = setup->task;
+    const at_model *model = setup->model;
+    *j = (at_job){.ctx = ctx, .setup = *setup, .task = task, .model = setup->model, .options = setup->options};
     at_arena_init(&j->arena, ctx);
     AT_REQUIRE(ctx, strcmp(task->family, model->architecture->family) == 0, AT_E_UNSUPPORTED,
                "task %s is for %s networks; %s is a %s (%s network)", task->name, task->family, model->folder,
                model->architecture->name, model->architecture->family);
+    if (setup->uses_head) {
+        j->n_labels = j->n_outputs = model->n_labels;
+        j->labels = model->labels;
+    }
     j->notes = at_tree_new(&j->arena, AT_LIST);
     if (!j->notes || !(j->self = at_arena_alloc(&j->arena, task->size))) return AT_E_NOMEM;
     return task->open(j);

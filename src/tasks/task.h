@@ -28,16 +28,25 @@ typedef struct at_constant {
     int64_t n;
 } at_constant;
 
-/* A task at work: opened on data, for a model. */
+/* What a task is opened on. */
+typedef struct at_job_setup {
+    const at_task *task;
+    at_model *model; /* borrowed */
+    at_data_options data;
+    void *options; /* the task's own table */
+    uint64_t seed;
+    size_t memory; /* bytes that caches of decoded data may take */
+    bool uses_head; /* the model's labels are given: data are scored or predicted, not learnt from */
+} at_job_setup;
+
+/* A task at work. */
 typedef struct at_job {
     at_ctx *ctx;
-    const at_task *task;
+    at_job_setup setup;
+    const at_task *task; /* of the setup, as the next two */
+    at_model *model;
+    void *options;
     at_arena arena;
-    at_model *model;        /* borrowed */
-    at_data_options data;
-    void *options;          /* the task's own table */
-    uint64_t seed;
-    size_t memory;          /* bytes that caches of decoded data may take */
     void *self;
     at_dataset *split[AT_SPLIT_COUNT]; /* NULL = none */
     int n_outputs;          /* width of the head */
@@ -83,8 +92,7 @@ struct at_task {
 /* The task with this name, or the one that recognises the path when name is NULL. */
 at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const char *path) AT_MUST_USE;
 
-at_status at_job_open(at_job *j, at_ctx *ctx, const at_task *task, at_model *model, const at_data_options *data,
-                      void *options, uint64_t seed, size_t memory) AT_MUST_USE;
+at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup) AT_MUST_USE;
 void at_job_close(at_job *j);
 void at_job_note(at_job *j, const char *fmt, ...) AT_PRINTF(2, 3);
 

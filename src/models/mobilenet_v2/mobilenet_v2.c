@@ -27,7 +27,7 @@ typedef struct block {
 } block;
 
 typedef struct mobilenet_v2 {
-    double multiplier, dropout, epsilon, momentum, expand_ratio;
+    double multiplier, epsilon, momentum, expand_ratio;
     int64_t divisor, min_depth, output_stride, channels_in;
     at_padding padding;
     bool finegrained;      /* Transformers: 1280 channels at the end however thin the rest is */
@@ -82,7 +82,7 @@ static at_status read_transformers(at_model *m, net *k)
     AT_TRY(at_config_flag(m, &k->stem_expands, "first_layer_is_expansion", true));
     k->stem_expands = !k->stem_expands;
     AT_TRY(at_config_flag(m, &tf_padding, "tf_padding", true));
-    AT_TRY(at_config_real(m, &k->dropout, "classifier_dropout_prob", 0.8, 0, 0.999));
+    AT_TRY(at_config_real(m, &m->head.dropout, "classifier_dropout_prob", 0.8, 0, 0.999));
     AT_TRY(at_config_real(m, &k->epsilon, "layer_norm_eps", 0.001, 1e-12, 1));
     AT_TRY(at_config_text(m, &activation, "hidden_act", "relu6"));
     AT_REQUIRE(m->ctx, strcmp(activation, "relu6") == 0, AT_E_UNSUPPORTED,
@@ -106,14 +106,30 @@ static at_status timm_multiplier(at_model *m, net *k)
     return AT_OK;
 }
 
+/* What timm passes to the network's constructor: arguments that are not known would change it silently. */
+static at_status check_timm_args(at_model *m)
+{
+    static const char *const known[] = {"channel_multiplier", "output_stride", "in_chans", "drop_rate", "bn_eps",
+                                        "bn_momentum", "pad_type"};
+    const at_tree *args = at_tree_get(m->config, "model_args");
+    for (const at_tree *t = args ? args->first : NULL; t; t = t->next) {
+        bool found = false;
+        for (int i = 0; i < AT_COUNT(known); i++) found |= strcmp(t->key, known[i]) == 0;
+        AT_REQUIRE(m->ctx, found, AT_E_UNSUPPORTED, "%s/config.json: model_args.%s is not known for this network",
+                   m->folder, t->key);
+    }
+    return AT_OK;
+}
+
 static at_status read_timm(at_model *m, net *k)
 {
     const char *pad;
+    AT_TRY(check_timm_args(m));
     AT_TRY(timm_multiplier(m, k));
     AT_TRY(at_config_real(m, &k->multiplier, "model_args.channel_multiplier", k->multiplier, 0.01, 16));
-    AT_TRY(at_config_whole(m, &k->output_stride, "model_args.output_stride", 32, 8, 32));
+    AT_TRY(at_config_whole(m, &k->output_stride, "model_args.output_stride", 32, 32, 32));
     AT_TRY(at_config_whole(m, &k->channels_in, "model_args.in_chans", 3, 1, 64));
-    AT_TRY(at_config_real(m, &k->dropout, "model_args.drop_rate", 0.0, 0, 0.999));
+    AT_TRY(at_config_real(m, &m->head.dropout, "model_args.drop_rate", 0.0, 0, 0.999));
     AT_TRY(at_config_real(m, &k->epsilon, "model_args.bn_eps", 1e-5, 1e-12, 1));
     AT_TRY(at_config_real(m, &k->momentum, "model_args.bn_momentum", 0.1, 0, 1));
     AT_TRY(at_config_text(m, &pad, "model_args.pad_type", ""));
@@ -267,7 +283,7 @@ static at_value *build(at_model *m, at_graph *g, const at_inputs *in)
     for (int i = 0; i < BLOCKS; i++) x = block_of(g, &k->blocks[i], x);
     x = at_global_avgpool(g, conv_norm_relu6(g, &k->last, x));
     if (!m->head.site) return x;
-    x = at_site_dropout(g, "dropout", x, at_inputs_get(g, in, "sample_id"), k->dropout);
+    x = at_site_dropout(g, "dropout", x, at_inputs_get(g, in, "sample_id"), m->head.dropout);
     return at_site_linear(g, m->head.site, x);
 }
 

@@ -28,12 +28,21 @@ typedef struct at_update { /* what an update node reads */
     at_ranges ranges;
 } at_update;
 
+/* What a full-batch optimiser minimises: value and gradient at x, in double. */
+typedef struct at_objective {
+    void *self;
+    at_status (*evaluate)(void *self, const double *x, double *f, double *gradient);
+    void (*report)(void *self, int64_t iteration, double f, double gradient_norm);
+} at_objective;
+
 typedef struct at_optimizer {
     const char *name, *doc;
     const at_options *options; /* section named like the optimiser; the struct goes to build */
     int (*n_slots)(const void *options);
     const char *slot_names[AT_MAX_SLOTS];
-    void (*build)(at_graph *g, const at_update *u, const void *options);
+    void (*build)(at_graph *g, const at_update *u, const void *options); /* NULL: not by steps, */
+    /* but by solving: x [n] is the start and the result. */
+    at_status (*solve)(at_ctx *ctx, const at_objective *f, double *x, int64_t n, const void *options);
 } at_optimizer;
 
 /* The commit part of a training graph, appended to g, whose gradients are built and whose store is laid out.

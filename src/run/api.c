@@ -1,0 +1,85 @@
+/* api.c: the lists and the description of the machine that attune.h offers. */
+#include "base/env.h"
+#include "base/pool.h"
+#include "formats/file.h"
+#include "formats/system.h"
+#include "run/recipe.h"
+#include <stdio.h>
+
+bool at_option_list(const at_ctx *ctx, int index, at_option_info *out)
+{
+    static const char *const types[] = {"flag", "whole number", "number", "text", "choice", "structure"};
+    at_option_cursor c = {0};
+    const at_option *o = NULL;
+    char key[128];
+    for (int i = 0; i <= index; i++)
+        if (!(o = at_option_next(ctx, &c, key))) return false;
+    *out = (at_option_info){.section = c.options->name, .key = o->key, .type = types[o->type], .fallback = o->fallback,
+                            .choices = o->choices, .aliases = o->aliases, .help = o->help, .low = o->low, .high = o->high};
+    return true;
+}
+
+/* Descriptors begin with their name; those listed here have the doc line next. */
+typedef struct named {
+    const char *name, *doc;
+} named;
+
+bool at_kind_list(const at_ctx *ctx, const char *kind, int index, const char **name, const char **doc)
+{
+    static const char *const documented[] = {"op",   "architecture", "task",     "metric",
+                                             "edit", "augment",      "schedule", "optimizer"};
+    int cursor = 0;
+    const named *item = NULL;
+    for (int i = 0; i <= index; i++)
+        if (!(item = at_registry_next(ctx, kind, &cursor))) return false;
+    *name = item->name;
+    *doc = NULL;
+    for (int i = 0; i < AT_COUNT(documented); i++)
+        if (strcmp(kind, documented[i]) == 0) *doc = item->doc;
+    return true;
+}
+
+/* "model name : AMD EPYC" of /proc/cpuinfo. */
+static void processor_name(at_ctx *ctx, char out[128])
+{
+    char *text;
+    size_t size;
+    snprintf(out, 128, "unknown");
+    if (at_file_read(ctx, &text, &size, "/proc/cpuinfo", 16 << 20) != AT_OK) {
+        at_clear_error(ctx);
+        return;
+    }
+    const char *line = strstr(text, "model name"), *colon = line ? strchr(line, ':') : NULL;
+    if (colon) snprintf(out, 128, "%.*s", (int)strcspn(colon + 1 + strspn(colon + 1, " "), "\n"), colon + 1 + strspn(colon + 1, " "));
+    at_free(ctx, text);
+}
+
+at_status at_environment(at_ctx *ctx, char **json)
+{
+    at_text t;
+    char processor[128];
+    *json = NULL;
+    processor_name(ctx, processor);
+    at_text_init(&t, ctx);
+    at_text_add(&t, "{\"event\":\"environment\",\"version\":\"" AT_VERSION "\",\"processor\":");
+    at_text_json(&t, processor);
+    at_text_printf(&t, ",\"instruction_set\":\"%s\",\"instruction_set_used\":\"%s\",\"processors\":%d,\"threads\":%d,"
+                       "\"memory_bytes\":%lld,\"precision\":\"f32\",\"variables\":{",
+                   at_isa_name(at_isa_native()), at_isa_name(ctx->isa), at_pool_default_threads(), ctx->threads,
+                   (long long)at_machine_memory());
+    for (const at_env_variable *v = at_env_variables; v->name; v++) {
+        const char *value = at_env_get(v->name);
+        at_text_printf(&t, "%s\"%s\":", v == at_env_variables ? "" : ",", v->name);
+        if (value) at_text_json(&t, value);
+        else at_text_add(&t, "null");
+    }
+    at_text_add(&t, "}}");
+    AT_TRY(at_text_status(&t));
+    *json = t.data;
+    return AT_OK;
+}
+
+void at_text_free(at_ctx *ctx, char *text)
+{
+    at_free(ctx, text);
+}

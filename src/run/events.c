@@ -1,0 +1,192 @@
+/* events.c: what a run reports: typed events, each with its JSON line. */
+#include "formats/system.h"
+#include "run/run.h"
+#include <stdio.h>
+
+void at__emit(at_run *r, at_event *e, at_text *json)
+{
+    e->json = json->data ? json->data : "{}";
+    if (r->on_event) r->on_event(r->event_data, e);
+    at_text_deinit(json);
+}
+
+void at__note(at_run *r, const char *fmt, ...)
+{
+    char text[768];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    at_event e = {.kind = AT_EVENT_NOTE, .text = text};
+    at_text json;
+    at_text_init(&json, r->ctx);
+    at_text_add(&json, "{\"event\":\"note\",\"text\":");
+    at_text_json(&json, text);
+    at_text_add(&json, "}");
+    at__emit(r, &e, &json);
+}
+
+/* ---- Plan ---- */
+
+typedef struct counts {
+    int64_t trainable, frozen;
+} counts;
+
+static counts count_parameters(const at_run *r)
+{
+    counts c = {0};
+    for (int i = 0; i < r->model->net.n_params; i++) {
+        const at_param *p = r->model->net.params[i];
+        const bool statistic = p->part == AT_NORM_MEAN || p->part == AT_NORM_VARIANCE || p->part == AT_NORM_BATCHES;
+        if (!statistic) *(p->trainable ? &c.trainable : &c.frozen) += p->state->count;
+    }
+    return c;
+}
+
+static void plan_text(at_run *r, at_text *t, const counts *c, const at_memory *m)
+{
+    const double MiB = 1048576.0;
+    at_text_printf(t, "model      %s (%s), %lld parameters: %lld learn, %lld are frozen\n", r->settings.general.model,
+                   r->model->architecture->name, (long long)(c->trainable + c->frozen), (long long)c->trainable,
+                   (long long)c->frozen);
+    at_text_printf(t, "task       %s, %d outputs, %s head\n", r->job.task->name, r->job.n_outputs,
+                   r->model->head.site->part[AT_WEIGHT]->state->host[0] && r->model->head.in_file ? "the checkpoint's" : "a fresh");
+    at_text_printf(t, "data       %lld train", (long long)r->n_train);
+    for (int s = AT_SPLIT_VALID; s < AT_SPLIT_COUNT; s++)
+        if (r->job.split[s]) at_text_printf(t, ", %lld %s", (long long)r->job.split[s]->n, at_split_name((at_split)s));
+    at_text_printf(t, "\nmethod     %s: %lld steps of %lld samples (%lld an epoch), %s, learning rate %g, head %g, %s\n", r->method_name,
+                   (long long)r->total_steps, (long long)r->batch_size, (long long)r->steps_per_epoch, r->optimizer->name,
+                   r->settings.train.learning_rate, r->settings.train.head_learning_rate, r->schedule->name);
+    at_text_printf(t, "memory     %.1f MiB: weights %.1f, gradients %.1f, optimiser %.1f, activations %.1f, other %.1f\n",
+                   (double)(m->frozen + m->masters + m->gradients + m->slots + m->running + m->activations + m->inputs +
+                            m->statics + m->scratch + m->prepared) / MiB,
+                   (double)(m->frozen + m->masters + m->running) / MiB, (double)m->gradients / MiB, (double)m->slots / MiB,
+                   (double)m->activations / MiB, (double)(m->inputs + m->statics + m->scratch + m->prepared) / MiB);
+    if (r->features[AT_SPLIT_TRAIN]) at_text_add(t, "features   of the frozen layers are computed once\n");
+    at_text_printf(t, "output     %s\n", r->folder);
+}
+
+static void plan_json(at_run *r, at_text *t, const counts *c, const at_memory *m)
+{
+    at_text_add(t, "{\"event\":\"plan\",\"model\":");
+    at_text_json(t, r->settings.general.model);
+    at_text_printf(t, ",\"architecture\":\"%s\",\"task\":\"%s\",\"method\":", r->model->architecture->name, r->job.task->name);
+    at_text_json(t, r->method_name);
+    at_text_add(t, ",\"samples\":{");
+    for (int s = 0, first = 1; s < AT_SPLIT_COUNT; s++)
+        if (r->job.split[s]) {
+            at_text_printf(t, "%s\"%s\":%lld", first ? "" : ",", at_split_name((at_split)s), (long long)r->job.split[s]->n);
+            first = 0;
+        }
+    at_text_printf(t, "},\"outputs\":%d,\"trainable_parameters\":%lld,\"frozen_parameters\":%lld,\"steps\":%lld,"
+                      "\"batch_size\":%lld,\"micro_batch\":%lld,\"cached_features\":%s,",
+                   r->job.n_outputs, (long long)c->trainable, (long long)c->frozen, (long long)r->total_steps,
+                   (long long)r->batch_size, (long long)r->micro_batch, r->features[AT_SPLIT_TRAIN] ? "true" : "false");
+    at_text_printf(t, "\"memory_bytes\":{\"frozen\":%zu,\"masters\":%zu,\"gradients\":%zu,\"optimizer\":%zu,\"running\":%zu,"
+                      "\"activations\":%zu,\"inputs\":%zu,\"statics\":%zu,\"scratch\":%zu,\"prepared\":%zu},\"output\":",
+                   m->frozen, m->masters, m->gradients, m->slots, m->running, m->activations, m->inputs, m->statics,
+                   m->scratch, m->prepared);
+    at_text_json(t, r->folder);
+    at_text_add(t, "}");
+}
+
+at_status at__emit_plan(at_run *r)
+{
+    const counts c = count_parameters(r);
+    const at_memory m = at_plan_memory(r->train.plan);
+    at_text text, json;
+    at_text_init(&text, r->ctx);
+    at_text_init(&json, r->ctx);
+    plan_text(r, &text, &c, &m);
+    plan_json(r, &json, &c, &m);
+    const at_status s = at_text_status(&text) == AT_OK ? at_text_status(&json) : AT_E_NOMEM;
+    at_event e = {.kind = AT_EVENT_PLAN, .text = text.data, .steps = r->total_steps};
+    if (s == AT_OK) at__emit(r, &e, &json);
+    else at_text_deinit(&json);
+    at_text_deinit(&text);
+    for (const at_tree *t = r->job.notes->first; t && s == AT_OK; t = t->next) at__note(r, "%s", t->text);
+    return s;
+}
+
+/* ---- Steps and scores ---- */
+
+void at__emit_step(at_run *r, int64_t step, double loss, double norm, double rate)
+{
+    const double speed = r->step_seconds > 0 ? (double)r->samples_in_steps / r->step_seconds : 0.0;
+    at_event e = {.kind = AT_EVENT_STEP, .step = step, .steps = r->total_steps, .epoch = at__epoch_of(r, step),
+                  .epochs = at__epoch_of(r, r->total_steps), .loss = loss, .grad_norm = norm, .learning_rate = rate,
+                  .samples_per_second = speed, .split = "train"};
+    if (speed > 0) e.seconds_left = (double)(r->total_steps - step) * (double)r->batch_size / speed;
+    at_text json;
+    at_text_init(&json, r->ctx);
+    at_text_printf(&json, "{\"event\":\"step\",\"step\":%lld,\"steps\":%lld,\"epoch\":", (long long)step, (long long)r->total_steps);
+    at_text_number(&json, e.epoch);
+    at_text_add(&json, ",\"loss\":");
+    at_text_number(&json, loss);
+    at_text_add(&json, ",\"grad_norm\":");
+    at_text_number(&json, norm);
+    at_text_add(&json, ",\"learning_rate\":");
+    at_text_number(&json, rate);
+    at_text_add(&json, ",\"samples_per_second\":");
+    at_text_number(&json, speed);
+    at_text_add(&json, "}");
+    at__emit(r, &e, &json);
+}
+
+static void add_scores(at_text *t, const at_scores *s)
+{
+    at_text_add(t, "{");
+    for (int i = 0; i < s->n; i++) {
+        at_text_printf(t, "%s\"%s\":", i ? "," : "", s->list[i].name);
+        at_text_number(t, s->list[i].value);
+    }
+    at_text_add(t, "}");
+}
+
+void at__emit_scores(at_run *r, at_event_kind kind, at_split split, const at_scores *s)
+{
+    at_event e = {.kind = kind, .split = at_split_name(split), .step = r->progress.attempt, .steps = r->total_steps,
+                  .epoch = at__epoch_of(r, r->progress.attempt), .epochs = at__epoch_of(r, r->total_steps),
+                  .scores = s->list, .n_scores = s->n};
+    at_text json;
+    at_text_init(&json, r->ctx);
+    at_text_printf(&json, "{\"event\":\"evaluation\",\"split\":\"%s\",\"step\":%lld,\"epoch\":", e.split, (long long)e.step);
+    at_text_number(&json, e.epoch);
+    at_text_add(&json, ",\"scores\":");
+    add_scores(&json, s);
+    at_text_add(&json, "}");
+    at__emit(r, &e, &json);
+}
+
+/* ---- The end ---- */
+
+/* json_out receives a copy of the line: it is kept as result.json. */
+at_status at__emit_done(at_run *r, const at_scores *valid, const at_scores *test, at_text *json_out)
+{
+    at_text json;
+    at_text_init(&json, r->ctx);
+    at_text_add(&json, "{\"event\":\"done\",\"run\":");
+    at_text_json(&json, r->folder);
+    if (valid) at_text_add(&json, ",\"valid\":");
+    if (valid) add_scores(&json, valid);
+    if (test) at_text_add(&json, ",\"test\":");
+    if (test) add_scores(&json, test);
+    if (test) at_text_printf(&json, ",\"test_samples\":%lld", (long long)r->job.split[AT_SPLIT_TEST]->n);
+    at_text_printf(&json, ",\"steps\":%lld", (long long)r->progress.attempt);
+    if (r->progress.best.exists) at_text_printf(&json, ",\"best_step\":%lld", (long long)r->progress.best.step);
+    at_text_printf(&json, ",\"trainable_parameters\":%lld,\"seconds\":", (long long)count_parameters(r).trainable);
+    at_text_number(&json, at_clock() - r->started);
+    at_text_add(&json, ",\"samples_per_second\":");
+    at_text_number(&json, r->step_seconds > 0 ? (double)r->samples_in_steps / r->step_seconds : 0.0);
+    at_text_printf(&json, ",\"peak_memory_bytes\":%lld,\"first_step_seconds\":", (long long)at_peak_memory());
+    at_text_number(&json, r->first_step_seconds);
+    at_text_add(&json, "}");
+    AT_TRY(at_text_status(&json));
+    at_text_add(json_out, json.data);
+    const at_scores *s = test ? test : valid;
+    at_event e = {.kind = AT_EVENT_DONE, .text = r->folder, .split = test ? "test" : valid ? "valid" : NULL,
+                  .step = r->progress.attempt, .steps = r->total_steps, .scores = s ? s->list : NULL, .n_scores = s ? s->n : 0,
+                  .samples_per_second = r->step_seconds > 0 ? (double)r->samples_in_steps / r->step_seconds : 0.0};
+    at__emit(r, &e, &json);
+    return AT_OK;
+}
