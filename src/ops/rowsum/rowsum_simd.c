@@ -1,4 +1,4 @@
-/* rowsum_simd.c: sums over rows, in fixed chunks. */
+/* rowsum_simd.c: sums over rows, in fixed parts. */
 #include "engine/columns_simd.h"
 #include "ops/rowsum/rowsum.h"
 
@@ -23,8 +23,8 @@ static at_status run(const at_call *c)
 {
     at_column_sums s = {.x = {&c->in[0]}, .partial = c->scratch};
     at_column_sums_run(&s, 1, c->threads, tile);
-    at_real *y = at_out_row(c, 0, 0);
-    for (int64_t i = 0; i < s.cols; i++) at_put(c, 0, &y[i], at_column_sum(&s, 0, i));
+    const double *sum = at_column_sums_add(&s);
+    for (int64_t i = 0; i < s.cols; i++) at_put(c, 0, &at_out_row(c, 0, 0)[i], sum[i]);
     return AT_OK;
 }
 
