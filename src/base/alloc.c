@@ -89,7 +89,11 @@ void at_arena_init(at_arena *a, at_ctx *ctx)
 
 void *at_arena_alloc(at_arena *a, size_t size)
 {
-    size = (size + 15) & ~(size_t)15;
+    if (size > SIZE_MAX / 2) { /* no object is that large; rounding and the chunk's head must not wrap around */
+        fail_nomem(a->ctx);
+        return NULL;
+    }
+    size = ((size ? size : 1) + 15) & ~(size_t)15; /* nothing has a place of its own, too, and is not NULL */
     if (size > a->left) {
         const size_t room = size > CHUNK_BYTES ? size : CHUNK_BYTES;
         struct at_arena_chunk *chunk = at_alloc(a->ctx, sizeof *chunk + room);

@@ -36,7 +36,8 @@ typedef struct at_arena {
 } at_arena;
 
 void at_arena_init(at_arena *a, at_ctx *ctx);
-void *at_arena_alloc(at_arena *a, size_t size); /* zeroed, 16-byte aligned; NULL with AT_E_NOMEM recorded */
+/* Zeroed, 16-byte aligned; size 0 gives a valid pointer. NULL with AT_E_NOMEM recorded. */
+void *at_arena_alloc(at_arena *a, size_t size);
 char *at_arena_strdup(at_arena *a, const char *text);
 char *at_arena_printf(at_arena *a, const char *fmt, ...) AT_PRINTF(2, 3);
 void at_arena_deinit(at_arena *a);
