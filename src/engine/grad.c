@@ -53,18 +53,24 @@ static void contribute(at_graph *g, at_value *x, at_value *dx, int before)
 static void backward(at_graph *g, const at_node *n)
 {
     at_value *dy[AT_MAX_OUT] = {0}, *dx[AT_MAX_IN] = {0};
-    bool any_dy = false, any_wanted = false;
+    bool any_dy = false;
     for (int i = 0; i < n->op->n_out; i++) {
         dy[i] = n->out[i]->grad;
         any_dy |= dy[i] != NULL;
     }
+    uint32_t wanted = 0;
     for (int i = 0; i < n->n_in; i++)
         if (n->in[i] && (n->in[i]->needs_grad || n->in[i]->want_grad)) {
             dx[i] = n->in[i];
-            any_wanted = true;
+            wanted |= 1u << i;
         }
-    if (!any_dy || !any_wanted) return;
+    if (!any_dy || !wanted) return;
     g->site = n->site;
+    if (wanted & n->op->constant_in) {
+        at_graph_fail(g, AT_E_UNSUPPORTED, "input %d of %s has no gradient: it is data that never learns",
+                      __builtin_ctz(wanted & n->op->constant_in), n->op->name);
+        return;
+    }
     if (!n->op->grad) {
         at_graph_fail(g, AT_E_UNSUPPORTED, "%s has no gradient: %s", n->op->name, n->op->no_grad_reason);
         return;

@@ -25,18 +25,23 @@ static void tile(void *arg, int64_t i, int thread)
     }
 }
 
-void at_for_spans(const at_call *c, int n_in, int n_out, at_span_fn span)
+void at_for_spans_of(const at_call *c, const at_arg *const *operands, int n_operands, at_span_fn span)
 {
-    walk w = {.c = c,
-              .span = span,
-              .n = n_in + n_out,
-              .rows = c->out[0].rows,
-              .cols = c->out[0].cols,
-              .gapless = true};
-    for (int k = 0; k < n_in; k++) w.operands[k] = &c->in[k];
-    for (int k = 0; k < n_out; k++) w.operands[n_in + k] = &c->out[k];
-    for (int k = 0; k < w.n; k++) w.gapless &= w.operands[k]->pitch == w.cols;
+    walk w = {.c = c, .span = span, .n = n_operands, .rows = operands[0]->rows, .cols = operands[0]->cols};
+    w.gapless = true;
+    for (int k = 0; k < w.n; k++) {
+        w.operands[k] = operands[k];
+        w.gapless &= operands[k]->pitch == w.cols;
+    }
     if (w.rows == 0 || w.cols == 0) return;
     w.tile_rows = at_max(1, TILE_ELEMENTS / w.cols);
     at_parallel_for(c->threads, at_ceil_div(w.rows, w.tile_rows), tile, &w);
+}
+
+void at_for_spans(const at_call *c, int n_in, int n_out, at_span_fn span)
+{
+    const at_arg *operands[AT_MAX_SPAN_OPERANDS];
+    for (int k = 0; k < n_in; k++) operands[k] = &c->in[k];
+    for (int k = 0; k < n_out; k++) operands[n_in + k] = &c->out[k];
+    at_for_spans_of(c, operands, n_in + n_out, span);
 }

@@ -15,6 +15,9 @@ typedef void (*at_span_fn)(const at_call *c, float *const *at, int64_t n);
  * agree in rows and cols. Float operands only. */
 void at_for_spans(const at_call *c, int n_in, int n_out, at_span_fn span);
 
+/* The same for operands in any order; the first n_operands of the list take part. */
+void at_for_spans_of(const at_call *c, const at_arg *const *operands, int n_operands, at_span_fn span);
+
 enum { AT_MAX_SPAN_OPERANDS = 8, AT_CHUNK_ROWS = 4096 };
 
 #endif

@@ -96,6 +96,12 @@ static inline at_meta at_meta_vector(at_type type, int64_t n)
     return (at_meta){.type = type, .rank = 1, .dim = {n}};
 }
 
+/* A parameter-like vector of n elements, one a channel? */
+static inline bool at_is_vector(const at_meta *m, int64_t n)
+{
+    return m->rank == 1 && !m->extent && m->dim[0] == n;
+}
+
 /* Elements, or false when the count does not fit 64 bits or a dimension is negative. */
 bool at_shape_count(int64_t *out, int rank, const int64_t *dim);
 

@@ -1,8 +1,8 @@
-/* kernelcheck.c: kernels against the reference, called directly with operands whose surroundings are watched.
- */
+/* kernelcheck.c: kernels against the reference, called directly with operands whose surroundings are watched. */
 #include "engine/state.h"
 #include "tests/harness/opcheck.h"
 #include "tests/harness/tolerance.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,6 +14,8 @@ typedef struct setting {
     int64_t gap;     /* pitch - cols of activations */
     bool accumulate;
     int threads, skip_out; /* skip_out: this output is unused; -1 = none */
+    uint32_t poison;           /* bit i: an element in the middle of input i is NaN */
+    const at_inplace *inplace; /* this output lies in that input's memory; NULL = none does */
 } setting;
 
 typedef struct operand {
@@ -47,8 +49,7 @@ static void fill_sentinel(void *p, size_t bytes)
 static void lay(operand *o, const setting *s)
 {
     const at_meta *m = &o->meta;
-    o->arg =
-        (at_arg){.dtype = m->type == AT_INT ? AT_I32 : AT_REAL, .rank = m->rank, .cols = at_meta_cols(m)};
+    o->arg = (at_arg){.dtype = m->type == AT_INT ? AT_I32 : AT_REAL, .rank = m->rank, .cols = at_meta_cols(m)};
     memcpy(o->arg.dim, m->dim, sizeof o->arg.dim);
     o->arg.dim[0] = at_meta_leading(m, s->leading);
     o->arg.rows = at_meta_rows_at(m, o->arg.dim[0]);
@@ -81,8 +82,8 @@ static bool setup(bench *b, const setting *s)
     at_case_metas(b->op, b->k, &b->extent, in);
     if (b->op->infer(b->ctx, b->k->param, in, out, out + b->op->n_out) != AT_OK) return false;
     b->n_out = b->op->n_out + b->op->n_saved;
-    b->problem = (at_problem){
-        .op = b->op, .param = b->k->param, .mode = AT_TRAIN, .isa = b->ctx->isa, .threads = s->threads};
+    b->problem = (at_problem){.op = b->op, .param = b->k->param, .mode = AT_TRAIN, .isa = b->ctx->isa,
+                              .threads = s->threads};
     for (int i = 0; i < b->op->n_in; i++) {
         if (!in[i].rank) continue;
         operand *o = &b->in[i];
@@ -92,11 +93,12 @@ static bool setup(bench *b, const setting *s)
         at_fill_input(b->op, b->k, i, &in[i], dense);
         put_dense(o, dense);
         free(dense);
+        if (s->poison >> i & 1 && o->arg.rows > 0)
+            ((at_real *)o->memory)[o->arg.rows / 2 * o->arg.pitch + o->arg.cols / 2] = (at_real)NAN;
         memcpy(o->before, o->memory, o->bytes);
         b->problem.in[i] = in[i];
         b->problem.in_dtype[i] = o->arg.dtype;
-        if (!in[i].extent &&
-            in[i].type == AT_ACC) { /* may be a state: plain numbers, readable through the loader */
+        if (!in[i].extent && in[i].type == AT_ACC) { /* may be a state: plain numbers, readable through the loader */
             o->buffers[0] = o->memory;
             o->arg.storage = b->problem.storage[i] = at_storage_of(b->ctx, AT_REAL);
             o->arg.buffers = o->buffers;
@@ -132,6 +134,7 @@ static at_status call(bench *b, const setting *s, at_run_fn run, const at_need *
         if (i == s->skip_out) c.out[i].data = NULL;
         if (s->accumulate) c.accumulate |= 1u << i;
     }
+    if (s->inplace) c.out[s->inplace->out] = b->in[s->inplace->in].arg;
     at_status status = AT_OK;
     const size_t stride = (need->thread_scratch + 63) / 64 * 64;
     memory[0] = aligned_alloc(64, (need->scratch + 127) / 64 * 64);
@@ -172,15 +175,13 @@ static bool is_surroundings_intact(const operand *o)
 static void check_memory(const bench *b, const setting *s, at_report *r)
 {
     for (int i = 0; i < b->op->n_in; i++) {
-        if (!b->in[i].memory || b->op->updates >> i & 1) continue;
-        at_report_check(r, memcmp(b->in[i].memory, b->in[i].before, b->in[i].bytes) == 0,
-                        "input %d was written", i);
+        if (!b->in[i].memory || b->op->updates >> i & 1 || (s->inplace && s->inplace->in == i)) continue;
+        at_report_check(r, memcmp(b->in[i].memory, b->in[i].before, b->in[i].bytes) == 0, "input %d was written", i);
     }
     for (int i = 0; i < b->n_out; i++)
         if (i != s->skip_out)
-            at_report_check(r, is_surroundings_intact(&b->out[i]),
-                            "output %d: written outside its %lld rows x %lld columns", i,
-                            (long long)b->out[i].arg.rows, (long long)b->out[i].arg.cols);
+            at_report_check(r, is_surroundings_intact(&b->out[i]), "output %d: written outside its %lld rows x %lld columns",
+                            i, (long long)b->out[i].arg.rows, (long long)b->out[i].arg.cols);
 }
 
 /* Results of one run, dense: outputs, then overwritten states. */
@@ -216,8 +217,8 @@ static at_need need_of(const at_op *op, const at_kernel *k, const at_problem *p)
 }
 
 /* Run once; false when the kernel refuses the case. */
-static bool run_once(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel,
-                     const setting *s, results *out, at_report *r)
+static bool run_once(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel, const setting *s,
+                     results *out, at_report *r)
 {
     bench b = {.ctx = ctx, .op = op, .k = k};
     memset(out, 0, sizeof *out);
@@ -228,15 +229,14 @@ static bool run_once(at_ctx *ctx, const at_op *op, const at_op_case *k, const at
         return false;
     }
     char reason[AT_REASON] = "";
-    bool supported =
-        !kernel || (kernel->isa <= ctx->isa && (!kernel->supports || kernel->supports(&b.problem, reason)));
+    bool supported = !kernel || (kernel->isa <= ctx->isa && (!kernel->supports || kernel->supports(&b.problem, reason)));
     if (supported) {
         const at_need need = need_of(op, kernel, &b.problem);
         const at_status status = call(&b, s, kernel ? kernel->run : op->ref, &need);
         at_report_check(r, status == AT_OK, "status %s", at_status_name(status));
         check_memory(&b, s, r);
         for (int i = 0; i < b.n_out; i++)
-            if (i != s->skip_out) keep(out, &b.out[i]);
+            if (i != s->skip_out) keep(out, s->inplace && s->inplace->out == i ? &b.in[s->inplace->in] : &b.out[i]);
         for (int i = 0; i < op->n_in; i++)
             if (op->updates >> i & 1) keep(out, &b.in[i]);
     }
@@ -249,10 +249,8 @@ static void compare(const results *got, const results *want, double tol, bool bi
     for (int i = 0; i < got->n; i++) {
         char what[32];
         snprintf(what, sizeof what, "result %d", i);
-        if (bits)
-            at_report_same(r, what, got->data[i], want->data[i], (size_t)got->count[i] * sizeof(at_real));
-        else
-            at_report_close(r, what, (at_real *)got->data[i], (at_real *)want->data[i], got->count[i], tol);
+        if (bits) at_report_same(r, what, got->data[i], want->data[i], (size_t)got->count[i] * sizeof(at_real));
+        else at_report_close(r, what, (at_real *)got->data[i], (at_real *)want->data[i], got->count[i], tol);
     }
 }
 
@@ -265,8 +263,45 @@ static void compare_prefix(const results *few, const results *all, at_report *r)
                            (size_t)few->count[i] * sizeof(at_real));
 }
 
-static void check_one(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel,
+/* Writing over an input must give the same bits as writing elsewhere. */
+static void check_in_place(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel,
+                           const setting *base, at_report *r)
+{
+    setting s = *base;
+    results apart, over;
+    for (int i = 0; i < op->n_inplace; i++)
+        for (s.gap = 0; s.gap <= 3; s.gap += 3) {
+            at_report_at(r, "%s, case %s, output %d in place of input %d%s", kernel ? kernel->name : op->name, k->name,
+                         op->inplace[i].out, op->inplace[i].in, s.gap ? ", pitched" : "");
+            s.inplace = NULL;
+            run_once(ctx, op, k, kernel, &s, &apart, r);
+            s.inplace = &op->inplace[i];
+            run_once(ctx, op, k, kernel, &s, &over, r);
+            compare(&over, &apart, 0, true, r);
+            drop(&apart);
+            drop(&over);
+        }
+}
+
+/* A NaN must come out where the reference lets it out, and nowhere else. */
+static void check_nan(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel, const setting *base,
                       at_report *r)
+{
+    setting s = *base;
+    results got, ref;
+    for (int i = 0; i < op->n_in; i++) {
+        if (op->int_in >> i & 1 || !k->in[i].rank) continue;
+        at_report_at(r, "%s, case %s, NaN in input %d", kernel ? kernel->name : op->name, k->name, i);
+        s.poison = 1u << i;
+        run_once(ctx, op, k, NULL, &s, &ref, r);
+        run_once(ctx, op, k, kernel, &s, &got, r);
+        compare(&got, &ref, AT_TOL_KERNEL, false, r);
+        drop(&got);
+        drop(&ref);
+    }
+}
+
+static void check_one(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel, at_report *r)
 {
     const int64_t rows = at_case_rows(op, k);
     setting s = {.leading = rows, .threads = 1, .skip_out = -1};
@@ -281,6 +316,7 @@ static void check_one(at_ctx *ctx, const at_op *op, const at_op_case *k, const a
             run_once(ctx, op, k, NULL, &s, &ref, r);
             if (!run_once(ctx, op, k, kernel, &s, &got, r)) {
                 drop(&ref);
+                drop(&got);
                 return;
             }
             compare(&got, &ref, AT_TOL_KERNEL, false, r);
@@ -292,8 +328,11 @@ static void check_one(at_ctx *ctx, const at_op *op, const at_op_case *k, const a
             s.threads = 2;
             if (rows > 1 && op->extent_in) {
                 s.leading = rows - 1;
+                drop(&ref);
+                run_once(ctx, op, k, NULL, &s, &ref, r);
                 run_once(ctx, op, k, kernel, &s, &other, r);
-                compare_prefix(&other, &got, r);
+                compare(&other, &ref, AT_TOL_KERNEL, false, r);
+                if (!op->couples_rows) compare_prefix(&other, &got, r);
                 drop(&other);
                 s.leading = rows;
             }
@@ -303,14 +342,16 @@ static void check_one(at_ctx *ctx, const at_op *op, const at_op_case *k, const a
     s.accumulate = false;
     s.gap = 0;
     for (s.skip_out = 0; s.skip_out < op->n_out + op->n_saved && op->n_out + op->n_saved > 1; s.skip_out++) {
-        at_report_at(r, "%s, case %s, output %d unused", kernel ? kernel->name : op->name, k->name,
-                     s.skip_out);
+        at_report_at(r, "%s, case %s, output %d unused", kernel ? kernel->name : op->name, k->name, s.skip_out);
         run_once(ctx, op, k, NULL, &s, &ref, r);
         run_once(ctx, op, k, kernel, &s, &got, r);
         compare(&got, &ref, AT_TOL_KERNEL, false, r);
         drop(&ref);
         drop(&got);
     }
+    s.skip_out = -1;
+    check_in_place(ctx, op, k, kernel, &s, r);
+    if (kernel) check_nan(ctx, op, k, kernel, &s, r);
 }
 
 void at_check_kernels(at_ctx *ctx, const at_op *op, const at_op_case *k, at_report *r)

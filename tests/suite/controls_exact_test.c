@@ -92,6 +92,42 @@ AT_TEST(test_controls__a_write_beyond_the_rows_is_seen)
     expect_red(ctx, &at_op_relu6, "outside");
 }
 
+static at_status swallows_nan(const at_call *c)
+{
+    const at_status s = at_op_relu6.ref(c);
+    for (int64_t m = 0; m < c->out[0].rows; m++)
+        for (int64_t i = 0; i < c->out[0].cols; i++) {
+            at_real *y = &at_out_row(c, 0, m)[i];
+            if (isnan((double)*y)) *y = 0;
+        }
+    return s;
+}
+
+AT_TEST(test_controls__a_swallowed_nan_is_seen)
+{
+    at_ctx *ctx = at_test_ctx();
+    const at_kernel k = {.name = "relu6.swallows", .op = &at_op_relu6, .run = swallows_nan};
+    at_expect_ok(ctx, at_ctx_add(ctx, "kernel", &k));
+    expect_red(ctx, &at_op_relu6, "NaN in input 0");
+}
+
+/* Reads its input after it has written the output: wrong where both are one memory. */
+static at_status reads_late(const at_call *c)
+{
+    if (!(c->accumulate & 1))
+        for (int64_t m = 0; m < c->out[0].rows; m++)
+            for (int64_t i = 0; i < c->out[0].cols; i++) at_out_row(c, 0, m)[i] = 0;
+    return at_op_relu6.ref(c);
+}
+
+AT_TEST(test_controls__an_input_overwritten_too_early_is_seen)
+{
+    at_ctx *ctx = at_test_ctx();
+    const at_kernel k = {.name = "relu6.late", .op = &at_op_relu6, .run = reads_late};
+    at_expect_ok(ctx, at_ctx_add(ctx, "kernel", &k));
+    expect_red(ctx, &at_op_relu6, "in place of input 0");
+}
+
 /* An op whose gradient has the wrong sign must fail the gradient check (double library). */
 static void wrong_grad(at_graph *g, const at_node *n, at_value *const *dy, at_value **dx)
 {

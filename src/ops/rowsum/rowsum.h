@@ -1,4 +1,4 @@
-/* rowsum.h: sums over rows. Layer: ops. */
+/* rowsum.h: builder of rowsum. Layer: ops. */
 #ifndef AT_ROWSUM_H
 #define AT_ROWSUM_H
 
@@ -6,7 +6,7 @@
 
 extern const at_op at_op_rowsum;
 
-/* x [...,C] on an extent, act -> [C] acc. */
+/* Sum over rows: x [..,C] act on an extent -> [C] acc. */
 at_value *at_rowsum(at_graph *g, at_value *x);
 
 #endif

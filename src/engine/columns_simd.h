@@ -1,0 +1,226 @@
+/* columns_simd.h: what per-channel kernels share: sums over rows, and constants per channel. For *_simd.c
+ * files. Layer: engine.
+ *
+ * Narrow gapless rows are walked as long rows: several rows side by side that make whole vectors, so that 8
+ * channels fill 16 lanes; constants are repeated to the same length. Sums over rows go by parts: fixed runs
+ * of rows, whole fractions of a chunk (AT_CHUNK_ROWS) that depend on the number of columns only, so that bits
+ * do not depend on threads. Within a part rows are added in float, in index order (long rows: side by side),
+ * and carried into doubles every so many rows, so that rounding does not grow with their number; parts are
+ * added in index order. Parts rather than blocks of columns, for memory is read fastest in one run: half rows
+ * of 1280 columns took twice as long.
+ *
+ * Reading path: at_column_sums_run, at_column_sums_tile, at_sum_rows; then at_channel_span. */
+#ifndef AT_COLUMNS_SIMD_H
+#define AT_COLUMNS_SIMD_H
+
+#include "base/simd.h"
+#include "engine/rows.h"
+
+enum {
+    AT_NARROW = 64, /* up to so many columns gapless rows are put side by side */
+    AT_LONG_ROW =
+        8 * VL, /* a long row has at least so many elements: enough additions to hide their latency */
+    AT_LONG_ROW_MAX =
+        2048, /* wider rows are cut into blocks of columns; 63 columns and 16 lanes meet at 1008 */
+    AT_CARRY_ROWS =
+        256, /* rows (or long rows) that are added in float before they are carried into doubles */
+    AT_PART_ELEMENTS = 1 << 18,
+    AT_MAX_SUMS = 2,
+    AT_MAX_OPERANDS = 2
+};
+
+/* Elements of a long row of C columns; C itself when they are not narrow. Always a multiple of C. */
+static inline int64_t at_long_row(int64_t C)
+{
+    if (C > AT_NARROW || C < 1) return C;
+    int64_t period = C;
+    while (period % VL) period += C;
+    return at_round_up(AT_LONG_ROW, period);
+}
+
+/* ---- Elementwise work with constants per channel ----
+ * A constant is a pattern in scratch: its C values, repeated to the length of a long row, so that element e
+ * of a span of whole rows meets pattern[e % L]. Patterns stand at the start of scratch, one behind the other.
+ */
+
+enum { AT_MAX_PATTERNS = 4, AT_PREFETCH = 256 /* elements */ };
+
+/* Floats that one pattern takes. */
+static inline int64_t at_pattern_room(int64_t C)
+{
+    return at_round_up(at_long_row(C), VL);
+}
+
+static inline size_t at_patterns_bytes(int64_t C, int n_patterns)
+{
+    return (size_t)at_round_up(n_patterns * at_pattern_room(C) * (int64_t)sizeof(float), AT_ALIGN);
+}
+
+static inline float *at_pattern(const at_call *c, int64_t C, int k)
+{
+    return (float *)c->scratch + k * at_pattern_room(C);
+}
+
+/* Repeat the first C values of each. */
+static inline void at_patterns_repeat(const at_call *c, int64_t C, int n_patterns)
+{
+    const int64_t L = at_long_row(C);
+    for (int k = 0; k < n_patterns; k++) {
+        float *pattern = at_pattern(c, C, k);
+        for (int64_t e = C; e < L; e++) pattern[e] = pattern[e - C];
+    }
+}
+
+/* The result from one vector of each operand and of each pattern. */
+typedef vf (*at_channel_fn)(const vf *x, const vf *k);
+
+AT_FORCE_INLINE void at__channel_vector(float *const *at, const float *pattern, int64_t room, int64_t e,
+                                        int64_t i, int64_t lanes, bool accumulate, int n_x, int n_k,
+                                        at_channel_fn f)
+{
+    vf x[AT_MAX_OPERANDS], k[AT_MAX_PATTERNS];
+    for (int j = 0; j < n_x; j++) {
+        __builtin_prefetch(at[j] + e + i +
+                           AT_PREFETCH); /* the many loads keep the processor from running far ahead */
+        x[j] = vf_load_n(at[j] + e + i, lanes);
+    }
+    for (int j = 0; j < n_k; j++) k[j] = vf_load(pattern + j * room + i);
+    vf v = f(x, k);
+    if (accumulate) v += vf_load_n(at[n_x] + e + i, lanes);
+    vf_store_n(at[n_x] + e + i, v, lanes);
+}
+
+/* The body of a span function: n_x operands, then the output, which is out[0]. */
+AT_FORCE_INLINE void at_channel_span(const at_call *c, float *const *at, int64_t n, int n_x, int n_k,
+                                     at_channel_fn f)
+{
+    const int64_t C = c->out[0].cols, L = at_long_row(C), room = at_pattern_room(C);
+    const float *pattern = c->scratch;
+    const bool accumulate = c->accumulate & 1;
+    for (int64_t e = 0; e < n; e += L) {
+        const int64_t now = at_min(L, n - e);
+        int64_t i = 0;
+        for (; i + VL <= now; i += VL)
+            at__channel_vector(at, pattern, room, e, i, VL, accumulate, n_x, n_k, f);
+        if (i < now) at__channel_vector(at, pattern, room, e, i, now - i, accumulate, n_x, n_k, f);
+    }
+}
+
+/* ---- Sums over rows ---- */
+
+typedef struct at_column_sums {
+    const at_arg *x[AT_MAX_OPERANDS]; /* what is summed: same rows and columns */
+    const float *centre;              /* [cols], a constant that the terms may use */
+    bool first_row_is_centre;         /* instead: each part's first row of x[0] */
+    double *partial;                  /* [parts][n_sums][cols], in scratch */
+    int n_x, n_sums;
+    int64_t rows, cols, part_rows, n_parts;
+    bool gapless;
+} at_column_sums;
+
+/* Add the terms of one vector of each operand to sum[0] (and sum[1]). */
+typedef void (*at_terms_fn)(vf *sum, const vf *x, vf centre);
+
+/* Rows of a part: a chunk, halved until it has few enough elements. */
+static inline int64_t at_part_rows(int64_t cols)
+{
+    int64_t rows = AT_CHUNK_ROWS;
+    while (rows > AT_CARRY_ROWS && rows * cols > AT_PART_ELEMENTS) rows /= 2;
+    return rows;
+}
+
+static inline size_t at_column_sums_bytes(int64_t max_rows, int64_t cols, int n_sums)
+{
+    return (size_t)(at_max(1, at_ceil_div(max_rows, at_part_rows(cols))) * n_sums * cols) * sizeof(double);
+}
+
+AT_FORCE_INLINE void at__add_vectors(float (*acc)[AT_LONG_ROW_MAX], const float *centre,
+                                     const float *const *x, int64_t i, int64_t lanes, int n_x, int n_sums,
+                                     at_terms_fn terms)
+{
+    vf sum[AT_MAX_SUMS] = {{0}}, v[AT_MAX_OPERANDS] = {{0}};
+    for (int k = 0; k < n_sums; k++) sum[k] = vf_load(acc[k] + i);
+    for (int k = 0; k < n_x; k++) v[k] = vf_load_n(x[k] + i, lanes);
+    terms(sum, v, vf_load(centre + i));
+    for (int k = 0; k < n_sums; k++) vf_store_n(acc[k] + i, sum[k], lanes); /* other lanes are other rows' */
+}
+
+/* Add `rows` rows of n elements, one after another: the memory is read in order, the sums stay in the first
+ * cache. */
+AT_FORCE_INLINE void at__add_rows(float (*acc)[AT_LONG_ROW_MAX], const float *centre, const float **x,
+                                  const int64_t *pitch, int64_t rows, int64_t n, int n_x, int n_sums,
+                                  at_terms_fn terms)
+{
+    for (int64_t m = 0; m < rows; m++) {
+        int64_t i = 0;
+        for (; i + VL <= n; i += VL) at__add_vectors(acc, centre, x, i, VL, n_x, n_sums, terms);
+        if (i < n) at__add_vectors(acc, centre, x, i, n - i, n_x, n_sums, terms);
+        for (int k = 0; k < n_x; k++) x[k] += pitch[k];
+    }
+}
+
+/* Rows [first, first + rows) of columns [col, col + cols): out[sum * stride + column], overwritten. */
+AT_FORCE_INLINE void at_sum_rows(const at_column_sums *s, int64_t first, int64_t rows, int64_t col,
+                                 int64_t cols, double *out, int64_t stride, int n_x, int n_sums,
+                                 at_terms_fn terms)
+{
+    float acc[AT_MAX_SUMS][AT_LONG_ROW_MAX], centre[AT_LONG_ROW_MAX];
+    const int64_t L = s->gapless && cols == s->cols ? at_long_row(cols) : cols, abreast = L / cols;
+    const float *middle =
+        s->first_row_is_centre ? (const float *)s->x[0]->data + first * s->x[0]->pitch : s->centre;
+    for (int64_t e = 0; e < L; e++) centre[e] = middle ? middle[col + e % cols] : 0.0f;
+    for (int k = 0; k < n_sums; k++) memset(out + k * stride, 0, (size_t)cols * sizeof *out);
+    const float *x[AT_MAX_OPERANDS];
+    int64_t pitch[AT_MAX_OPERANDS];
+    for (int k = 0; k < n_x; k++) {
+        x[k] = (const float *)s->x[k]->data + first * s->x[k]->pitch + col;
+        pitch[k] = abreast * s->x[k]->pitch;
+    }
+    for (int64_t left = rows; left > 0; left -= AT_CARRY_ROWS * abreast) {
+        const int64_t now = at_min(left, AT_CARRY_ROWS * abreast);
+        for (int k = 0; k < n_sums; k++) memset(acc[k], 0, (size_t)at_round_up(L, VL) * sizeof(float));
+        at__add_rows(acc, centre, x, pitch, now / abreast, L, n_x, n_sums, terms);
+        if (now % abreast) at__add_rows(acc, centre, x, pitch, 1, now % abreast * cols, n_x, n_sums, terms);
+        for (int k = 0; k < n_sums; k++)
+            for (int64_t p = 0; p < abreast; p++)
+                for (int64_t c = 0; c < cols; c++) out[k * stride + c] += (double)acc[k][p * cols + c];
+    }
+}
+
+/* The body of a tile function: a kernel's own tile passes its terms, so that they melt into the loops. */
+AT_FORCE_INLINE void at_column_sums_tile(const at_column_sums *s, int64_t part, int n_x, int n_sums,
+                                         at_terms_fn terms)
+{
+    const int64_t first = part * s->part_rows, rows = at_min(s->part_rows, s->rows - first);
+    double *out = s->partial + part * n_sums * s->cols;
+    for (int64_t col = 0; col < s->cols; col += AT_LONG_ROW_MAX)
+        at_sum_rows(s, first, rows, col, at_min(AT_LONG_ROW_MAX, s->cols - col), out + col, s->cols, n_x,
+                    n_sums, terms);
+}
+
+/* The sums of all parts of x[0] (and x[1]): tile is the kernel's own. */
+static inline void at_column_sums_run(at_column_sums *s, int n_sums, int threads, at_task_fn tile)
+{
+    s->n_sums = n_sums;
+    s->n_x = s->x[1] ? 2 : 1;
+    s->rows = s->x[0]->rows;
+    s->cols = s->x[0]->cols;
+    s->gapless = true;
+    for (int k = 0; k < s->n_x; k++) s->gapless &= s->x[k]->pitch == s->cols;
+    s->part_rows = at_part_rows(s->cols);
+    s->n_parts = at_ceil_div(s->rows, s->part_rows);
+    at_parallel_for(threads, s->n_parts, tile, s);
+}
+
+/* Add the parts, in index order, and return the sums [n_sums][cols], which lie in scratch. */
+static inline const double *at_column_sums_add(at_column_sums *s)
+{
+    const int64_t n = s->n_sums * s->cols;
+    double *sum = s->partial;
+    if (s->n_parts == 0) memset(sum, 0, (size_t)n * sizeof *sum);
+    for (int64_t part = 1; part < s->n_parts; part++)
+        for (int64_t i = 0; i < n; i++) sum[i] += s->partial[part * n + i];
+    return sum;
+}
+
+#endif

@@ -1,0 +1,51 @@
+/* relu_simd.c: relu and its gradient at memory speed. */
+#include "base/simd.h"
+#include "engine/rows.h"
+#include "ops/relu/relu.h"
+
+static void forward_span(const at_call *c, float *const *at, int64_t n)
+{
+    const float *x = at[0];
+    float *y = at[1];
+    const vf zero = {0};
+    const bool accumulate = c->accumulate & 1;
+    for (int64_t i = 0; i < n; i += VL) {
+        const int64_t lanes = at_min(VL, n - i);
+        const vf in = vf_load_n(x + i, lanes);
+        vf v = vf_select(in < zero, zero, in);
+        if (accumulate) v += vf_load_n(y + i, lanes);
+        vf_store_n(y + i, v, lanes);
+    }
+}
+
+static at_status forward(const at_call *c)
+{
+    at_for_spans(c, 1, 1, forward_span);
+    return AT_OK;
+}
+
+static void gradient_span(const at_call *c, float *const *at, int64_t n)
+{
+    const float *y = at[0], *dy = at[1];
+    float *dx = at[2];
+    const vf zero = {0};
+    const bool accumulate = c->accumulate & 1;
+    for (int64_t i = 0; i < n; i += VL) {
+        const int64_t lanes = at_min(VL, n - i);
+        vf v = vf_select(vf_load_n(y + i, lanes) <= zero, zero, vf_load_n(dy + i, lanes));
+        if (accumulate) v += vf_load_n(dx + i, lanes);
+        vf_store_n(dx + i, v, lanes);
+    }
+}
+
+static at_status gradient(const at_call *c)
+{
+    at_for_spans(c, 2, 1, gradient_span);
+    return AT_OK;
+}
+
+const at_kernel AT_SIMD(at_kernel_relu) = {
+    .name = "relu." AT_SIMD_VARIANT, .op = &at_op_relu, .isa = AT_SIMD_LEVEL, .run = forward};
+
+const at_kernel AT_SIMD(at_kernel_relu_dx) = {
+    .name = "relu_dx." AT_SIMD_VARIANT, .op = &at_op_relu_dx, .isa = AT_SIMD_LEVEL, .run = gradient};
