@@ -63,11 +63,9 @@ static bool is_switch(const at_ctx *ctx, const char *key)
     return false;
 }
 
-static int bad_line(const char *format, const char *what)
+static int bad_line(const char *before, const char *what, const char *after)
 {
-    fprintf(stderr, "attune: ");
-    fprintf(stderr, format, what);
-    fprintf(stderr, "\n");
+    fprintf(stderr, "attune: %s%s%s\n", before, what, after);
     return EXIT_USAGE;
 }
 
@@ -83,7 +81,7 @@ static int take_flag(at_line *line, int argc, char **argv, int *i)
     if (strcmp(key, "resume") == 0 && !value) value = "yes";
     if (!value && is_switch(line->ctx, key)) value = "true";
     if (!value) {
-        if (*i + 1 >= argc) return bad_line("--%s needs a value", key);
+        if (*i + 1 >= argc) return bad_line("--", key, " needs a value");
         value = argv[++*i];
     }
     if (strcmp(key, "isa") == 0) return 0; /* taken before the context was made */
@@ -99,7 +97,7 @@ static int take_apart(at_line *line, int argc, char **argv)
             const int code = take_flag(line, argc, argv, &i);
             if (code) return code;
         } else if (line->n_args == (int)(sizeof line->args / sizeof line->args[0])) {
-            return bad_line("too many arguments from %s on; name a folder instead", argv[i]);
+            return bad_line("too many arguments from ", argv[i], " on; name a folder instead");
         } else {
             line->args[line->n_args++] = argv[i];
         }
@@ -128,7 +126,7 @@ static int run(const at_verb *v, int argc, char **argv)
 {
     static at_line line;
     if (at_ctx_create(&line.ctx, &(at_ctx_options){.isa = find_isa(argc, argv)}) != AT_OK)
-        return bad_line("%s", "--isa must be base, avx2 or avx512");
+        return bad_line("--isa", " must be base, avx2 or avx512", "");
     int code = at_recipe_create(&line.recipe, line.ctx) == AT_OK ? take_apart(&line, argc, argv) : EXIT_FAILED;
     if (code == 0 && line.help) print_help(v, line.ctx);
     else if (code == 0) {

@@ -46,14 +46,13 @@ function(at_include_dirs target)
     endif()
 endfunction()
 
-# A generated file that is rewritten only when what it lists changes.
+# A file generated from what its sources define.
 function(at_generate out mode sources)
     string(REPLACE ";" "|" listed "${sources}")
     string(REPLACE ";" "|" isas "${AT_ISAS}")
-    add_custom_command(OUTPUT ${out}.stamp BYPRODUCTS ${out}
+    add_custom_command(OUTPUT ${out}
         COMMAND ${CMAKE_COMMAND} -DMODE=${mode} "-DSOURCES=${listed}" "-DISAS=${isas}" -DOUT=${out}
                 -DROOT=${CMAKE_SOURCE_DIR} -P ${CMAKE_SOURCE_DIR}/tools/registry.cmake
-        COMMAND ${CMAKE_COMMAND} -E touch ${out}.stamp
         DEPENDS ${sources} ${CMAKE_SOURCE_DIR}/tools/registry.cmake VERBATIM)
 endfunction()
 
@@ -78,7 +77,7 @@ function(at_library name)
             list(APPEND objects $<TARGET_OBJECTS:${name}_${isa}>)
         endif()
     endforeach()
-    add_library(${name} STATIC ${A_LIBRARY} ${A_KERNELS} ${registry} ${registry}.stamp ${objects})
+    add_library(${name} STATIC ${A_LIBRARY} ${A_KERNELS} ${registry} ${objects})
     at_flags(${name})
     at_include_dirs(${name})
     target_include_directories(${name} INTERFACE ${CMAKE_SOURCE_DIR}/include)
@@ -87,8 +86,7 @@ function(at_library name)
     endif()
     target_compile_options(${name} PRIVATE -ffp-contract=off) # references: what is written is what is computed
     set_source_files_properties(${A_KERNELS} PROPERTIES COMPILE_OPTIONS -ffp-contract=fast)
-    set_source_files_properties(${CMAKE_SOURCE_DIR}/src/base/pool.c PROPERTIES COMPILE_OPTIONS -fopenmp)
-    target_link_libraries(${name} PUBLIC OpenMP::OpenMP_C Threads::Threads m PkgConfig::DEPS)
+    target_link_libraries(${name} PUBLIC Threads::Threads m PkgConfig::DEPS)
 endfunction()
 
 # at_test_program(name library harness... TESTS files)
@@ -96,7 +94,7 @@ function(at_test_program name library)
     cmake_parse_arguments(A "" "" "TESTS" ${ARGN})
     set(list ${CMAKE_BINARY_DIR}/generated/${name}_list.c)
     at_generate(${list} tests "${A_TESTS}")
-    add_executable(${name} ${A_UNPARSED_ARGUMENTS} ${A_TESTS} ${list} ${list}.stamp)
+    add_executable(${name} ${A_UNPARSED_ARGUMENTS} ${A_TESTS} ${list})
     at_flags(${name})
     at_include_dirs(${name})
     target_compile_definitions(${name} PRIVATE AT_SOURCE_DIR="${CMAKE_SOURCE_DIR}" AT_BUILD_DIR="${CMAKE_BINARY_DIR}")

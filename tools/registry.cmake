@@ -6,7 +6,6 @@
 # and a test by AT_TEST(test_UNIT__BEHAVIOUR) in a *_test.c file.
 #
 # cmake -DMODE=registry|tests -DSOURCES=a;b -DISAS=base;avx2 -DOUT=file -DROOT=dir -P registry.cmake
-# The output is rewritten only when it changes.
 
 string(REPLACE "|" ";" SOURCES "${SOURCES}")
 string(REPLACE "|" ";" ISAS "${ISAS}")
@@ -83,10 +82,4 @@ else()
              "const at_test at_tests[] = {\n${entries}    {NULL, NULL, NULL},\n};\n")
 endif()
 
-set(old "")
-if(EXISTS "${OUT}")
-    file(READ "${OUT}" old)
-endif()
-if(NOT old STREQUAL text)
-    file(WRITE "${OUT}" "${text}")
-endif()
+file(WRITE "${OUT}" "${text}")

@@ -4,7 +4,6 @@
 #define AT_BASE_H
 
 #include <attune.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -62,7 +61,8 @@ typedef struct at_entry { /* one line of the generated registry: a descriptor an
 } at_entry;
 
 struct at_ctx {
-    int threads;
+    int threads; /* of the pool; changed by at_ctx_set_threads */
+    struct at_pool *pool;
     at_isa isa; /* the most that kernels may use */
     at_log_fn log;
     void *log_data;
@@ -72,7 +72,7 @@ struct at_ctx {
     struct { /* allocation accounting; fail_at counts down to a simulated failure, 0 = never */
         int64_t calls, live, fail_at;
     } alloc;
-    volatile sig_atomic_t stop; /* at_request_stop */
+    int stop; /* at_request_stop: written from signal handlers, atomically */
     at_status status;
     char message[1024];
 };
@@ -80,6 +80,11 @@ struct at_ctx {
 /* A context for a helper thread: shares registry, log and limits with parent, has its own error.
  * *out must not outlive parent. */
 void at_ctx_fork(at_ctx *out, const at_ctx *parent);
+
+/* Another number of compute threads, from now on. Plans made before keep their pool: call it before. */
+at_status at_ctx_set_threads(at_ctx *ctx, int threads) AT_MUST_USE;
+
+bool at_stop_requested(const at_ctx *ctx);
 
 /* Add a descriptor to this context only; it is found before the generated ones of its name. Borrowed. */
 at_status at_ctx_add(at_ctx *ctx, const char *kind, const void *item) AT_MUST_USE;

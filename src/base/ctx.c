@@ -73,7 +73,12 @@ at_status at_last_status(const at_ctx *ctx)
 
 void at_request_stop(at_ctx *ctx)
 {
-    ctx->stop = 1;
+    __atomic_store_n(&ctx->stop, 1, __ATOMIC_RELAXED);
+}
+
+bool at_stop_requested(const at_ctx *ctx)
+{
+    return __atomic_load_n(&ctx->stop, __ATOMIC_RELAXED) != 0;
 }
 
 void at_clear_error(at_ctx *ctx)
@@ -134,6 +139,11 @@ at_status at_ctx_create(at_ctx **out, const at_ctx_options *options)
     at_ctx *ctx = at_bootstrap_alloc(sizeof *ctx);
     if (!ctx) return AT_E_NOMEM;
     ctx->threads = options->threads ? options->threads : at_pool_default_threads();
+    if (at_pool_create(&ctx->pool, ctx, ctx->threads) != AT_OK) {
+        at_bootstrap_free(ctx);
+        return AT_E_NOMEM;
+    }
+    memset(&ctx->alloc, 0, sizeof ctx->alloc); /* what is counted is what others allocate */
     ctx->isa = isa;
     ctx->log = options->log;
     ctx->log_data = options->log_data;
@@ -146,7 +156,19 @@ void at_ctx_destroy(at_ctx *ctx)
 {
     if (!ctx) return;
     at_free(ctx, ctx->added);
+    at_pool_destroy(ctx, ctx->pool);
     at_bootstrap_free(ctx);
+}
+
+at_status at_ctx_set_threads(at_ctx *ctx, int threads)
+{
+    at_pool *pool;
+    if (threads == ctx->threads) return AT_OK;
+    AT_TRY(at_pool_create(&pool, ctx, threads));
+    at_pool_destroy(ctx, ctx->pool);
+    ctx->pool = pool;
+    ctx->threads = threads;
+    return AT_OK;
 }
 
 void at_ctx_fork(at_ctx *out, const at_ctx *parent)

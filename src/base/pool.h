@@ -1,4 +1,4 @@
-/* pool.h: the one thread pool. Layer: base.
+/* pool.h: the one thread pool of a context. Layer: base.
  * Only the thread that runs steps may call at_parallel_for, never from inside a task. */
 #ifndef AT_POOL_H
 #define AT_POOL_H
@@ -7,13 +7,20 @@
 
 enum { AT_MAX_THREADS = 4096 };
 
-/* Number of processors this process may use (affinity and cgroup quota respected by the operating system). */
+typedef struct at_pool at_pool;
+
+/* Number of processors this process may use (affinity respected; a quota is the operating system's). */
 int at_pool_default_threads(void);
 
-/* Call task(arg, i, thread) for every 0 <= i < n, each once, on up to `threads` threads; thread is the index
- * of the executing one, 0 <= thread < threads. Indices are claimed one at a time, so results must not depend
- * on who computes them. Returns when all are done. */
+/* threads: all that work, the caller included. The others are started at the first use. */
+at_status at_pool_create(at_pool **out, at_ctx *ctx, int threads) AT_MUST_USE;
+void at_pool_destroy(at_ctx *ctx, at_pool *pool);
+int at_pool_threads(const at_pool *pool);
+
+/* Call task(arg, i, thread) for every 0 <= i < n, each once; thread is the index of the executing one, 0 <= thread <
+ * at_pool_threads. Indices are claimed one at a time, so results must not depend on who computes them. Returns when all
+ * are done. Allocates nothing. */
 typedef void (*at_task_fn)(void *arg, int64_t i, int thread);
-void at_parallel_for(int threads, int64_t n, at_task_fn task, void *arg);
+void at_parallel_for(at_pool *pool, int64_t n, at_task_fn task, void *arg);
 
 #endif

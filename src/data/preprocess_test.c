@@ -205,7 +205,7 @@ static void check_pixels(at_ctx *ctx, const char *what, const at_preprocess *p, 
         fail_msg("%s: %d x %d, expected %d x %d", what, fitted.width, fitted.height, width, height);
     const int64_t pixels = (int64_t)width * height;
     float *got = malloc(3 * (size_t)pixels * sizeof *got);
-    at_preprocess_normalise(got, p, &fitted, false, false);
+    at_preprocess_normalise(got, p, &fitted);
     for (int64_t i = 0; i < 3 * pixels; i++) {
         const float w = planar ? want[i % 3 * pixels + i / 3] : want[i];
         if (!(fabs((double)got[i] - (double)w) <= AT_TOL_PIXEL))
@@ -279,48 +279,6 @@ AT_TEST(test_preprocess__equals_the_pictures_of_a_model)
     at_safetensors_close(ctx, expected);
     at_arena_deinit(&arena);
     at_test_done(ctx);
-}
-
-/* ---- Flips ---- */
-
-enum { WIDTH = 5, HEIGHT = 4, VALUES = 3 * WIDTH * HEIGHT };
-
-static void number_pixels(unsigned char bytes[VALUES])
-{
-    for (int i = 0; i < VALUES; i++) bytes[i] = (unsigned char)(i * 4);
-}
-
-AT_TEST(test_preprocess__a_flip_puts_pixels_where_it_should)
-{
-    unsigned char bytes[VALUES];
-    number_pixels(bytes);
-    const at_image image = {WIDTH, HEIGHT, bytes};
-    const at_preprocess p = {.rescale = 1.0f, .std = {1.0f, 1.0f, 1.0f}};
-    float out[VALUES];
-    for (int flips = 0; flips < 4; flips++) {
-        at_preprocess_normalise(out, &p, &image, flips & 1, flips & 2);
-        for (int y = 0; y < HEIGHT; y++)
-            for (int x = 0; x < WIDTH; x++)
-                for (int c = 0; c < 3; c++) {
-                    const int from_x = flips & 1 ? WIDTH - 1 - x : x, from_y = flips & 2 ? HEIGHT - 1 - y : y;
-                    const unsigned char want = bytes[3 * (from_y * WIDTH + from_x) + c];
-                    assert_float_equal(out[3 * (y * WIDTH + x) + c], want, 0);
-                }
-    }
-}
-
-AT_TEST(test_preprocess__flipping_twice_changes_nothing)
-{
-    unsigned char bytes[VALUES], again[VALUES];
-    number_pixels(bytes);
-    const at_preprocess p = {.rescale = 1.0f, .std = {1.0f, 1.0f, 1.0f}};
-    float out[VALUES];
-    for (int flips = 0; flips < 4; flips++) {
-        at_preprocess_normalise(out, &p, &(at_image){WIDTH, HEIGHT, bytes}, flips & 1, flips & 2);
-        for (int i = 0; i < VALUES; i++) again[i] = (unsigned char)out[i];
-        at_preprocess_normalise(out, &p, &(at_image){WIDTH, HEIGHT, again}, flips & 1, flips & 2);
-        for (int i = 0; i < VALUES; i++) assert_int_equal((int)out[i], bytes[i]);
-    }
 }
 
 /* ---- Bounds and memory ---- */

@@ -199,7 +199,7 @@ AT_FORCE_INLINE void at_column_sums_tile(const at_column_sums *s, int64_t part, 
 }
 
 /* The sums of all parts of x[0] (and x[1]): tile is the kernel's own. */
-static inline void at_column_sums_run(at_column_sums *s, int n_sums, int threads, at_task_fn tile)
+static inline void at_column_sums_run(at_column_sums *s, int n_sums, at_pool *pool, at_task_fn tile)
 {
     s->n_sums = n_sums;
     s->n_x = s->x[1] ? 2 : 1;
@@ -209,7 +209,7 @@ static inline void at_column_sums_run(at_column_sums *s, int n_sums, int threads
     for (int k = 0; k < s->n_x; k++) s->gapless &= s->x[k]->pitch == s->cols;
     s->part_rows = at_part_rows(s->cols);
     s->n_parts = at_ceil_div(s->rows, s->part_rows);
-    at_parallel_for(threads, s->n_parts, tile, s);
+    at_parallel_for(pool, s->n_parts, tile, s);
 }
 
 /* Add the parts, in index order, and return the sums [n_sums][cols], which lie in scratch. */

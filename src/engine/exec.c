@@ -51,7 +51,7 @@ static void copy_bases(const at_plan *p, const at_step_node *s)
     for (int o = 0; o < AT_MAX_OUT; o++) {
         const at_value *base = s->copy_onto[o];
         if (!base) continue;
-        at_call call = {.threads = s->call.threads};
+        at_call call = {.pool = s->call.pool};
         const at_placed *at = at__placed(p, base);
         call.out[0] = s->call.out[o];
         call.in[0] = call.out[0];
@@ -123,6 +123,10 @@ void at_plan_write(at_plan *p, const at_value *v, const void *host, int64_t lead
 void at_plan_fetch(at_plan *p, const at_value *v, void *host)
 {
     const at_placed *at = at__placed(p, v);
+    if (at->where == AT_NOWHERE) { /* nothing reads it and it is no fetch of the plan: a defect of the caller */
+        p->device->failed = AT_E_INTERNAL;
+        return;
+    }
     const size_t size = at_dtype_size(at->dtype), width = (size_t)at_meta_cols(&v->meta) * size;
     const int64_t extent = v->meta.extent ? p->extents[v->meta.extent->index] : 0;
     const int64_t rows = at_meta_rows_at(&v->meta, at_meta_leading(&v->meta, extent));

@@ -5,6 +5,7 @@
 #ifndef AT_OP_H
 #define AT_OP_H
 
+#include "base/pool.h"
 #include "base/rng.h"
 #include "engine/tensor.h"
 
@@ -37,7 +38,7 @@ struct at_call {
     const void *param;
     at_arg in[AT_MAX_IN], out[AT_MAX_OUT]; /* out: outputs, then saved values */
     uint32_t accumulate;                   /* bit i: add to out[i], else overwrite it */
-    int threads;
+    at_pool *pool;
     void *scratch; /* shared by the call's threads, as `need` asked */
     char *thread_scratch;
     size_t thread_stride;

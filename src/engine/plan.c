@@ -141,7 +141,7 @@ static void fill_call(at_plan *p, at_step_node *s)
     const at_node *n = s->node;
     const at_storage *real = at_storage_of(p->ctx, AT_REAL);
     s->call.param = n->param;
-    s->call.threads = p->ctx->threads;
+    s->call.pool = p->ctx->pool;
     for (int i = 0; i < n->n_in; i++) {
         if (!n->in[i]) continue;
         describe_arg(&s->call.in[i], &n->in[i]->meta, at__placed(p, n->in[i]));

@@ -35,7 +35,7 @@ void at_for_spans_of(const at_call *c, const at_arg *const *operands, int n_oper
     }
     if (w.rows == 0 || w.cols == 0) return;
     w.tile_rows = at_max(1, TILE_ELEMENTS / w.cols);
-    at_parallel_for(c->threads, at_ceil_div(w.rows, w.tile_rows), tile, &w);
+    at_parallel_for(c->pool, at_ceil_div(w.rows, w.tile_rows), tile, &w);
 }
 
 void at_for_spans(const at_call *c, int n_in, int n_out, at_span_fn span)

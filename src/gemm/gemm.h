@@ -34,7 +34,7 @@ typedef struct at_gemm_job {
     int64_t c_pitch;
     const float *bias; /* NULL = none */
     bool accumulate;
-    int threads;
+    at_pool *pool;
     char *thread_scratch; /* at_gemm_scratch bytes for each thread, thread_stride apart */
     size_t thread_stride;
 } at_gemm_job;
@@ -48,7 +48,7 @@ typedef struct at_gemm_outer_job {
                  convolution weights in files */
     int64_t taps;
     bool accumulate;
-    int threads;
+    at_pool *pool;
     char *thread_scratch;
     size_t thread_stride;
     float *partial; /* at_gemm_outer_scratch bytes, shared */

@@ -124,5 +124,5 @@ void AT_SIMD(at_gemm)(const at_gemm_job *job)
         return;
     }
     at_gemm_job g = *job;
-    at_parallel_for(g.threads, at_ceil_div(g.M, MB) * at_ceil_div(g.N, NB), tile, &g);
+    at_parallel_for(g.pool, at_ceil_div(g.M, MB) * at_ceil_div(g.N, NB), tile, &g);
 }

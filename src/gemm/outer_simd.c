@@ -222,6 +222,6 @@ void AT_SIMD(at_gemm_outer)(const at_gemm_outer_job *g)
         if (!g->accumulate) memset(g->c, 0, (size_t)(g->M * g->N) * sizeof(float));
         return;
     }
-    at_parallel_for(g->threads, w.tiles_m * w.tiles_n * (w.serial ? 1 : w.chunks), tile, &w);
-    if (!w.serial) at_parallel_for(g->threads, g->M, reduce_row, &w);
+    at_parallel_for(g->pool, w.tiles_m * w.tiles_n * (w.serial ? 1 : w.chunks), tile, &w);
+    if (!w.serial) at_parallel_for(g->pool, g->M, reduce_row, &w);
 }

@@ -125,7 +125,7 @@ static at_status bind(at_model *m, at_param *p)
     char want[AT_SHAPE_TEXT], found[AT_SHAPE_TEXT];
     AT_REQUIRE(m->ctx, same_dims(t, &p->state->shape), AT_E_SHAPE,
                "%s/model.safetensors: tensor \"%s\" has shape %s, config.json implies %s", m->folder, t->name,
-               at_shape_text(found, at_min(t->rank, AT_MAX_RANK), t->dim),
+               at_shape_text(found, t->rank, t->dim),
                at_shape_text(want, p->state->shape.rank, p->state->shape.dim));
     if (p->part == AT_NORM_BATCHES) { /* a counter: carried along, read by nothing */
         AT_REQUIRE(m->ctx, t->dtype == AT_I64, AT_E_DTYPE, "%s/model.safetensors: tensor \"%s\" is %s, must be I64",

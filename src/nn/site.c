@@ -51,23 +51,21 @@ at_value *at_site_conv(at_graph *g, const at_site *site, at_value *x)
 /* Stored statistics: two numbers a channel, which are static where nothing of them learns. */
 static at_value *norm_stored(at_graph *g, const at_site *site, at_value *x)
 {
-    at_value *shift, *scale = at_bn_fold(g, read_part(g, site, AT_NORM_GAMMA), read_part(g, site, AT_NORM_BETA),
-                                         read_part(g, site, AT_NORM_MEAN), read_part(g, site, AT_NORM_VARIANCE),
-                                         site->norm.epsilon, &shift);
-    return at_channel_affine(g, x, scale, shift);
+    const at_scale_shift f = at_bn_fold(g, read_part(g, site, AT_NORM_GAMMA), read_part(g, site, AT_NORM_BETA),
+                                        read_part(g, site, AT_NORM_MEAN), read_part(g, site, AT_NORM_VARIANCE),
+                                        site->norm.epsilon);
+    return at_channel_affine(g, x, f.scale, f.shift);
 }
 
 /* Batch statistics, and the running ones put on the commit list. */
 static at_value *norm_batch(at_graph *g, const at_site *site, at_value *x)
 {
-    at_value *mean, *variance;
-    at_value *y = at_batchnorm(g, x, read_part(g, site, AT_NORM_GAMMA), read_part(g, site, AT_NORM_BETA),
-                               site->norm.epsilon, &mean, &variance);
-    at_state *running[] = {site->part[AT_NORM_MEAN]->state, site->part[AT_NORM_VARIANCE]->state};
-    at_value *batch[] = {mean, variance};
-    for (int i = 0; i < 2; i++)
-        at_assign(g, running[i], at_lerp(g, at_read(g, running[i]), batch[i], site->norm.momentum));
-    return y;
+    const at_batchnorm_values b = at_batchnorm(g, x, read_part(g, site, AT_NORM_GAMMA),
+                                               read_part(g, site, AT_NORM_BETA), site->norm.epsilon);
+    at_state *mean = site->part[AT_NORM_MEAN]->state, *variance = site->part[AT_NORM_VARIANCE]->state;
+    at_assign(g, mean, at_lerp(g, at_read(g, mean), b.mean, site->norm.momentum));
+    at_assign(g, variance, at_lerp(g, at_read(g, variance), b.var, site->norm.momentum));
+    return b.y;
 }
 
 at_value *at_site_norm(at_graph *g, const at_site *site, at_value *x)

@@ -45,6 +45,8 @@ at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *
     if (mode == AT_TRAIN) {
         at_graph_site(p->g, "loss");
         r->job.task->objective(&r->job, p->g, p->output, &p->inputs, &p->loss, &p->count);
+    } else {
+        p->fetch[p->n_fetch++] = p->output;
     }
     return at_graph_finish(p->g);
 }
@@ -61,8 +63,8 @@ at_status at__plan_pipe(at_run *r, at_pipe *p, bool features)
 {
     const bool training = p->g->mode == AT_TRAIN;
     const at_plan_options o = {.kernels = r->settings.general.kernels,
-                               .fetches = &p->output,
-                               .n_fetches = training ? 0 : 1,
+                               .fetches = p->fetch,
+                               .n_fetches = p->n_fetch,
                                .feeds = p->cut,
                                .n_feeds = features ? p->n_cut : 0,
                                .fetch_only = !training};
@@ -123,8 +125,11 @@ at_status at__build_training(at_run *r)
     AT_TRY(drop_unreachable(r));
     AT_TRY(at_store_layout(r->model->net.store, p->g));
     set_ranges(r);
-    if (r->optimizer->build)
+    if (r->optimizer->build) {
         AT_TRY(at_build_commit(&r->commit, p->g, p->loss, p->count, r->settings.train.clip, r->optimizer, r->optimizer_options));
+        p->fetch[p->n_fetch++] = r->commit.norm;
+        p->fetch[p->n_fetch++] = r->commit.ok;
+    }
     AT_TRY(at__build_pipe(r, &r->eval, AT_EVAL, d, r->micro_batch));
     AT_TRY(at__find_cut(r, &r->train));
     AT_TRY(at__find_cut(r, &r->eval));

@@ -223,7 +223,7 @@ static at_status between_steps(at_run *r, feeder *f, bool *pending)
 {
     at_progress *p = &r->progress;
     const bool last = p->attempt == r->total_steps, epoch_ends = p->attempt % r->steps_per_epoch == 0 || last;
-    const bool save = p->attempt % r->checkpoint_every == 0 || last || r->ctx->stop;
+    const bool save = p->attempt % r->checkpoint_every == 0 || last || at_stop_requested(r->ctx);
     if (!epoch_ends && !save) return AT_OK;
     if (*pending) AT_TRY(settle(r, f, p->attempt - 1));
     *pending = false;
@@ -246,11 +246,10 @@ static at_status steps(at_run *r, feeder *f, at_contract *contract)
         r->step_seconds += end - begin;
         if (r->first_step_seconds == 0) r->first_step_seconds = end - r->started;
         AT_TRY(between_steps(r, f, &pending));
-        if (r->ctx->stop) {
+        if (at_stop_requested(r->ctx))
             AT_REQUIRE(r->ctx, p->attempt == r->total_steps || p->stopped, AT_E_INTERRUPTED,
                        "interrupted after step %lld of %lld; the state is saved: continue with --resume",
                        (long long)p->attempt, (long long)r->total_steps);
-        }
     }
     return AT_OK;
 }

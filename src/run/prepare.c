@@ -169,7 +169,7 @@ static const at_task *task_of_family(at_ctx *ctx, const char *family)
 at_status at__look_at_model(at_run *r)
 {
     AT_TRY(read_settings(r));
-    if (r->settings.general.threads > 0) r->ctx->threads = (int)r->settings.general.threads;
+    if (r->settings.general.threads > 0) AT_TRY(at_ctx_set_threads(r->ctx, (int)r->settings.general.threads));
     AT_TRY(read_memory_limit(r));
     AT_TRY(at_device_open(&r->device, r->ctx, "cpu"));
     return open_model(r);

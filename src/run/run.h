@@ -1,11 +1,11 @@
 /* run.h: one training run from recipe to run folder. Layer: run, private to it.
  *
  * Reading path of a run: train.c (the five stages), build.c (graphs and plans), loop.c (steps), checkpoint.c.
- * A sample's way: tasks/*.c declares columns, data/loader.c fills batches, feed() writes them into plan inputs. */
+ * A sample's way: its task declares columns, data/loader.c fills batches, feed() writes them into plan inputs. */
 #ifndef AT_RUN_H
 #define AT_RUN_H
 
-#include "formats/tfevents.h"
+#include "engine/plan.h"
 #include "ops/optim/optim.h"
 #include "run/recipe.h"
 #include "run/schedule.h"
@@ -21,6 +21,8 @@ typedef struct at_pipe {
     at_value *sample_id;
     at_value *cut[AT_MAX_COLUMNS]; /* where frozen features can be fed */
     int n_cut;
+    at_value *fetch[3]; /* what the host reads besides step sums */
+    int n_fetch;
     int64_t batch; /* the most samples */
 } at_pipe;
 

@@ -284,7 +284,9 @@ static void objective(const at_job *j, at_graph *g, at_value *output, const at_i
     const job *k = j->self;
     const options *o = j->options;
     at_value *weights = k->weights ? at_inputs_get(g, in, "class_weights") : NULL;
-    *loss = at_softmax_xent(g, output, at_inputs_get(g, in, "labels"), weights, o->label_smoothing, count);
+    const at_loss l = at_softmax_xent(g, output, at_inputs_get(g, in, "labels"), weights, o->label_smoothing);
+    *loss = l.sum;
+    *count = l.weight;
 }
 
 static at_status score(const at_job *j, at_split split, const float *outputs, at_scores *out)

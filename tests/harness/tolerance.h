@@ -23,4 +23,8 @@
 /* Normalised pixels against Transformers' and timm's float32, which round in another order: values below 4. */
 #define AT_TOL_PIXEL 1e-6
 
+/* A whole network in float32 against its golden: largest difference relative to the largest expected value. Float32
+ * against float64 arithmetic alone gives up to 3e-5 on the networks here. */
+#define AT_TOL_MODEL 1e-4
+
 #endif

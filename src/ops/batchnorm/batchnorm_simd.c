@@ -71,7 +71,7 @@ static at_status forward(const at_call *c)
     const double eps = ((const at_batchnorm_param *)c->param)->eps;
     at_column_sums s = {
         .x = {&c->in[0]}, .first_row_is_centre = true, .partial = partials(c, FORWARD_PATTERNS)};
-    at_column_sums_run(&s, 2, c->threads, moments_tile);
+    at_column_sums_run(&s, 2, c->pool, moments_tile);
     merge(&s);
     for (int64_t i = 0; i < C; i++) {
         const double n = (double)s.rows, mean = n > 0 ? s.partial[i] : (double)NAN;
@@ -134,7 +134,7 @@ static at_status gradient(const at_call *c)
     const int64_t C = c->in[0].cols;
     at_column_sums s = {
         .x = {&c->in[0], &c->in[4]}, .centre = c->in[2].data, .partial = partials(c, GRADIENT_PATTERNS)};
-    at_column_sums_run(&s, 2, c->threads, gradient_tile);
+    at_column_sums_run(&s, 2, c->pool, gradient_tile);
     const double *sum = at_column_sums_add(&s), n = (double)s.rows;
     for (int64_t i = 0; i < C; i++) {
         const double rstd = (double)at_row(c, 3, 0)[i], a = rstd * (double)at_row(c, 1, 0)[i];

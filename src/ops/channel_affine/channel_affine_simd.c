@@ -62,7 +62,7 @@ static void dscale_need(const at_problem *p, at_need *out)
 static at_status gradient(const at_call *c)
 {
     at_column_sums s = {.x = {&c->in[0], &c->in[1]}, .partial = c->scratch};
-    at_column_sums_run(&s, 2, c->threads, dscale_tile);
+    at_column_sums_run(&s, 2, c->pool, dscale_tile);
     const double *dshift = at_column_sums_add(&s), *dscale = dshift + s.cols;
     for (int64_t i = 0; i < s.cols; i++) {
         if (c->out[0].data) at_put(c, 0, &at_out_row(c, 0, 0)[i], dscale[i]);

@@ -134,7 +134,7 @@ static void products(const at_call *c, view *v, at_gemm_load_fn loader, int64_t 
                                  .c_pitch = out->pitch,
                                  .bias = bias ? bias + g * outs : NULL,
                                  .accumulate = c->accumulate & 1,
-                                 .threads = c->threads,
+                                 .pool = c->pool,
                                  .thread_scratch = c->thread_scratch,
                                  .thread_stride = c->thread_stride};
         AT_SIMD(at_gemm)(&job);
@@ -237,7 +237,7 @@ static at_status dw(const at_call *c)
                                        .c = (float *)out->data + g * outs * ins * taps,
                                        .taps = taps,
                                        .accumulate = c->accumulate & 1,
-                                       .threads = c->threads,
+                                       .pool = c->pool,
                                        .thread_scratch = c->thread_scratch,
                                        .thread_stride = c->thread_stride,
                                        .partial = c->scratch};

@@ -193,7 +193,7 @@ static at_status forward(const at_call *c)
               .pad_left = p->pad_left,
               .accumulate = c->accumulate & 1};
     cut(&k);
-    at_parallel_for(c->threads, k.to->dim[0] * k.tiles, forward_tile, &k);
+    at_parallel_for(c->pool, k.to->dim[0] * k.tiles, forward_tile, &k);
     return AT_OK;
 }
 
@@ -283,7 +283,7 @@ static at_status dx(const at_call *c)
         k.pad_left = (k.kw - 1) * k.dilation_x - k.pad_left;
     }
     cut(&k);
-    at_parallel_for(c->threads, k.to->dim[0] * k.tiles, is_unit_stride(p) ? forward_tile : gather_tile, &k);
+    at_parallel_for(c->pool, k.to->dim[0] * k.tiles, is_unit_stride(p) ? forward_tile : gather_tile, &k);
     return AT_OK;
 }
 
@@ -396,7 +396,7 @@ static at_status dw(const at_call *c)
     const int64_t C = k.to->cols, taps = k.kh * k.kw;
     k.tile_rows = chunk_rows(k.to->dim[2]);
     const int64_t chunks = at_ceil_div(k.to->dim[0] * k.to->dim[1], k.tile_rows);
-    at_parallel_for(c->threads, chunks, dw_chunk, &k);
+    at_parallel_for(c->pool, chunks, dw_chunk, &k);
     float *out = c->out[0].data;
     for (int64_t i = 0; i < C; i++)
         for (int64_t t = 0; t < taps; t++) {

@@ -42,7 +42,7 @@ static at_status forward(const at_call *c)
     work w = work_of(c, c->in[0].dim[1] * c->in[0].dim[2]);
     w.sums =
         (at_column_sums){.x = {&c->in[0]}, .cols = c->in[0].cols, .gapless = c->in[0].pitch == c->in[0].cols};
-    at_parallel_for(c->threads, c->out[0].rows * w.n_blocks, forward_tile, &w);
+    at_parallel_for(c->pool, c->out[0].rows * w.n_blocks, forward_tile, &w);
     return AT_OK;
 }
 
@@ -82,7 +82,7 @@ static at_status gradient(const at_call *c)
 {
     const at_pool_area *p = c->param;
     work w = work_of(c, p->height * p->width);
-    at_parallel_for(c->threads, c->in[0].rows * w.n_blocks, gradient_tile, &w);
+    at_parallel_for(c->pool, c->in[0].rows * w.n_blocks, gradient_tile, &w);
     return AT_OK;
 }
 

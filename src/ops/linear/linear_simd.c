@@ -30,7 +30,7 @@ static void product(const at_call *c, const float *bias)
                              .c_pitch = c->out[0].pitch,
                              .bias = bias,
                              .accumulate = c->accumulate & 1,
-                             .threads = c->threads,
+                             .pool = c->pool,
                              .thread_scratch = c->thread_scratch,
                              .thread_stride = c->thread_stride};
     AT_SIMD(at_gemm)(&job);
@@ -98,7 +98,7 @@ static at_status dw(const at_call *c)
                                    .c = c->out[0].data,
                                    .taps = 1,
                                    .accumulate = c->accumulate & 1,
-                                   .threads = c->threads,
+                                   .pool = c->pool,
                                    .thread_scratch = c->thread_scratch,
                                    .thread_stride = c->thread_stride,
                                    .partial = c->scratch};

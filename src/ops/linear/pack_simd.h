@@ -75,7 +75,7 @@ static inline at_status pack_groups(const at_call *c, const at_arg *w, int64_t g
     pack_job j = {.w = w, .out = c->prepared[0], .outs = w->dim[0] / groups, .ins = w->dim[1], .taps = taps};
     const int64_t columns = backward ? j.ins : j.outs, K = (backward ? j.outs : j.ins) * taps;
     for (int64_t g = 0; g < groups; g++) {
-        at_parallel_for(c->threads, at_ceil_div(columns, GEMM_NR),
+        at_parallel_for(c->pool, at_ceil_div(columns, GEMM_NR),
                         backward ? pack_backward_panel : pack_forward_panel, &j);
         j.first_row += j.outs;
         j.out += gemm_packed_floats(K, columns);

@@ -31,5 +31,5 @@ void at_for_ranges(const at_call *c, const at_ranges *ranges, at_range_fn tile)
     walk w = {c, ranges, tile};
     int64_t n = 0;
     for (int64_t i = 0; i < ranges->n; i++) n += pieces_of(&ranges->list[i]);
-    at_parallel_for(c->threads, n, piece, &w);
+    at_parallel_for(c->pool, n, piece, &w);
 }

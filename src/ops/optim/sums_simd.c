@@ -46,7 +46,7 @@ static at_status run(const at_call *c)
     float *out = c->out[0].data;
     int64_t pieces = 0;
     for (int64_t t = 0; t < r->n; t++) pieces += at_ceil_div(r->list[t].hi - r->list[t].lo, SUM_PIECE);
-    at_parallel_for(c->threads, pieces, piece, (void *)(uintptr_t)c);
+    at_parallel_for(c->pool, pieces, piece, (void *)(uintptr_t)c);
     for (int64_t t = 0; t < r->n; t++) {
         double sum = c->accumulate & 1 ? (double)out[t] : 0.0;
         for (int64_t n = at_ceil_div(r->list[t].hi - r->list[t].lo, SUM_PIECE); n > 0; n--) sum += *partial++;

@@ -22,7 +22,7 @@ static void need(const at_problem *p, at_need *out)
 static at_status run(const at_call *c)
 {
     at_column_sums s = {.x = {&c->in[0]}, .partial = c->scratch};
-    at_column_sums_run(&s, 1, c->threads, tile);
+    at_column_sums_run(&s, 1, c->pool, tile);
     const double *sum = at_column_sums_add(&s);
     for (int64_t i = 0; i < s.cols; i++) at_put(c, 0, &at_out_row(c, 0, 0)[i], sum[i]);
     return AT_OK;

@@ -163,7 +163,7 @@ static at_status run(const at_call *c)
     wk.b = p->smoothing / (double)K;
     for (int64_t j = 0; j < K && p->smoothing > 0; j++) wk.sum_b += wk.b * (wk.w ? (double)wk.w[j] : 1.0);
     wk.tile_rows = at_max(1, TILE_ELEMENTS / K);
-    at_parallel_for(c->threads, at_ceil_div(rows, wk.tile_rows), tile, &wk);
+    at_parallel_for(c->pool, at_ceil_div(rows, wk.tile_rows), tile, &wk);
     add_rows(&wk);
     return AT_OK;
 }
