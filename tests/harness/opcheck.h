@@ -15,8 +15,10 @@ void at_check_gradient(at_ctx *ctx, const at_op *op, const at_op_case *k, at_rep
 /* Shapes that the op says it refuses, and integers where reals belong. */
 void at_check_refusals(at_ctx *ctx, const at_op *op, at_report *r);
 
-/* Outputs and gradients against the op's golden file, by whatever kernels `variant` chooses. */
-void at_check_golden(at_ctx *ctx, const at_op *op, const at_op_case *k, const char *folder, const char *variant,
+/* Outputs, saved values and gradients of a case against the golden file at `path`, by the kernels that `kernels`
+ * chooses (as in at_plan_options). Its tensors are OP/CASE/inI, outO (saved values behind the outputs), dyO (absent for
+ * losses and ops without a gradient), dxI (one for each real input that may learn). */
+void at_check_golden(at_ctx *ctx, const at_op *op, const at_op_case *k, const char *path, const char *kernels,
                      at_report *r);
 
 /* Inputs of a case: type and extent of each as the op declares them. extent: filled, shared by all. */
