@@ -49,7 +49,7 @@ static void check_seeds(at_ctx *ctx, const at_op *op, const at_op_case *k, uint3
     at_rig all, forward;
     const uint32_t wanted = at_rig_real_inputs(op, k);
     at_real *analytic[AT_MAX_IN] = {0};
-    at_status s = at_rig_build(&all, ctx, op, k, &(at_rig_options){wanted, seeded, "ref"});
+    at_status s = at_rig_build(&all, ctx, op, k, &(at_rig_options){.wanted = wanted, .seeded = seeded, .kernels = "ref"});
     if (s == AT_OK) {
         for (int i = 0; i < op->n_in; i++) analytic[i] = calloc((size_t)all.count[i] + 1, sizeof(at_real));
         at_real *fetched[AT_MAX_IN];
@@ -60,7 +60,7 @@ static void check_seeds(at_ctx *ctx, const at_op *op, const at_op_case *k, uint3
     }
     at_report_check(r, s == AT_OK, "gradient graph: %s", at_last_error(ctx));
     if (s == AT_OK) {
-        s = at_rig_build(&forward, ctx, op, k, &(at_rig_options){0, seeded, "ref"});
+        s = at_rig_build(&forward, ctx, op, k, &(at_rig_options){.seeded = seeded, .kernels = "ref"});
         at_report_check(r, s == AT_OK, "forward graph: %s", at_last_error(ctx));
         for (int i = 0; i < op->n_in && s == AT_OK; i++)
             if (wanted >> i & 1) check_elements(&forward, op, seeded, i, analytic[i], r);
@@ -70,7 +70,7 @@ static void check_seeds(at_ctx *ctx, const at_op *op, const at_op_case *k, uint3
         at_rig one;
         if (!(wanted >> i & 1) || !all.in[i]->grad) continue;
         at_real *alone = calloc((size_t)all.count[i] + 1, sizeof(at_real));
-        at_status s1 = at_rig_build(&one, ctx, op, k, &(at_rig_options){1u << i, seeded, "ref"});
+        at_status s1 = at_rig_build(&one, ctx, op, k, &(at_rig_options){.wanted = 1u << i, .seeded = seeded, .kernels = "ref"});
         if (s1 == AT_OK) s1 = at_rig_run(&one, &alone);
         at_report_check(r, s1 == AT_OK, "gradient of input %d alone: %s", i, at_last_error(ctx));
         at_report_same(r, "gradient asked for alone", alone, analytic[i], (size_t)all.count[i] * sizeof(at_real));

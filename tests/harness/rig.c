@@ -52,9 +52,11 @@ static int make_inputs(at_rig *t, const at_op *op, const at_op_case *k, uint32_t
 
 static void make_seeds(at_rig *t, const at_op *op, const at_node *n)
 {
-    for (int o = 0; o < op->n_out; o++) {
+    for (int o = 0; o < op->n_out + op->n_saved; o++) {
         t->out_meta[o] = n->out[o]->meta;
         t->out_count[o] = at_meta_max_rows(&t->out_meta[o]) * at_meta_cols(&t->out_meta[o]);
+    }
+    for (int o = 0; o < op->n_out; o++) {
         t->seeds[o] = malloc((size_t)(t->out_count[o] + 1) * sizeof(at_real));
         const at_rng_key key = at_rng_make(11, at_hash_name(op->name), (uint64_t)o);
         for (int64_t e = 0; e < t->out_count[o]; e++)
@@ -87,7 +89,8 @@ at_status at_rig_build(at_rig *t, at_ctx *ctx, const at_op *op, const at_op_case
     AT_TRY(at_graph_finish(t->g));
     for (int i = 0; i < op->n_in; i++)
         if (options->wanted >> i & 1 && t->in[i] && t->in[i]->grad) t->fetch[t->n_fetch++] = t->in[i]->grad;
-    for (int o = 0; o < op->n_out && !options->wanted; o++) t->fetch[t->n_fetch++] = n->out[o];
+    const int n_results = op->n_out + (options->saved ? op->n_saved : 0);
+    for (int o = 0; o < n_results && !options->wanted; o++) t->fetch[t->n_fetch++] = n->out[o];
     return at_plan_create(
         &t->plan, t->g,
         &(at_plan_options){.kernels = options->kernels, .fetches = t->fetch, .n_fetches = t->n_fetch});

@@ -16,12 +16,13 @@ typedef struct at_rig {
     at_real *data[AT_MAX_IN]; /* dense inputs; integers are stored as int32 in the same memory */
     at_real *seeds[AT_MAX_OUT];
     int64_t count[AT_MAX_IN], out_count[AT_MAX_OUT], rows;
-    at_meta out_meta[AT_MAX_OUT];
+    at_meta out_meta[AT_MAX_OUT]; /* outputs, then saved values */
 } at_rig;
 
 typedef struct at_rig_options {
     uint32_t wanted;     /* bit i: the gradient of input i is fetched; none: the outputs are */
     uint32_t seeded;     /* bit o: output o has a seed; of losses, output 0 only */
+    bool saved;          /* saved values are fetched behind the outputs */
     const char *kernels; /* as in at_plan_options */
 } at_rig_options;
 

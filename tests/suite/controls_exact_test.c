@@ -146,3 +146,31 @@ AT_TEST(test_controls__a_wrong_gradient_is_seen)
     assert_true(r.failures > 0);
     at_test_done(ctx);
 }
+
+/* A reference that is 1 part in 10^6 off, and a case that the file does not have. */
+static at_status slightly_off(const at_call *c)
+{
+    const at_status s = at_op_relu6.ref(c);
+    for (int64_t m = 0; m < c->out[0].rows; m++)
+        for (int64_t i = 0; i < c->out[0].cols; i++)
+            at_out_row(c, 0, m)[i] *= (at_real)(sizeof(at_real) == sizeof(double) ? 1.000001 : 1.0001);
+    return s;
+}
+
+AT_TEST(test_controls__a_difference_from_the_golden_is_seen)
+{
+    at_ctx *ctx = at_test_ctx();
+    const char *path = AT_SOURCE_DIR "/src/ops/relu6/golden.safetensors";
+    at_report r = {0};
+    at_check_golden(ctx, &at_op_relu6, &at_op_relu6.cases[1], path, "ref", &r);
+    assert_int_equal(r.failures, 0);
+    at_op op = at_op_relu6;
+    op.ref = slightly_off;
+    at_check_golden(ctx, &op, &op.cases[1], path, "ref", &r);
+    if (r.failures == 0 || !strstr(r.first, "out0")) fail_msg("seen as \"%s\"", r.first);
+    r = (at_report){0};
+    const at_op_case unknown = {.name = "unknown", .in = {{2, {3, 4}}}};
+    at_check_golden(ctx, &at_op_relu6, &unknown, path, "ref", &r);
+    if (r.failures == 0 || !strstr(r.first, "no in0")) fail_msg("seen as \"%s\"", r.first);
+    at_test_done(ctx);
+}

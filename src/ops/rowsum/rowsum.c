@@ -27,8 +27,9 @@ static const at_op_case cases[] = {
     {.name = "wide", .in = {{2, {5, 300}}}},
     {.name = "one", .in = {{2, {1, 3}}}},
     {.name = "empty", .in = {{2, {0, 8}}}},
-    {.name = "large", .in = {{4, {3, 56, 56, 24}}}, .large = true},
-    {.name = "large_wide", .in = {{2, {4200, 160}}}, .large = true},
+    {.name = "large", .in = {{4, {3, 40, 40, 24}}}, .large = true},
+    {.name = "large_blocks", .in = {{2, {3, 2100}}}, .large = true},
+    {.name = "large_wide", .in = {{2, {600, 520}}}, .large = true},
     {0},
 };
 

@@ -40,17 +40,17 @@ static double ref_row(const at_call *c, int64_t m, int32_t label, double smoothi
     for (int64_t j = 0; j < K; j++)
         if (!((double)z[j] <= max)) max = (double)z[j]; /* a NaN is taken, and stays or spoils the sum */
     for (int64_t j = 0; j < K; j++) sum += exp((double)z[j] - max);
-    const double log_sum = max + log(sum), a = (1 - smoothing) * (w ? (double)w[label] : 1.0);
-    double loss = a != 0 ? a * (log_sum - (double)z[label]) : 0.0 * sum; /* 0 times NaN is NaN */
+    const double log_sum = log(sum), a = (1 - smoothing) * (w ? (double)w[label] : 1.0);
+    double loss = a != 0 ? a * (log_sum - ((double)z[label] - max)) : 0.0 * sum; /* 0 times NaN is NaN */
     for (int64_t j = 0; j < K && smoothing > 0; j++) { /* without smoothing a logit of -inf is no harm */
         const double b = smoothing / (double)K * (w ? (double)w[j] : 1.0);
-        if (b != 0) loss += b * (log_sum - (double)z[j]);
+        if (b != 0) loss += b * (log_sum - ((double)z[j] - max));
         weights += b;
     }
     if (!c->out[2].data) return loss;
     for (int64_t j = 0; j < K; j++) {
         const double b = smoothing / (double)K * (w ? (double)w[j] : 1.0);
-        const double p = exp((double)z[j] - log_sum);
+        const double p = exp((double)z[j] - max) / sum;
         at_put(c, 2, &at_out_row(c, 2, m)[j], p * (a + weights) - (j == label ? a : 0.0) - b);
     }
     return loss;

@@ -1,0 +1,13 @@
+"""relu against torch.relu."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../tools"))
+import torch
+from golden_op import Golden
+
+g = Golden(__file__)
+for case, shape in {"row64": (3, 64), "odd": (2, 5, 37), "one": (1, 5)}.items():
+    name = f"relu/{case}"
+    g.case(name, torch.relu, [g.random(name).standard_normal(shape)])
+g.save()
