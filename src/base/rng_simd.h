@@ -38,8 +38,9 @@ static inline vu64 vu64_product(vu64 a, vu64 b)
 #endif
 }
 
-/* Lane l of the first of the two vectors that a group fills comes from counter l / 2 of the even lanes, of
- * the second from the odd ones; so the counters are dealt out such that the words end in order. */
+/* Which block of a group each lane computes. vu64_even and vu64_odd take whole blocks (128 bits) from the
+ * even lanes into the first vector and from the odd ones into the second: even lanes count 0, 1 .., odd ones
+ * go on from there. */
 static inline vu64 at_rng_counters(void)
 {
     vu64 c;
