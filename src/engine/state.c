@@ -127,6 +127,19 @@ static at_status storage_bytes(at_store *s, const at_state *t, int64_t bytes[AT_
     return AT_OK;
 }
 
+/* A state that ops overwrite: memory of the device's own, filled with the value that was set. */
+static at_status place_own(at_store *s, at_state *t, size_t bytes)
+{
+    at_device *d = s->device;
+    AT_TRY(d->kind->alloc(d, &t->buffer[0], bytes));
+    t->loaded[0] = t->buffer[0].data;
+    d->kind->upload(d, t->buffer[0].data, bytes, t->host[0], bytes, bytes, 1);
+    t->host[0] = NULL;
+    at_free(s->ctx, t->owned);
+    t->owned = NULL;
+    return AT_OK;
+}
+
 at_status at_state_place(at_store *s, at_state *t)
 {
     if (t->buffer[0].data || t->count == 0) return AT_OK;
@@ -134,6 +147,7 @@ at_status at_state_place(at_store *s, at_state *t)
     const bool zeros = t->role == AT_CACHE && !t->storage;
     if (zeros) t->storage = real_storage(s);
     AT_TRY(storage_bytes(s, t, bytes));
+    if (t->role == AT_FLAT) return place_own(s, t, (size_t)bytes[0]);
     for (int b = 0; b < t->storage->n_buffers; b++) {
         if (zeros)
             AT_TRY(s->device->kind->alloc(s->device, &t->buffer[b], (size_t)bytes[b]));

@@ -185,6 +185,7 @@ static void enqueue(at_device *d, const item *proto, const void *stage, size_t s
     else
         f->first = w;
     f->last = w;
+    f->queued++;
     if (!f->turn) f->turn = w;
     pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->lock);
