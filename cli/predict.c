@@ -17,7 +17,7 @@ const at_verb at_verb_predict = {
     .name = "predict",
     .summary = "what a trained model says of files",
     .usage = "attune predict MODEL FILE|FOLDER ... [--key value ...]",
-    .details = "One JSON object a file, in order: label and the probabilities of all labels.",
+    .details = "One line a file, in order: the label and its probability; with --json the probabilities of all labels.",
     .examples = "  attune predict runs/quick leaf.jpg\n"
                 "  attune predict runs/quick inbox/ --json > predictions.jsonl\n",
     .takes_recipe = true,

@@ -28,6 +28,7 @@ static bool is_due(const at_event *e)
 {
     static time_t last;
     const time_t now = time(NULL);
+    if (!last) last = now;
     if (e->step != e->steps && now - last < 10) return false;
     last = now;
     return true;
@@ -45,36 +46,13 @@ static void show_step(const at_event *e)
     fflush(stderr);
 }
 
-static void print_scores(FILE *f, const at_event *e)
-{
-    for (int i = 0; i < e->n_scores; i++) {
-        const at_score_value *s = &e->scores[i];
-        if (s->higher_is_better && s->value >= 0 && s->value <= 1) fprintf(f, "  %s %.1f %%", s->name, 100 * s->value);
-        else fprintf(f, "  %s %.4f", s->name, s->value);
-    }
-    fprintf(f, "\n");
-}
-
 static void show_text(const at_event *e)
 {
+    if (e->kind == AT_EVENT_CHECKPOINT) return;
     end_line();
-    switch (e->kind) {
-    case AT_EVENT_PLAN: printf("%s", e->text); break;
-    case AT_EVENT_NOTE: fprintf(stderr, "note: %s\n", e->text); break;
-    case AT_EVENT_STEP: show_step(e); break;
-    case AT_EVENT_EVALUATION:
-        printf("%s", e->split);
-        if (e->epochs > 0) printf(" after epoch %.1f", e->epoch);
-        print_scores(stdout, e);
-        break;
-    case AT_EVENT_CHECKPOINT: break;
-    case AT_EVENT_PREDICTION: printf("%s\n", e->json); break;
-    case AT_EVENT_DONE:
-        printf("done: %s", e->text);
-        if (e->split) printf("  (%s)", e->split);
-        print_scores(stdout, e);
-        break;
-    }
+    if (e->kind == AT_EVENT_STEP) show_step(e);
+    else if (e->kind == AT_EVENT_NOTE) fprintf(stderr, "note: %s\n", e->text);
+    else printf("%s\n", e->text);
     fflush(stdout);
 }
 

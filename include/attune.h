@@ -1,14 +1,43 @@
 /* attune.h: the public interface of libattune, fine-tuning of deep networks in C.
  *
  * Conventions
- *  - Every function that can fail returns at_status; AT_OK is 0, failures are negative. The text that says
- *    what was expected, what was found, where, and what to do is at_last_error(ctx) until
- * at_clear_error(ctx).
+ *  - Every function that can fail returns at_status; AT_OK is 0, failures are negative. The text that says what was
+ *    expected, what was found, where, and what to do is at_last_error(ctx) until at_clear_error(ctx).
  *  - Out-parameters come first and are untouched (or NULL) on failure.
- *  - create/destroy: heap objects owned by the caller. get: borrowed, valid as long as the object it came
- * from.
+ *  - create/destroy: heap objects owned by the caller. get: borrowed, valid as long as the object it came from.
  *  - A context and everything made from it belong to one thread at a time.
- *  - The library never prints, exits, aborts, catches signals, or opens a network connection. */
+ *  - The library never prints, exits, aborts, catches signals, or opens a network connection.
+ *
+ * A whole program: replace the head of a network and train its last two blocks on a folder of photos. It is compiled
+ * and run as a test.
+ *
+ * @code
+ * #include <attune.h>
+ * #include <stdio.h>
+ *
+ * static void show(void *data, const at_event *e)
+ * {
+ *     (void)data;
+ *     if (e->kind != AT_EVENT_DONE) return;
+ *     for (int i = 0; i < e->n_scores; i++) printf("%s %.4f\n", e->scores[i].name, e->scores[i].value);
+ * }
+ *
+ * int main(int argc, char **argv) // model folder, folder of photos, run folder to make
+ * {
+ *     at_ctx *ctx;
+ *     at_recipe *recipe = NULL;
+ *     if (argc != 4 || at_ctx_create(&ctx, NULL) != AT_OK) return 2;
+ *     const char *const settings[][2] = {{"model", argv[1]}, {"data.train", argv[2]}, {"output", argv[3]},
+ *                                        {"method", "last:2"}, {"train.epochs", "3"}};
+ *     at_status s = at_recipe_create(&recipe, ctx);
+ *     for (int i = 0; i < 5 && s == AT_OK; i++) s = at_recipe_set(recipe, settings[i][0], settings[i][1]);
+ *     if (s == AT_OK) s = at_train(ctx, recipe, show, NULL);
+ *     if (s != AT_OK) fprintf(stderr, "%s\n", at_last_error(ctx));
+ *     at_recipe_destroy(recipe);
+ *     at_ctx_destroy(ctx);
+ *     return s == AT_OK ? 0 : 1;
+ * }
+ * @endcode */
 #ifndef ATTUNE_H
 #define ATTUNE_H
 
@@ -117,13 +146,13 @@ AT_API bool at_kind_list(const at_ctx *ctx, const char *kind, int index, const c
 /* ---- Events: what a run reports ------------------------------------------------------------------------- */
 
 typedef enum at_event_kind {
-    AT_EVENT_PLAN,       /* what will be done, before any work; text: a table for people */
-    AT_EVENT_NOTE,       /* something the user should know; text */
+    AT_EVENT_PLAN,       /* what will be done, before any work */
+    AT_EVENT_NOTE,       /* something the user should know */
     AT_EVENT_STEP,       /* an optimiser step; sparse unless every step is asked for */
     AT_EVENT_EVALUATION, /* scores of a split */
-    AT_EVENT_CHECKPOINT, /* state saved; text: path */
-    AT_EVENT_PREDICTION, /* text: the file */
-    AT_EVENT_DONE        /* the end; scores */
+    AT_EVENT_CHECKPOINT, /* state saved */
+    AT_EVENT_PREDICTION, /* one file */
+    AT_EVENT_DONE        /* the end; scores of the test split, else of the validation split */
 } at_event_kind;
 
 typedef struct at_score_value {
@@ -135,15 +164,17 @@ typedef struct at_score_value {
 /* Valid during the callback only. Members that an event does not have are 0 or NULL. */
 typedef struct at_event {
     at_event_kind kind;
-    const char *json; /* the whole event as one JSON object on one line */
-    const char *text;
-    const char *split; /* "train", "valid", "test" */
+    const char *json;  /* the whole event as one JSON object on one line */
+    const char *text;  /* the same for people: one line, of a plan several; NULL for steps */
+    const char *split; /* "train", "valid", "test": of the scores */
     int64_t step, steps;
     double epoch, epochs;
     double loss, grad_norm, learning_rate; /* of the step: mean loss per sample, L2 before clipping */
     double samples_per_second, seconds_left;
     const at_score_value *scores;
     int n_scores;
+    int64_t samples;              /* that the scores are of */
+    int64_t trainable_parameters; /* at the end */
 } at_event;
 
 /* Called on the thread that runs the library. */

@@ -17,14 +17,15 @@ at_status at_append_open(at_append_file **out, at_ctx *ctx, const char *path, in
     at_append_file *f = at_alloc(ctx, sizeof *f + strlen(path) + 1);
     if (!f) return AT_E_NOMEM;
     f->ctx = ctx;
-    strcpy(f->path, path);
+    memcpy(f->path, path, strlen(path) + 1);
     f->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    if (f->fd < 0 || ftruncate(f->fd, offset) != 0 || lseek(f->fd, offset, SEEK_SET) < 0) {
+    f->size = -1;
+    if (f->fd >= 0 && (offset == AT_AT_END || ftruncate(f->fd, offset) == 0)) f->size = lseek(f->fd, 0, SEEK_END);
+    if (f->size < 0) {
         const int error = errno;
         at_append_close(f);
         return at_fail_errno(ctx, error, "%s: cannot be opened for writing", path);
     }
-    f->size = offset;
     *out = f;
     return AT_OK;
 }

@@ -32,6 +32,7 @@ typedef struct at_model {
         double dropout; /* before the head, while training */
         at_site *site; /* NULL until at_model_head */
         bool in_file;  /* the checkpoint brings one */
+        bool is_new;   /* and this is another */
     } head;
     int n_labels; /* of the head; as the config says until at_model_head */
     const char **labels;

@@ -267,6 +267,7 @@ at_status at_model_new_head(at_model *m, int n_labels, const char *const *labels
 {
     AT_TRY(set_labels(m, n_labels, labels));
     AT_TRY(declare_head(m));
+    m->head.is_new = true;
     AT_TRY(at_init_normal(m, m->head.site->part[AT_WEIGHT], 0.01, seed));
     return at_init_constant(m, m->head.site->part[AT_BIAS], 0.0);
 }

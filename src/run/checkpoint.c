@@ -200,7 +200,8 @@ at_status at__save_checkpoint(at_run *r)
     if (!parent || !folder) return AT_E_NOMEM;
     AT_TRY(save(r, folder, false));
     AT_TRY(remove_older(r, parent, r->progress.attempt));
-    at_event e = {.kind = AT_EVENT_CHECKPOINT, .text = folder, .step = r->progress.attempt, .steps = r->total_steps};
+    const char *text = at_arena_printf(&r->arena, "checkpoint: %s", folder);
+    at_event e = {.kind = AT_EVENT_CHECKPOINT, .text = text, .step = r->progress.attempt, .steps = r->total_steps};
     at_text json;
     at_text_init(&json, r->ctx);
     at_text_printf(&json, "{\"event\":\"checkpoint\",\"step\":%lld,\"path\":", (long long)r->progress.attempt);

@@ -4,7 +4,6 @@
 #include "run/report.h"
 #include "run/run.h"
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { MAX_RUNS = 16 };
 
@@ -71,9 +70,8 @@ static void listen(void *data, const at_event *event)
         entry *e = d->current;
         e->scores.n = event->n_scores;
         memcpy(e->scores.list, event->scores, (size_t)event->n_scores * sizeof *event->scores);
-        const char *trainable = strstr(event->json, "\"trainable_parameters\":"), *test = strstr(event->json, "\"test_samples\":");
-        e->trainable = trainable ? strtoll(strchr(trainable, ':') + 1, NULL, 10) : 0;
-        e->n_test = test ? strtoll(strchr(test, ':') + 1, NULL, 10) : 0;
+        e->trainable = event->trainable_parameters;
+        e->n_test = event->samples;
     }
     if (d->on_event) d->on_event(d->data, event);
 }
@@ -190,7 +188,7 @@ static void emit_table(demo *d)
                               "\"trainable_parameters\":%lld}",
                        i ? "," : "", e->name, accuracy_of(e), low, high, e->seconds, (long long)e->trainable);
     }
-    at_text_printf(&text, "\nreport: %s/report.html\n", d->output);
+    at_text_printf(&text, "\nreport: %s/report.html", d->output);
     at_text_add(&json, "]}");
     const at_event event = {.kind = AT_EVENT_PLAN, .text = text.data, .json = json.data};
     if (d->on_event && at_text_status(&text) == AT_OK && at_text_status(&json) == AT_OK) d->on_event(d->data, &event);
@@ -210,13 +208,29 @@ static at_status verdict(demo *d)
     return AT_OK;
 }
 
+/* Remove what an earlier demonstration left, and only that. */
+static at_status clear_output(demo *d)
+{
+    const char **names;
+    int64_t n;
+    if (!at_path_exists(d->output)) return AT_OK;
+    AT_TRY(at_folder_list(&d->arena, &names, &n, d->output));
+    for (int64_t i = 0; i < n; i++) {
+        bool known = strcmp(names[i], "report.html") == 0;
+        for (int k = 0; k < d->n; k++) known = known || strcmp(names[i], d->runs[k].name) == 0;
+        AT_REQUIRE(d->ctx, known, AT_E_ARG, "%s holds %s, which no demonstration has made; choose another --output",
+                   d->output, names[i]);
+    }
+    return at_folder_remove(d->ctx, d->output);
+}
+
 static at_status run_all(demo *d)
 {
     at_general general;
     AT_TRY(at_recipe_read(d->recipe, &at_options_general, &general));
     d->output = general.output ? general.output : "runs/demo";
     AT_TRY(find_recipes(d));
-    AT_TRY(at_folder_remove(d->ctx, d->output)); /* a demonstration starts anew */
+    AT_TRY(clear_output(d));
     AT_TRY(at_folder_make(d->ctx, d->output));
     for (int i = 0; i < d->n; i++) AT_TRY(run_one(d, &d->runs[i]));
     AT_TRY(write_page(d));

@@ -6,6 +6,7 @@
 void at__emit(at_run *r, at_event *e, at_text *json)
 {
     e->json = json->data ? json->data : "{}";
+    if (e->text) at__log_text(r, e->text);
     if (r->on_event) r->on_event(r->event_data, e);
     at_text_deinit(json);
 }
@@ -50,20 +51,23 @@ static void plan_text(at_run *r, at_text *t, const counts *c, const at_memory *m
                    r->model->architecture->name, (long long)(c->trainable + c->frozen), (long long)c->trainable,
                    (long long)c->frozen);
     at_text_printf(t, "task       %s, %d outputs, %s head\n", r->job.task->name, r->job.n_outputs,
-                   r->model->head.site->part[AT_WEIGHT]->state->host[0] && r->model->head.in_file ? "the checkpoint's" : "a fresh");
+                   r->model->head.is_new ? "a fresh" : "the checkpoint's");
     at_text_printf(t, "data       %lld train", (long long)r->n_train);
     for (int s = AT_SPLIT_VALID; s < AT_SPLIT_COUNT; s++)
         if (r->job.split[s]) at_text_printf(t, ", %lld %s", (long long)r->job.split[s]->n, at_split_name((at_split)s));
-    at_text_printf(t, "\nmethod     %s: %lld steps of %lld samples (%lld an epoch), %s, learning rate %g, head %g, %s\n", r->method_name,
-                   (long long)r->total_steps, (long long)r->batch_size, (long long)r->steps_per_epoch, r->optimizer->name,
-                   r->settings.train.learning_rate, r->settings.train.head_learning_rate, r->schedule->name);
+    at_text_printf(t, "\nmethod     %s: ", r->method_name);
+    if (r->optimizer->solve) at_text_printf(t, "solved to convergence, %s\n", r->optimizer->name);
+    else
+        at_text_printf(t, "%lld steps of %lld samples (%lld an epoch), %s, learning rate %g, head %g, %s\n",
+                       (long long)r->total_steps, (long long)r->batch_size, (long long)r->steps_per_epoch, r->optimizer->name,
+                       r->settings.train.learning_rate, r->settings.train.head_learning_rate, r->schedule->name);
     at_text_printf(t, "memory     %.1f MiB: weights %.1f, gradients %.1f, optimiser %.1f, activations %.1f, other %.1f\n",
                    (double)(m->frozen + m->masters + m->gradients + m->slots + m->running + m->activations + m->inputs +
                             m->statics + m->scratch + m->prepared) / MiB,
                    (double)(m->frozen + m->masters + m->running) / MiB, (double)m->gradients / MiB, (double)m->slots / MiB,
                    (double)m->activations / MiB, (double)(m->inputs + m->statics + m->scratch + m->prepared) / MiB);
     if (r->features[AT_SPLIT_TRAIN]) at_text_add(t, "features   of the frozen layers are computed once\n");
-    at_text_printf(t, "output     %s\n", r->folder);
+    at_text_printf(t, "output     %s", r->folder);
 }
 
 static void plan_json(at_run *r, at_text *t, const counts *c, const at_memory *m)
@@ -110,9 +114,14 @@ at_status at__emit_plan(at_run *r)
 
 /* ---- Steps and scores ---- */
 
+static double training_speed(const at_run *r)
+{
+    return r->step_seconds > 0 ? (double)r->samples_in_steps / r->step_seconds : 0.0;
+}
+
 void at__emit_step(at_run *r, int64_t step, double loss, double norm, double rate)
 {
-    const double speed = r->step_seconds > 0 ? (double)r->samples_in_steps / r->step_seconds : 0.0;
+    const double speed = training_speed(r);
     at_event e = {.kind = AT_EVENT_STEP, .step = step, .steps = r->total_steps, .epoch = at__epoch_of(r, step),
                   .epochs = at__epoch_of(r, r->total_steps), .loss = loss, .grad_norm = norm, .learning_rate = rate,
                   .samples_per_second = speed, .split = "train"};
@@ -133,7 +142,16 @@ void at__emit_step(at_run *r, int64_t step, double loss, double norm, double rat
     at__emit(r, &e, &json);
 }
 
-static void add_scores(at_text *t, const at_scores *s)
+static void scores_text(at_text *t, const at_scores *s)
+{
+    for (int i = 0; i < s->n; i++) {
+        const at_score_value *v = &s->list[i];
+        const bool share = v->higher_is_better && v->value >= 0 && v->value <= 1;
+        at_text_printf(t, share ? "  %s %.1f %%" : "  %s %.4f", v->name, share ? 100 * v->value : v->value);
+    }
+}
+
+static void scores_json(at_text *t, const at_scores *s)
 {
     at_text_add(t, "{");
     for (int i = 0; i < s->n; i++) {
@@ -147,46 +165,70 @@ void at__emit_scores(at_run *r, at_event_kind kind, at_split split, const at_sco
 {
     at_event e = {.kind = kind, .split = at_split_name(split), .step = r->progress.attempt, .steps = r->total_steps,
                   .epoch = at__epoch_of(r, r->progress.attempt), .epochs = at__epoch_of(r, r->total_steps),
-                  .scores = s->list, .n_scores = s->n};
-    at_text json;
+                  .scores = s->list, .n_scores = s->n, .samples = r->job.split[split]->n};
+    at_text text, json;
+    at_text_init(&text, r->ctx);
+    at_text_add(&text, e.split);
+    if (r->total_steps > 0) at_text_printf(&text, " after epoch %.1f", e.epoch);
+    scores_text(&text, s);
+    e.text = text.data;
     at_text_init(&json, r->ctx);
     at_text_printf(&json, "{\"event\":\"evaluation\",\"split\":\"%s\",\"step\":%lld,\"epoch\":", e.split, (long long)e.step);
     at_text_number(&json, e.epoch);
     at_text_add(&json, ",\"scores\":");
-    add_scores(&json, s);
+    scores_json(&json, s);
     at_text_add(&json, "}");
     at__emit(r, &e, &json);
+    at_text_deinit(&text);
 }
 
 /* ---- The end ---- */
 
+static void done_json(at_run *r, at_text *json, const at_scores *valid, const at_scores *test)
+{
+    at_text_add(json, "{\"event\":\"done\",\"run\":");
+    at_text_json(json, r->folder);
+    if (valid) at_text_add(json, ",\"valid\":");
+    if (valid) scores_json(json, valid);
+    if (test) at_text_add(json, ",\"test\":");
+    if (test) scores_json(json, test);
+    if (test) at_text_printf(json, ",\"test_samples\":%lld", (long long)r->job.split[AT_SPLIT_TEST]->n);
+    at_text_printf(json, ",\"steps\":%lld", (long long)r->progress.attempt);
+    if (r->progress.best.exists) at_text_printf(json, ",\"best_step\":%lld", (long long)r->progress.best.step);
+    at_text_printf(json, ",\"trainable_parameters\":%lld,\"seconds\":", (long long)count_parameters(r).trainable);
+    at_text_number(json, at_clock() - r->started);
+    at_text_add(json, ",\"samples_per_second\":");
+    at_text_number(json, training_speed(r));
+    at_text_printf(json, ",\"peak_memory_bytes\":%lld,\"first_step_seconds\":", (long long)at_peak_memory());
+    at_text_number(json, r->first_step_seconds);
+    at_text_add(json, "}");
+}
+
 /* json_out receives a copy of the line: it is kept as result.json. */
 at_status at__emit_done(at_run *r, const at_scores *valid, const at_scores *test, at_text *json_out)
 {
-    at_text json;
-    at_text_init(&json, r->ctx);
-    at_text_add(&json, "{\"event\":\"done\",\"run\":");
-    at_text_json(&json, r->folder);
-    if (valid) at_text_add(&json, ",\"valid\":");
-    if (valid) add_scores(&json, valid);
-    if (test) at_text_add(&json, ",\"test\":");
-    if (test) add_scores(&json, test);
-    if (test) at_text_printf(&json, ",\"test_samples\":%lld", (long long)r->job.split[AT_SPLIT_TEST]->n);
-    at_text_printf(&json, ",\"steps\":%lld", (long long)r->progress.attempt);
-    if (r->progress.best.exists) at_text_printf(&json, ",\"best_step\":%lld", (long long)r->progress.best.step);
-    at_text_printf(&json, ",\"trainable_parameters\":%lld,\"seconds\":", (long long)count_parameters(r).trainable);
-    at_text_number(&json, at_clock() - r->started);
-    at_text_add(&json, ",\"samples_per_second\":");
-    at_text_number(&json, r->step_seconds > 0 ? (double)r->samples_in_steps / r->step_seconds : 0.0);
-    at_text_printf(&json, ",\"peak_memory_bytes\":%lld,\"first_step_seconds\":", (long long)at_peak_memory());
-    at_text_number(&json, r->first_step_seconds);
-    at_text_add(&json, "}");
-    AT_TRY(at_text_status(&json));
-    at_text_add(json_out, json.data);
     const at_scores *s = test ? test : valid;
-    at_event e = {.kind = AT_EVENT_DONE, .text = r->folder, .split = test ? "test" : valid ? "valid" : NULL,
-                  .step = r->progress.attempt, .steps = r->total_steps, .scores = s ? s->list : NULL, .n_scores = s ? s->n : 0,
-                  .samples_per_second = r->step_seconds > 0 ? (double)r->samples_in_steps / r->step_seconds : 0.0};
-    at__emit(r, &e, &json);
-    return AT_OK;
+    const at_split split = test ? AT_SPLIT_TEST : AT_SPLIT_VALID;
+    at_event e = {.kind = AT_EVENT_DONE, .step = r->progress.attempt, .steps = r->total_steps,
+                  .samples_per_second = training_speed(r), .trainable_parameters = count_parameters(r).trainable};
+    if (s) {
+        e.split = at_split_name(split);
+        e.scores = s->list;
+        e.n_scores = s->n;
+        e.samples = r->job.split[split]->n;
+    }
+    at_text text, json;
+    at_text_init(&text, r->ctx);
+    at_text_init(&json, r->ctx);
+    at_text_printf(&text, "done: %s", r->folder);
+    if (s) at_text_printf(&text, "  (%s)", e.split);
+    if (s) scores_text(&text, s);
+    e.text = text.data;
+    done_json(r, &json, valid, test);
+    const at_status status = at_text_status(&text) == AT_OK ? at_text_status(&json) : AT_E_NOMEM;
+    if (status == AT_OK) at_text_add(json_out, json.data);
+    if (status == AT_OK) at__emit(r, &e, &json);
+    else at_text_deinit(&json);
+    at_text_deinit(&text);
+    return status;
 }

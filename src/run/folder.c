@@ -6,7 +6,7 @@
 #include <time.h>
 
 struct at_log_files {
-    at_append_file *metrics;
+    at_append_file *metrics, *log;
     at_tfevents *events;
 };
 
@@ -93,8 +93,10 @@ at_status at__make_folder(at_run *r)
 at_status at__open_logs(at_run *r)
 {
     char *metrics = in_folder(r, "metrics.jsonl"), *events = in_folder(r, "events.out.tfevents.1.attune");
-    if (!metrics || !events) return AT_E_NOMEM;
+    char *log = in_folder(r, "log.txt");
+    if (!metrics || !events || !log) return AT_E_NOMEM;
     AT_NEW(r->ctx, r->logs, 1);
+    AT_TRY(at_append_open(&r->logs->log, r->ctx, log, AT_AT_END));
     AT_TRY(at_append_open(&r->logs->metrics, r->ctx, metrics, r->progress.metrics_bytes));
     return at_tfevents_open(&r->logs->events, r->ctx, events, r->progress.events_bytes, (double)time(NULL));
 }
@@ -153,6 +155,26 @@ at_status at__log_scores(at_run *r, at_split split, int64_t step, const at_score
     return AT_OK;
 }
 
+/* Each line with its time (UTC, ISO 8601). */
+void at__log_text(at_run *r, const char *text)
+{
+    if (!r->logs || !r->logs->log) return;
+    char stamp[32];
+    struct tm utc;
+    const time_t now = time(NULL);
+    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    at_text lines;
+    at_text_init(&lines, r->ctx);
+    for (const char *end; *text; text = *end ? end + 1 : end) {
+        end = strchrnul(text, '\n');
+        at_text_printf(&lines, "%s %.*s\n", stamp, (int)(end - text), text);
+    }
+    at_status s = at_text_status(&lines);
+    if (s == AT_OK) s = at_append_put(r->logs->log, lines.data, lines.size);
+    if (s != AT_OK) at_clear_error(r->ctx);
+    at_text_deinit(&lines);
+}
+
 at_status at__flush_logs(at_run *r)
 {
     AT_TRY(at_append_sync(r->logs->metrics, &r->progress.metrics_bytes));
@@ -163,6 +185,7 @@ void at__close_logs(at_run *r)
 {
     if (!r->logs) return;
     at_append_close(r->logs->metrics);
+    at_append_close(r->logs->log);
     at_tfevents_close(r->logs->events);
     at_free(r->ctx, r->logs);
     r->logs = NULL;

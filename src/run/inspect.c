@@ -38,12 +38,11 @@ static void write_text(const at_run *r, at_text *t)
     if (m->head.site) at_text_printf(t, "output layer: %s, %d labels:", m->head.name, m->n_labels);
     else at_text_printf(t, "output layer: none; %lld features", (long long)m->head.features);
     for (int i = 0; i < m->n_labels && i < 10 && m->head.site; i++) at_text_printf(t, "%s %s", i ? "," : "", m->labels[i]);
-    at_text_printf(t, "%s\n\n%-14s %12s   layers\n", m->n_labels > 10 && m->head.site ? ", ..." : "", "group", "parameters");
+    at_text_printf(t, "%s\n\n%-14s %12s   layers", m->n_labels > 10 && m->head.site ? ", ..." : "", "group", "parameters");
     for (int g = 0; g < net->n_groups; g++) {
-        at_text_printf(t, "%-14s %12lld  ", net->groups[g], (long long)count_group(net, g).parameters);
+        at_text_printf(t, "\n%-14s %12lld  ", net->groups[g], (long long)count_group(net, g).parameters);
         for (int i = 0; i < net->n_sites; i++)
             if (net->sites[i]->group == g && net->sites[i]->kind != AT_SITE_NORM) at_text_printf(t, " %s", net->sites[i]->name);
-        at_text_add(t, "\n");
     }
 }
 

@@ -141,6 +141,7 @@ at_status at__make_folder(at_run *r);
 at_status at__open_logs(at_run *r); /* at the lengths that progress has */
 at_status at__log_step(at_run *r, int64_t step, double loss, double norm, double rate);
 at_status at__log_scores(at_run *r, at_split split, int64_t step, const at_scores *s);
+void at__log_text(at_run *r, const char *text); /* log.txt: for people; a line that cannot be written is lost */
 at_status at__flush_logs(at_run *r);
 void at__close_logs(at_run *r);
 at_status at__hand_over(at_run *r);

@@ -101,6 +101,7 @@ at_status at_train(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *d
     AT_NEW(ctx, r, 1);
     at_status s = at__run_open(r, ctx, recipe, on_event, data);
     if (s == AT_OK) s = train(r);
+    if (s != AT_OK) at__log_text(r, at_last_error(ctx));
     at__run_close(r);
     at_free(ctx, r);
     return s;

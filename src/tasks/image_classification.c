@@ -259,7 +259,7 @@ static at_status open_files(at_job *j, at_dataset **out, const char *const *path
     return s;
 }
 
-static void describe(const at_job *j, const float *output, at_text *json)
+static void describe(const at_job *j, const float *output, at_text *json, at_text *text)
 {
     int best = 0;
     for (int i = 1; i < j->n_labels; i++)
@@ -274,6 +274,7 @@ static void describe(const at_job *j, const float *output, at_text *json)
         at_text_number(json, exp(at_log_probability(output, j->n_labels, i)));
     }
     at_text_add(json, "}");
+    at_text_printf(text, "%s %.1f %%", j->labels[best], 100 * exp(at_log_probability(output, j->n_labels, best)));
 }
 
 /* ---- Objective and scores ---- */

@@ -83,8 +83,8 @@ struct at_task {
                       at_value **count);
     /* Scores of outputs [n, n_outputs] of the split's samples in order. */
     at_status (*score)(const at_job *j, at_split split, const float *outputs, at_scores *out);
-    /* One prediction as members of a JSON object: "label": ..., "probabilities": {...}. */
-    void (*describe)(const at_job *j, const float *output, at_text *json);
+    /* One prediction as members of a JSON object ("label": ..., "probabilities": {...}) and for people. */
+    void (*describe)(const at_job *j, const float *output, at_text *json, at_text *text);
     /* Report: what went wrong, and a sample as HTML. NULL = nothing to show. */
     at_status (*report)(const at_job *j, at_split split, const float *outputs, at_text *html);
 };

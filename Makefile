@@ -1,0 +1,45 @@
+# Makefile: the commands of this project; the build itself is CMake's (CMakeLists.txt).
+#
+#     make            build build/attune and build/libattune.a
+#     make demo       set up, build, fine-tune the bundled network on the bundled photos: runs/demo/report.html
+#     make test       set up, build, run every test
+#     make bench      time kernels and training steps against their peers (bench/README.md)
+#     make install    below PREFIX (default /usr/local); DESTDIR works
+#     make format     clang-format in place
+#
+# OPTIONS="-DAT_WERROR=ON ..." goes to cmake, BUILD=folder builds elsewhere.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+OPTIONS ?=
+
+.PHONY: all setup demo test bench install format clean
+
+all:
+	@cmake -S . -B $(BUILD) $(OPTIONS) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS)
+
+setup:
+	@tools/setup
+
+demo: setup
+	@$(MAKE) --no-print-directory all
+	@$(BUILD)/attune demo
+
+test: setup
+	@$(MAKE) --no-print-directory all
+	@tools/run_tests $(BUILD)
+
+bench: setup
+	@$(MAKE) --no-print-directory all
+	@bench/run $(BUILD)
+
+install: all
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i
+
+clean:
+	rm -rf $(BUILD)
