@@ -31,8 +31,9 @@ test: setup
 	@$(MAKE) --no-print-directory all
 	@tools/run_tests $(BUILD)
 
-bench: setup
-	@$(MAKE) --no-print-directory all
+bench:
+	@tools/setup --bench
+	@$(MAKE) --no-print-directory all OPTIONS="$(OPTIONS) -DAT_BENCH=ON"
 	@bench/run $(BUILD)
 
 install: all
