@@ -1,0 +1,377 @@
+/* gemm.c: the product of float32, as plan nodes of the linear map, against oneDNN: by turns, in one process.
+ *
+ *   bench_gemm [--rounds 9] [--seconds 0.2] [--threads N] [--isa I] [MxKxN ...]
+ *
+ * A round runs each side for `seconds`; a ratio is oneDNN's seconds over ours within one round, so above 1 we are
+ * faster. Of matmul and inner product the one that proves faster here stands for oneDNN. Results of both are compared
+ * with sums in double at random places. Prints one JSON object a product. */
+#include "base/rng.h"
+#include "bench/measure.h"
+#include "bench/onednn.h"
+#include "engine/plan.h"
+#include "formats/system.h"
+#include "ops/linear/linear.h"
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_ROUNDS = 1000, MAX_SHAPES = 64, PLACES = 256, PAUSE_MS = 20 };
+
+typedef struct shape {
+    int64_t M, K, N;
+} shape;
+
+static const shape usual[] = {
+    {2048, 2048, 2048},
+    {1024, 2048, 5632},
+    {4096, 384, 1536},
+    {1000, 1000, 24},
+    /* odd sizes that nobody tuned for */
+    {1013, 509, 251},
+    {333, 1777, 555},
+    {97, 131, 4099},
+    {6271, 97, 23},
+};
+
+static const char *const product_names[BENCH_PRODUCTS] = {"forward", "dx", "dw"};
+static const char *const primitive_names[BENCH_PRIMITIVES] = {"matmul", "inner product"};
+
+typedef struct wishes {
+    int rounds, threads;
+    double seconds;
+    const char *isa;
+    shape shapes[MAX_SHAPES];
+    int n_shapes;
+} wishes;
+
+/* ---- Our side: a plan of one node ---- */
+
+typedef struct ours {
+    at_device *device;
+    at_store *store;
+    at_graph *g;
+    at_plan *plan;
+    at_value *result;
+    int64_t M;
+} ours;
+
+static at_status build_node(ours *o, at_value *in[2], at_ctx *ctx, bench_product product, const shape *s,
+                            const float *b)
+{
+    static const at_op *const ops[] = {&at_op_linear, &at_op_linear_dx, &at_op_linear_dw};
+    at_state *w = NULL;
+    o->M = s->M;
+    AT_TRY(at_device_open(&o->device, ctx, "cpu"));
+    AT_TRY(at_store_create(&o->store, ctx, o->device));
+    AT_TRY(at_graph_create(&o->g, ctx, o->store, AT_EVAL));
+    const at_extent *rows = at_graph_extent(o->g, "rows", s->M);
+    const int64_t x[] = {1, s->K}, y[] = {1, s->N}, weights[] = {s->N, s->K};
+    in[0] = at_input(o->g, "a", AT_ACT, rows, 2, product == BENCH_FORWARD ? x : y);
+    if (product == BENCH_DW) {
+        in[1] = at_input(o->g, "b", AT_ACT, rows, 2, x);
+    } else {
+        AT_TRY(at_store_add(&w, o->store, "w", AT_FROZEN, 2, weights));
+        AT_TRY(at_state_set(o->store, w, b));
+        in[1] = at_read(o->g, w);
+    }
+    o->result = at_apply(o->g, ops[product], NULL, in, 2)->out[0];
+    return at_graph_finish(o->g);
+}
+
+static at_status create_ours(ours *o, at_ctx *ctx, bench_product product, const shape *s, const float *a,
+                             const float *b)
+{
+    at_value *in[2];
+    AT_TRY(build_node(o, in, ctx, product, s, b));
+    AT_TRY(at_plan_create(
+        &o->plan, o->g,
+        &(at_plan_options){.kernels = "strict", .fetches = &o->result, .n_fetches = 1, .fetch_only = true}));
+    at_plan_write(o->plan, in[0], a, s->M);
+    if (product == BENCH_DW) at_plan_write(o->plan, in[1], b, s->M);
+    return at_plan_sync(o->plan);
+}
+
+static void destroy_ours(ours *o)
+{
+    at_plan_destroy(o->plan);
+    at_graph_destroy(o->g);
+    at_store_destroy(o->store);
+    at_device_close(o->device);
+}
+
+static bool run_ours(ours *o)
+{
+    at_plan_run(o->plan, &(at_pass){.extents = &o->M});
+    return at_plan_sync(o->plan) == AT_OK;
+}
+
+/* ---- Turns ---- */
+
+typedef struct side {
+    bool (*run)(void *self);
+    void *self;
+    int times;       /* calls a round */
+    double *seconds; /* of one call, by round */
+} side;
+
+static bool call_ours(void *self)
+{
+    return run_ours(self);
+}
+
+static bool call_onednn(void *self)
+{
+    return bench_onednn_run(self);
+}
+
+/* Threads of the side before may still be looking for work; let them fall asleep, and warm ours. */
+static bool take_turn(side *s, int round)
+{
+    const struct timespec pause = {0, PAUSE_MS * 1000000L};
+    nanosleep(&pause, NULL);
+    if (!s->run(s->self)) return false;
+    const double begin = at_clock();
+    for (int i = 0; i < s->times; i++)
+        if (!s->run(s->self)) return false;
+    s->seconds[round] = (at_clock() - begin) / s->times;
+    return true;
+}
+
+/* How many calls fill `seconds`. */
+static bool calibrate(side *s, double seconds)
+{
+    const double begin = at_clock();
+    int n = 0;
+    do {
+        if (!s->run(s->self)) return false;
+        n++;
+    } while (at_clock() - begin < seconds / 2);
+    s->times = 2 * n;
+    return true;
+}
+
+static bool take_turns(side *a, side *b, int rounds, double seconds)
+{
+    if (!a->run(a->self) || !b->run(b->self) || !calibrate(a, seconds) || !calibrate(b, seconds)) return false;
+    for (int i = 0; i < rounds; i++)
+        if (!take_turn(i % 2 ? b : a, i) || !take_turn(i % 2 ? a : b, i)) return false;
+    return true;
+}
+
+/* ---- Right? ---- */
+
+/* Sums in double at random places; the error of a sum of n products in float32, in any order, is at most n 2^-24 times
+ * the sum of their magnitudes. Returns the largest share of that bound: above 1 something is wrong. */
+static double worst_error(bench_product product, const shape *s, const float *a, const float *b, const float *c)
+{
+    const int64_t rows = product == BENCH_DW ? s->N : s->M, cols = product == BENCH_FORWARD ? s->N : s->K;
+    const int64_t n = product == BENCH_FORWARD ? s->K : product == BENCH_DX ? s->N : s->M;
+    const at_rng_key key = at_rng_make(1, at_hash_name("places"), 0);
+    double worst = 0;
+    for (int p = 0; p < PLACES; p++) {
+        /* the first and last element of the result, then random ones */
+        const int64_t i = p == 0   ? 0
+                          : p == 1 ? rows - 1
+                                   : (int64_t)at_rng_below(key, 0, 0, (uint64_t)p, (uint64_t)rows);
+        const int64_t j = p == 0   ? 0
+                          : p == 1 ? cols - 1
+                                   : (int64_t)at_rng_below(key, 1, 0, (uint64_t)p, (uint64_t)cols);
+        double sum = 0, size = 0;
+        for (int64_t k = 0; k < n; k++) {
+            const double x = product == BENCH_DW ? (double)a[k * s->N + i] : (double)a[i * n + k];
+            const double term = x * (product == BENCH_FORWARD ? (double)b[j * n + k] : (double)b[k * s->K + j]);
+            sum += term;
+            size += fabs(term);
+        }
+        const double error = fabs((double)c[i * cols + j] - sum) / ((double)n * 0x1p-24 * size);
+        if (!(error <= worst)) worst = error; /* NaN stays */
+    }
+    return worst;
+}
+
+/* Largest difference over largest value. */
+static double largest_difference(const float *x, const float *y, int64_t n)
+{
+    double difference = 0, size = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const double d = fabs((double)x[i] - (double)y[i]);
+        if (!(d <= difference)) difference = d;
+        if (fabs((double)y[i]) > size) size = fabs((double)y[i]);
+    }
+    return difference / size;
+}
+
+/* ---- One product ---- */
+
+typedef struct bench {
+    at_ctx *ctx;
+    const wishes *w;
+    const shape *s;
+    bench_product product;
+    float *a, *b, *c, *peer_c;
+    int64_t n_c;
+    ours mine;
+    bench_onednn *peer;
+    bench_primitive primitive;
+    double error, peer_error;
+} bench;
+
+static void fill(float *x, int64_t n, const char *name)
+{
+    const at_rng_key key = at_rng_make(0, at_hash_name(name), 0);
+    for (int64_t i = 0; i < n; i++) x[i] = (float)(2 * at_rng_uniform(key, 0, 0, (uint64_t)i) - 1);
+}
+
+/* The primitive that is faster in a short trial. */
+static void choose_primitive(bench *b)
+{
+    double best = INFINITY;
+    for (int k = 0; k < BENCH_PRIMITIVES; k++) {
+        bench_onednn *p = bench_onednn_create(b->product, (bench_primitive)k, b->s->M, b->s->K, b->s->N, b->a, b->b);
+        double seconds[5] = {0};
+        side s = {call_onednn, p, 0, seconds};
+        bool ok = p && bench_onednn_run(p) && calibrate(&s, b->w->seconds / 4);
+        for (int i = 0; i < AT_COUNT(seconds) && ok; i++) ok = take_turn(&s, i);
+        const double median = bench_median(seconds, AT_COUNT(seconds));
+        if (ok && median < best) {
+            bench_onednn_destroy(b->peer);
+            b->peer = p;
+            b->primitive = (bench_primitive)k;
+            best = median;
+        } else {
+            bench_onednn_destroy(p);
+        }
+    }
+}
+
+static at_status check(bench *b)
+{
+    at_plan_fetch(b->mine.plan, b->mine.result, b->c);
+    AT_TRY(at_plan_sync(b->mine.plan));
+    AT_REQUIRE(b->ctx, bench_onednn_result(b->peer, b->peer_c), AT_E_DEVICE, "oneDNN gives no result");
+    b->error = worst_error(b->product, b->s, b->a, b->b, b->c);
+    b->peer_error = worst_error(b->product, b->s, b->a, b->b, b->peer_c);
+    AT_REQUIRE(b->ctx, b->error <= 1 && b->peer_error <= 1, AT_E_INTERNAL,
+               "%s %lldx%lldx%lld is wrong: errors %g (attune) and %g (oneDNN) of what rounding allows",
+               product_names[b->product], (long long)b->s->M, (long long)b->s->K, (long long)b->s->N, b->error,
+               b->peer_error);
+    return AT_OK;
+}
+
+static void print(const bench *b, double *mine, double *peer)
+{
+    double ratio[MAX_ROUNDS];
+    const int n = b->w->rounds;
+    const double gflop = 2e-9 * (double)b->s->M * (double)b->s->K * (double)b->s->N;
+    for (int i = 0; i < n; i++) ratio[i] = peer[i] / mine[i];
+    const double median = bench_median(ratio, n);
+    at_plan_line line = {0};
+    at_plan_next(b->mine.plan, &(int){0}, &line);
+    printf("{\"product\":\"%s\",\"M\":%lld,\"K\":%lld,\"N\":%lld,\"threads\":%d,\"rounds\":%d,"
+           "\"ratio\":%.4f,\"ratio_least\":%.4f,\"ratio_most\":%.4f,"
+           "\"gflops\":%.2f,\"peer_gflops\":%.2f,\"kernel\":\"%s\",\"peer\":\"oneDNN %s %s (%s)\","
+           "\"error_share\":%.4f,\"peer_error_share\":%.4f,\"difference\":%.3g}\n",
+           product_names[b->product], (long long)b->s->M, (long long)b->s->K, (long long)b->s->N, b->ctx->threads, n,
+           median, ratio[0], ratio[n - 1], gflop / bench_median(mine, n), gflop / bench_median(peer, n),
+           line.kernel->name, bench_onednn_version(), primitive_names[b->primitive],
+           bench_onednn_implementation(b->peer), b->error, b->peer_error, largest_difference(b->c, b->peer_c, b->n_c));
+    fflush(stdout);
+}
+
+static at_status measure(bench *b)
+{
+    double mine[MAX_ROUNDS], peer[MAX_ROUNDS];
+    AT_TRY(create_ours(&b->mine, b->ctx, b->product, b->s, b->a, b->b));
+    choose_primitive(b);
+    AT_REQUIRE(b->ctx, b->peer, AT_E_UNSUPPORTED, "oneDNN offers no such product");
+    side sides[] = {{call_ours, &b->mine, 0, mine}, {call_onednn, b->peer, 0, peer}};
+    AT_REQUIRE(b->ctx, take_turns(&sides[0], &sides[1], b->w->rounds, b->w->seconds), AT_E_DEVICE, "a product failed");
+    AT_TRY(check(b));
+    print(b, mine, peer);
+    return AT_OK;
+}
+
+static at_status run_product(at_ctx *ctx, const wishes *w, const shape *s, bench_product product)
+{
+    bench b = {.ctx = ctx, .w = w, .s = s, .product = product};
+    const int64_t n_a = s->M * (product == BENCH_FORWARD ? s->K : s->N),
+                  n_b = (product == BENCH_DW ? s->M : s->N) * s->K;
+    b.n_c = product == BENCH_FORWARD ? s->M * s->N : product == BENCH_DX ? s->M * s->K : s->N * s->K;
+    AT_NEW(ctx, b.a, n_a);
+    AT_NEW(ctx, b.b, n_b);
+    AT_NEW(ctx, b.c, b.n_c);
+    AT_NEW(ctx, b.peer_c, b.n_c);
+    fill(b.a, n_a, "a");
+    fill(b.b, n_b, "b");
+    const at_status status = measure(&b);
+    bench_onednn_destroy(b.peer);
+    destroy_ours(&b.mine);
+    at_free(ctx, b.a);
+    at_free(ctx, b.b);
+    at_free(ctx, b.c);
+    at_free(ctx, b.peer_c);
+    return status;
+}
+
+static at_status run_all(at_ctx *ctx, const wishes *w)
+{
+    for (int i = 0; i < w->n_shapes; i++)
+        for (int p = 0; p < BENCH_PRODUCTS; p++) AT_TRY(run_product(ctx, w, &w->shapes[i], (bench_product)p));
+    return AT_OK;
+}
+
+/* ---- The command line ---- */
+
+static bool take_line(wishes *w, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        long long M, K, N;
+        if (sscanf(argv[i], "%lldx%lldx%lld", &M, &K, &N) == 3 && M > 0 && K > 0 && N > 0 && w->n_shapes < MAX_SHAPES)
+            w->shapes[w->n_shapes++] = (shape){M, K, N};
+        else if (i + 1 == argc)
+            return false;
+        else if (strcmp(argv[i], "--rounds") == 0)
+            w->rounds = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--threads") == 0)
+            w->threads = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--seconds") == 0)
+            w->seconds = atof(argv[++i]);
+        else if (strcmp(argv[i], "--isa") == 0)
+            w->isa = argv[++i];
+        else
+            return false;
+    }
+    const int given = w->n_shapes;
+    for (int i = 0; given == 0 && i < AT_COUNT(usual); i++) w->shapes[w->n_shapes++] = usual[i];
+    return w->rounds > 0 && w->rounds <= MAX_ROUNDS && w->threads >= 0 && w->seconds > 0;
+}
+
+/* libgomp reads its settings when the program begins: as many threads as ours, waiting as it waits by default. */
+static void settle_openmp(int threads, char **argv)
+{
+    char count[16];
+    const char *now = getenv("OMP_NUM_THREADS");
+    snprintf(count, sizeof count, "%d", threads);
+    if (now && strcmp(now, count) == 0 && !getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT")) return;
+    setenv("OMP_NUM_THREADS", count, 1);
+    unsetenv("OMP_WAIT_POLICY");
+    unsetenv("GOMP_SPINCOUNT");
+    execv("/proc/self/exe", argv);
+}
+
+int main(int argc, char **argv)
+{
+    wishes w = {.rounds = 9, .seconds = 0.2};
+    at_ctx *ctx;
+    if (!take_line(&w, argc, argv) ||
+        at_ctx_create(&ctx, &(at_ctx_options){.threads = w.threads, .isa = w.isa}) != AT_OK) {
+        fprintf(stderr, "usage: bench_gemm [--rounds N] [--seconds S] [--threads N] [--isa I] [MxKxN ...]\n");
+        return 2;
+    }
+    settle_openmp(ctx->threads, argv);
+    const at_status s = run_all(ctx, &w);
+    if (s != AT_OK) fprintf(stderr, "bench_gemm: %s\n", at_last_error(ctx));
+    at_ctx_destroy(ctx);
+    return s == AT_OK ? 0 : 1;
+}
