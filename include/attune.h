@@ -82,7 +82,7 @@ typedef enum at_status {
 /* Short name of a status ("shape"); "unknown" for a value that is none. */
 AT_API const char *at_status_name(at_status status);
 
-/* ---- Context ------------------------------------------------------------------------------------------ */
+/* ---- Context ---------------------------------------------------------------------------------------- */
 
 /* Registry of everything that comes in kinds, thread count, allocation counters, the last error. */
 typedef struct at_ctx at_ctx;
@@ -114,8 +114,7 @@ AT_API void at_clear_error(at_ctx *ctx);
  * only function that a signal handler or another thread may call. */
 AT_API void at_request_stop(at_ctx *ctx);
 
-/* ---- Recipe: what a run is told -------------------------------------------------------------------------
- */
+/* ---- Recipe: what a run is told ----------------------------------------------------------------------- */
 
 /* Settings by dotted key ("train.learning_rate"), from files and from code; later ones win, at_recipe_set
  * over files. Unknown keys are refused at once, with the nearest known one. The keys: at_option_list. */
@@ -145,8 +144,7 @@ AT_API bool at_option_list(const at_ctx *ctx, int index, at_option_info *out);
  * ...): name and one line of description of number `index` of a kind; false at the end. */
 AT_API bool at_kind_list(const at_ctx *ctx, const char *kind, int index, const char **name, const char **doc);
 
-/* ---- Events: what a run reports -------------------------------------------------------------------------
- */
+/* ---- Events: what a run reports ----------------------------------------------------------------------- */
 
 typedef enum at_event_kind {
     AT_EVENT_PLAN,       /* what will be done, before any work */
@@ -183,8 +181,7 @@ typedef struct at_event {
 /* Called on the thread that runs the library. */
 typedef void (*at_event_fn)(void *data, const at_event *event);
 
-/* ---- Verbs ----------------------------------------------------------------------------------------------
- */
+/* ---- Verbs -------------------------------------------------------------------------------------------- */
 
 /* Train as the recipe says; needs the keys model and data.train. Everything is checked before work starts.
  * The run folder (key output) receives the recipe, logs, checkpoints, the best model and a report.

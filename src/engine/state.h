@@ -13,8 +13,7 @@
 #include "engine/device.h"
 #include "engine/graph.h"
 
-/* ---- Storages: how the numbers of a state lie in memory --------------------------------------------------
- */
+/* ---- Storages: how the numbers of a state lie in memory ----------------------------------------------- */
 
 enum { AT_MAX_BUFFERS = 2 };
 
@@ -36,8 +35,7 @@ struct at_storage {
 /* The storage whose single buffer is this dtype, or NULL. */
 const at_storage *at_storage_of(const at_ctx *ctx, at_dtype dtype);
 
-/* ---- States ----------------------------------------------------------------------------------------------
- */
+/* ---- States ------------------------------------------------------------------------------------------- */
 
 typedef enum at_role {
     AT_FROZEN,    /* read only */

@@ -18,8 +18,7 @@ static const struct stage {
 
 enum { STEM_WIDTH = 32, STEM_OUT = 16 };
 
-/* ---- Names. Ours are Transformers'; timm counts blocks by stage, parts are called by what comes first ----
- */
+/* ---- Names. Ours are Transformers'; timm counts blocks by stage, parts by what comes first ---- */
 
 typedef enum part { FIRST, EXPAND, DEPTHWISE, PROJECT } part;
 
