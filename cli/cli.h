@@ -33,7 +33,8 @@ int at_set(at_line *line, const char *key, int index);
 /* Exit code for a status; prints the error. */
 int at_finish(at_line *line, at_status status);
 
-/* The event function of all commands: JSON lines on stdout with --json, else text; progress on stderr. data: at_line. */
+/* The event function of all commands: JSON lines on stdout with --json, else text; progress on stderr. data:
+ * at_line. */
 void at_show(void *data, const at_event *event);
 
 /* Ctrl-C and SIGTERM save and stop; a second Ctrl-C ends at once. */

@@ -16,7 +16,9 @@ const at_verb at_verb_env = {
     .name = "env",
     .summary = "this machine and this build, as JSON",
     .usage = "attune env",
-    .details = "Processor, instruction sets (what it has, what is used), threads, memory limit, environment variables read.",
+    .details = "Processor, instruction sets (what it has, what is used), threads, memory limit, environment "
+               "variables read.",
     .examples = "  attune env\n"
                 "  attune env --isa avx2\n",
-    .run = run};
+    .run = run,
+};

@@ -13,9 +13,11 @@ const at_verb at_verb_eval = {
     .name = "eval",
     .summary = "score a trained model on data",
     .usage = "attune eval MODEL DATA [--key value ...]",
-    .details = "MODEL is a run folder or a model folder with an output layer; DATA a folder with one sub-folder of photos a\n"
+    .details = "MODEL is a run folder or a model folder with an output layer; DATA a folder with one "
+               "sub-folder of photos a\n"
                "class, or with test/ of that kind.",
     .examples = "  attune eval runs/quick photos/test\n"
                 "  attune eval runs/quick photos/ --json\n",
     .takes_recipe = true,
-    .run = run};
+    .run = run,
+};

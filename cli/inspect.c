@@ -11,8 +11,10 @@ const at_verb at_verb_inspect = {
     .name = "inspect",
     .summary = "what a model folder is: architecture, layers, labels",
     .usage = "attune inspect MODEL [--json]",
-    .details = "Layer groups from the input to the head, with their parameters; --method last:N trains the last N of them.\n"
+    .details = "Layer groups from the input to the head, with their parameters; --method last:N trains the "
+               "last N of them.\n"
                "--json lists every tensor with its name in the network and in the file.",
     .examples = "  attune inspect mobilenet/\n"
                 "  attune inspect runs/quick --json\n",
-    .run = run};
+    .run = run,
+};

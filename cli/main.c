@@ -1,4 +1,5 @@
-/* main.c: finds the command, takes its line apart, runs it. Flags are --key value, --key=value, and for switches --key. */
+/* main.c: finds the command, takes its line apart, runs it. Flags are --key value, --key=value, and for
+ * switches --key. */
 #include "cli/cli.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +7,10 @@
 
 static void print_overview(FILE *f)
 {
-    fprintf(f, "attune %s: fine-tuning of deep networks\n\nusage: attune COMMAND [arguments] [--key value ...]\n\n", AT_VERSION);
+    fprintf(
+        f,
+        "attune %s: fine-tuning of deep networks\n\nusage: attune COMMAND [arguments] [--key value ...]\n\n",
+        AT_VERSION);
     for (int i = 0; at_verbs[i]; i++) fprintf(f, "  %-10s %s\n", at_verbs[i]->name, at_verbs[i]->summary);
     fprintf(f, "\nattune COMMAND --help explains a command, its keys and gives examples.\n");
 }
@@ -85,14 +89,16 @@ static int take_flag(at_line *line, int argc, char **argv, int *i)
         value = argv[++*i];
     }
     if (strcmp(key, "isa") == 0) return 0; /* taken before the context was made */
-    const at_status s = strcmp(key, "recipe") == 0 ? at_recipe_load(line->recipe, value) : at_recipe_set(line->recipe, key, value);
+    const at_status s = strcmp(key, "recipe") == 0 ? at_recipe_load(line->recipe, value)
+                                                   : at_recipe_set(line->recipe, key, value);
     return s == AT_OK ? 0 : at_finish(line, s);
 }
 
 static int take_apart(at_line *line, int argc, char **argv)
 {
     for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "-h") == 0) line->help = true;
+        if (strcmp(argv[i], "-h") == 0)
+            line->help = true;
         else if (strncmp(argv[i], "--", 2) == 0 && argv[i][2]) {
             const int code = take_flag(line, argc, argv, &i);
             if (code) return code;
@@ -127,8 +133,10 @@ static int run(const at_verb *v, int argc, char **argv)
     static at_line line;
     if (at_ctx_create(&line.ctx, &(at_ctx_options){.isa = find_isa(argc, argv)}) != AT_OK)
         return bad_line("--isa", " must be base, avx2 or avx512", "");
-    int code = at_recipe_create(&line.recipe, line.ctx) == AT_OK ? take_apart(&line, argc, argv) : EXIT_FAILED;
-    if (code == 0 && line.help) print_help(v, line.ctx);
+    int code =
+        at_recipe_create(&line.recipe, line.ctx) == AT_OK ? take_apart(&line, argc, argv) : EXIT_FAILED;
+    if (code == 0 && line.help)
+        print_help(v, line.ctx);
     else if (code == 0) {
         at_catch_signals(line.ctx);
         code = v->run(&line);

@@ -1,5 +1,5 @@
-/* show.c: how events look: one redrawn progress line on a terminal, sparse lines in a log, JSON with --json; errors and
- * exit codes; signals. */
+/* show.c: how events look: one redrawn progress line on a terminal, sparse lines in a log, JSON with --json;
+ * errors and exit codes; signals. */
 #include "cli/cli.h"
 #include <signal.h>
 #include <stdio.h>
@@ -18,9 +18,12 @@ static void end_line(void)
 
 static void format_time(char out[32], double seconds)
 {
-    if (seconds < 60) snprintf(out, 32, "%.0f s", seconds);
-    else if (seconds < 5400) snprintf(out, 32, "%.0f min", seconds / 60);
-    else snprintf(out, 32, "%.1f h", seconds / 3600);
+    if (seconds < 60)
+        snprintf(out, 32, "%.0f s", seconds);
+    else if (seconds < 5400)
+        snprintf(out, 32, "%.0f min", seconds / 60);
+    else
+        snprintf(out, 32, "%.1f h", seconds / 3600);
 }
 
 /* In a log: at most a line every ten seconds. */
@@ -40,8 +43,9 @@ static void show_step(const at_event *e)
     const bool terminal = isatty(STDERR_FILENO);
     if (!terminal && !is_due(e)) return;
     format_time(left, e->seconds_left);
-    fprintf(stderr, "%sepoch %.1f/%.0f  step %lld/%lld  loss %.4f  %.0f samples/s  %s left%s", terminal ? "\r\033[K" : "", e->epoch,
-            e->epochs, (long long)e->step, (long long)e->steps, e->loss, e->samples_per_second, left, terminal ? "" : "\n");
+    fprintf(stderr, "%sepoch %.1f/%.0f  step %lld/%lld  loss %.4f  %.0f samples/s  %s left%s",
+            terminal ? "\r\033[K" : "", e->epoch, e->epochs, (long long)e->step, (long long)e->steps, e->loss,
+            e->samples_per_second, left, terminal ? "" : "\n");
     line_is_open = terminal;
     fflush(stderr);
 }
@@ -50,9 +54,12 @@ static void show_text(const at_event *e)
 {
     if (e->kind == AT_EVENT_CHECKPOINT) return;
     end_line();
-    if (e->kind == AT_EVENT_STEP) show_step(e);
-    else if (e->kind == AT_EVENT_NOTE) fprintf(stderr, "note: %s\n", e->text);
-    else printf("%s\n", e->text);
+    if (e->kind == AT_EVENT_STEP)
+        show_step(e);
+    else if (e->kind == AT_EVENT_NOTE)
+        fprintf(stderr, "note: %s\n", e->text);
+    else
+        printf("%s\n", e->text);
     fflush(stdout);
 }
 
@@ -78,9 +85,12 @@ int at_finish(at_line *line, at_status status)
     fprintf(stderr, "attune: %s\n", *message ? message : at_status_name(status));
     switch (status) {
     case AT_E_ARG:
-    case AT_E_RANGE: return EXIT_USAGE;
-    case AT_E_INTERRUPTED: return EXIT_STOPPED;
-    default: return EXIT_FAILED;
+    case AT_E_RANGE:
+        return EXIT_USAGE;
+    case AT_E_INTERRUPTED:
+        return EXIT_STOPPED;
+    default:
+        return EXIT_FAILED;
     }
 }
 

@@ -32,9 +32,12 @@ const at_verb at_verb_train = {
     .name = "train",
     .summary = "fine-tune a model on data",
     .usage = "attune train MODEL DATA [--recipe FILE] [--key value ...]",
-    .details = "MODEL is a folder with config.json and model.safetensors (Transformers or timm layout), or an earlier run.\n"
-               "DATA is a folder with one sub-folder of photos a class, or with train/ and test/ of that kind. Everything is\n"
-               "checked before work starts; the run folder receives the best model, logs, checkpoints and report.html.\n"
+    .details = "MODEL is a folder with config.json and model.safetensors (Transformers or timm layout), or "
+               "an earlier run.\n"
+               "DATA is a folder with one sub-folder of photos a class, or with train/ and test/ of that "
+               "kind. Everything is\n"
+               "checked before work starts; the run folder receives the best model, logs, checkpoints and "
+               "report.html.\n"
                "Ctrl-C saves and stops; --resume continues with the same bits.",
     .examples = "  attune train mobilenet/ photos/\n"
                 "  attune train mobilenet/ photos/ --method head --output runs/quick\n"
@@ -42,4 +45,5 @@ const at_verb at_verb_train = {
                 "  attune train --recipe recipe.yaml --learning_rate 3e-4\n"
                 "  attune train --resume runs/quick\n",
     .takes_recipe = true,
-    .run = run};
+    .run = run,
+};

@@ -1,15 +1,16 @@
 /* attune.h: the public interface of libattune, fine-tuning of deep networks in C.
  *
  * Conventions
- *  - Every function that can fail returns at_status; AT_OK is 0, failures are negative. The text that says what was
- *    expected, what was found, where, and what to do is at_last_error(ctx) until at_clear_error(ctx).
+ *  - Every function that can fail returns at_status; AT_OK is 0, failures are negative. The text that says
+ * what was expected, what was found, where, and what to do is at_last_error(ctx) until at_clear_error(ctx).
  *  - Out-parameters come first and are untouched (or NULL) on failure.
- *  - create/destroy: heap objects owned by the caller. get: borrowed, valid as long as the object it came from.
+ *  - create/destroy: heap objects owned by the caller. get: borrowed, valid as long as the object it came
+ * from.
  *  - A context and everything made from it belong to one thread at a time.
  *  - The library never prints, exits, aborts, catches signals, or opens a network connection.
  *
- * A whole program: replace the head of a network and train its last two blocks on a folder of photos. It is compiled
- * and run as a test.
+ * A whole program: replace the head of a network and train its last two blocks on a folder of photos. It is
+ * compiled and run as a test.
  *
  * @code
  * #include <attune.h>
@@ -81,7 +82,7 @@ typedef enum at_status {
 /* Short name of a status ("shape"); "unknown" for a value that is none. */
 AT_API const char *at_status_name(at_status status);
 
-/* ---- Context ------------------------------------------------------------------------------------------ */
+/* ---- Context ---------------------------------------------------------------------------------------- */
 
 /* Registry of everything that comes in kinds, thread count, allocation counters, the last error. */
 typedef struct at_ctx at_ctx;
@@ -109,14 +110,14 @@ AT_API void at_ctx_destroy(at_ctx *ctx);
 AT_API const char *at_last_error(const at_ctx *ctx);
 AT_API void at_clear_error(at_ctx *ctx);
 
-/* Ask whatever this context is running to save its state and return AT_E_INTERRUPTED at the next step. The only
- * function that a signal handler or another thread may call. */
+/* Ask whatever this context is running to save its state and return AT_E_INTERRUPTED at the next step. The
+ * only function that a signal handler or another thread may call. */
 AT_API void at_request_stop(at_ctx *ctx);
 
-/* ---- Recipe: what a run is told ------------------------------------------------------------------------- */
+/* ---- Recipe: what a run is told ----------------------------------------------------------------------- */
 
-/* Settings by dotted key ("train.learning_rate"), from files and from code; later ones win, at_recipe_set over files.
- * Unknown keys are refused at once, with the nearest known one. The keys: at_option_list. */
+/* Settings by dotted key ("train.learning_rate"), from files and from code; later ones win, at_recipe_set
+ * over files. Unknown keys are refused at once, with the nearest known one. The keys: at_option_list. */
 typedef struct at_recipe at_recipe;
 
 AT_API at_status at_recipe_create(at_recipe **out, at_ctx *ctx) AT_MUST_USE;
@@ -139,11 +140,11 @@ typedef struct at_option_info {
 /* Option number `index`, from 0; false at the end. */
 AT_API bool at_option_list(const at_ctx *ctx, int index, at_option_info *out);
 
-/* One of the kinds of things that the library knows ("method", "task", "architecture", "optimizer", "metric" ...):
- * name and one line of description of number `index` of a kind; false at the end. */
+/* One of the kinds of things that the library knows ("method", "task", "architecture", "optimizer", "metric"
+ * ...): name and one line of description of number `index` of a kind; false at the end. */
 AT_API bool at_kind_list(const at_ctx *ctx, const char *kind, int index, const char **name, const char **doc);
 
-/* ---- Events: what a run reports ------------------------------------------------------------------------- */
+/* ---- Events: what a run reports ----------------------------------------------------------------------- */
 
 typedef enum at_event_kind {
     AT_EVENT_PLAN,       /* what will be done, before any work */
@@ -180,31 +181,35 @@ typedef struct at_event {
 /* Called on the thread that runs the library. */
 typedef void (*at_event_fn)(void *data, const at_event *event);
 
-/* ---- Verbs ---------------------------------------------------------------------------------------------- */
+/* ---- Verbs -------------------------------------------------------------------------------------------- */
 
-/* Train as the recipe says; needs the keys model and data.train. Everything is checked before work starts. The run
- * folder (key output) receives the recipe, logs, checkpoints, the best model and a report.
- * @return ARG, RANGE (recipe), FORMAT, SHAPE, IO (files), NONFINITE (diverged), INTERRUPTED (saved; continue with
- *         resume), NOMEM. What existed before is left as it was. */
+/* Train as the recipe says; needs the keys model and data.train. Everything is checked before work starts.
+ * The run folder (key output) receives the recipe, logs, checkpoints, the best model and a report.
+ * @return ARG, RANGE (recipe), FORMAT, SHAPE, IO (files), NONFINITE (diverged), INTERRUPTED (saved; continue
+ * with resume), NOMEM. What existed before is left as it was. */
 AT_API at_status at_train(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;
 
-/* Score a model folder or run folder (key model) on a data folder (key data.test, else data.train's test split). */
+/* Score a model folder or run folder (key model) on a data folder (key data.test, else data.train's test
+ * split). */
 AT_API at_status at_evaluate(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;
 
 /* Predict files or folders with a trained model: one AT_EVENT_PREDICTION each, in order. */
-AT_API at_status at_predict(at_ctx *ctx, at_recipe *recipe, const char *const *paths, int n_paths, at_event_fn on_event,
-                            void *data) AT_MUST_USE;
+AT_API at_status at_predict(at_ctx *ctx, at_recipe *recipe, const char *const *paths, int n_paths,
+                            at_event_fn on_event, void *data) AT_MUST_USE;
 
-/* Describe a model folder: one AT_EVENT_PLAN whose text and json tell architecture, layers, parameters, labels. */
+/* Describe a model folder: one AT_EVENT_PLAN whose text and json tell architecture, layers, parameters,
+ * labels. */
 AT_API at_status at_inspect(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;
 
-/* Train every recipe of a demonstration folder (model/, photos/, recipes/N-NAME.yaml) in turn, with the settings of
- * `recipe` on top, into sub-folders of the key output; a table and a report compare them on the test photos. Fails with
- * STATE when no fine-tuned network beats the one called "scratch" by 10 points of accuracy. */
-AT_API at_status at_demo(at_ctx *ctx, at_recipe *recipe, const char *folder, at_event_fn on_event, void *data) AT_MUST_USE;
+/* Train every recipe of a demonstration folder (model/, photos/, recipes/N-NAME.yaml) in turn, with the
+ * settings of `recipe` on top, into sub-folders of the key output; a table and a report compare them on the
+ * test photos. Fails with STATE when no fine-tuned network beats the one called "scratch" by 10 points of
+ * accuracy. */
+AT_API at_status at_demo(at_ctx *ctx, at_recipe *recipe, const char *folder, at_event_fn on_event,
+                         void *data) AT_MUST_USE;
 
-/* This machine and this library as one JSON object: processor, instruction sets, threads, memory limit, versions,
- * environment variables that are read. Released with at_text_free. */
+/* This machine and this library as one JSON object: processor, instruction sets, threads, memory limit,
+ * versions, environment variables that are read. Released with at_text_free. */
 AT_API at_status at_environment(at_ctx *ctx, char **json) AT_MUST_USE;
 AT_API void at_text_free(at_ctx *ctx, char *text);
 

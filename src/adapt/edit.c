@@ -6,7 +6,8 @@ static at_status apply_one(at_edit_site *e, const at_tree *item)
 {
     at_ctx *ctx = e->model->ctx;
     const at_tree *named = item->kind == AT_MAP ? item->first : NULL;
-    AT_REQUIRE(ctx, named && item->n == 1, AT_E_ARG, "%s: each edit is a map of one key, as in {train: head}", e->where);
+    AT_REQUIRE(ctx, named && item->n == 1, AT_E_ARG, "%s: each edit is a map of one key, as in {train: head}",
+               e->where);
     const at_edit *edit = at_registry_find(ctx, "edit", named->key);
     if (edit) return edit->apply(e, named);
     const char *nearest = at_registry_nearest(ctx, "edit", named->key);
@@ -59,7 +60,8 @@ static at_status select_last(at_edit_site *e, const char *text, bool *selected)
     const long n = strtol(text, &end, 10);
     const int groups = m->net.n_groups - (m->head.site ? 1 : 0);
     AT_REQUIRE(m->ctx, *text && *end == '\0' && n >= 0 && n <= groups, AT_E_RANGE,
-               "%s: last:%s must be a number of layer groups, 0 to %d (attune inspect lists them)", e->where, text, groups);
+               "%s: last:%s must be a number of layer groups, 0 to %d (attune inspect lists them)", e->where,
+               text, groups);
     for (int i = 0; i < m->net.n_params; i++)
         if (m->net.params[i]->site->group >= groups - n) selected[i] = true;
     return AT_OK;
@@ -72,8 +74,8 @@ static at_status select_one(at_edit_site *e, const char *selector, bool *selecte
     bool any = false;
     for (int i = 0; i < m->net.n_params; i++)
         if (is_meant(m, m->net.params[i], selector)) any = selected[i] = true;
-    AT_REQUIRE(m->ctx, any, AT_E_ARG, "%s: \"%s\" matches nothing in the network; the nearest name is \"%s\"", e->where,
-               selector, nearest_name(m, selector));
+    AT_REQUIRE(m->ctx, any, AT_E_ARG, "%s: \"%s\" matches nothing in the network; the nearest name is \"%s\"",
+               e->where, selector, nearest_name(m, selector));
     return AT_OK;
 }
 
@@ -90,8 +92,8 @@ at_status at_select(at_edit_site *e, const at_tree *value, bool *selected)
     return AT_OK;
 }
 
-at_status at_for_selected(at_edit_site *e, const at_tree *value, at_status (*change)(at_edit_site *e, at_param *p, void *arg),
-                          void *arg)
+at_status at_for_selected(at_edit_site *e, const at_tree *value,
+                          at_status (*change)(at_edit_site *e, at_param *p, void *arg), void *arg)
 {
     bool *selected;
     AT_NEW(e->model->ctx, selected, e->model->net.n_params);

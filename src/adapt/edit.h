@@ -1,5 +1,5 @@
-/* edit.h: adaptation as data: a list of edits on a model before its graph is built. Layer: adapt. An edit is one file
- * with `const at_edit at_edit_NAME`; a recipe's `edits` (and a method's) is a list of one-key maps:
+/* edit.h: adaptation as data: a list of edits on a model before its graph is built. Layer: adapt. An edit is
+ * one file with `const at_edit at_edit_NAME`; a recipe's `edits` (and a method's) is a list of one-key maps:
  * [{train: "layer.1[3-5]*"}, {norm: {sites: "*", mode: affine}}]. */
 #ifndef AT_EDIT_H
 #define AT_EDIT_H
@@ -24,13 +24,14 @@ typedef struct at_edit {
 /* Apply a list. NULL = nothing. Unknown edits are errors that name the nearest. */
 at_status at_edits_apply(at_edit_site *e, const at_tree *list) AT_MUST_USE;
 
-/* Parameters that a selector means: "head", "all", "last:N" (the head and the last N groups before it), or a glob over
- * state names, names in the checkpoint, and site names. value: one selector or a list of them. A selector that means
- * nothing is an error that names the nearest name. selected: [net.n_params]. */
+/* Parameters that a selector means: "head", "all", "last:N" (the head and the last N groups before it), or a
+ * glob over state names, names in the checkpoint, and site names. value: one selector or a list of them. A
+ * selector that means nothing is an error that names the nearest name. selected: [net.n_params]. */
 at_status at_select(at_edit_site *e, const at_tree *value, bool *selected) AT_MUST_USE;
 
 /* For edits that do one thing to every selected parameter. */
-at_status at_for_selected(at_edit_site *e, const at_tree *value, at_status (*change)(at_edit_site *e, at_param *p, void *arg),
+at_status at_for_selected(at_edit_site *e, const at_tree *value,
+                          at_status (*change)(at_edit_site *e, at_param *p, void *arg),
                           void *arg) AT_MUST_USE;
 
 #endif

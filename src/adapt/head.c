@@ -1,5 +1,5 @@
-/* head: which output layer: {head: auto} keeps the checkpoint's when its labels are the data's and makes a fresh one
- * otherwise; {head: new} always makes one; {head: keep} insists on the checkpoint's. */
+/* head: which output layer: {head: auto} keeps the checkpoint's when its labels are the data's and makes a
+ * fresh one otherwise; {head: new} always makes one; {head: keep} insists on the checkpoint's. */
 #include "adapt/edit.h"
 
 static at_status apply(at_edit_site *e, const at_tree *value)
@@ -9,8 +9,8 @@ static at_status apply(at_edit_site *e, const at_tree *value)
     const bool same = at_model_has_labels(m, e->n_labels, e->labels);
     if (m->head.site) return AT_OK; /* applied before all other edits */
     if (strcmp(how, "keep") == 0) {
-        AT_REQUIRE(m->ctx, same, AT_E_ARG, "%s: head: keep, but the labels of %s are not those of the data", e->where,
-                   m->folder);
+        AT_REQUIRE(m->ctx, same, AT_E_ARG, "%s: head: keep, but the labels of %s are not those of the data",
+                   e->where, m->folder);
         return at_model_keep_head(m);
     }
     AT_REQUIRE(m->ctx, strcmp(how, "new") == 0 || strcmp(how, "auto") == 0, AT_E_ARG,

@@ -90,7 +90,8 @@ void at_arena_init(at_arena *a, at_ctx *ctx)
 
 void *at_arena_alloc(at_arena *a, size_t size)
 {
-    if (size > SIZE_MAX / 2) { /* no object is that large; rounding and the chunk's head must not wrap around */
+    if (size >
+        SIZE_MAX / 2) { /* no object is that large; rounding and the chunk's head must not wrap around */
         fail_nomem(a->ctx);
         return NULL;
     }

@@ -22,7 +22,8 @@ const char *at_env_get(const char *name)
 
 const char *at_env_cache_folder(at_arena *a)
 {
-    const char *own = at_env_get("ATTUNE_CACHE"), *xdg = at_env_get("XDG_CACHE_HOME"), *home = at_env_get("HOME");
+    const char *own = at_env_get("ATTUNE_CACHE"), *xdg = at_env_get("XDG_CACHE_HOME"),
+               *home = at_env_get("HOME");
     if (own) return own;
     if (xdg) return at_arena_printf(a, "%s/attune", xdg);
     return home ? at_arena_printf(a, "%s/.cache/attune", home) : NULL;

@@ -22,9 +22,9 @@ typedef struct at_option {
     const char *key; /* within the section: "learning_rate"; NULL ends the table */
     at_option_type type;
     size_t offset; /* of the member */
-    const char
-        *fallback;    /* the default, as a recipe has it; NULL = absent (numbers: NaN, whole numbers: -1) */
-    double low, high; /* legal range of numbers, inclusive; low == high == 0: any */
+    /* The default, as a recipe has it; NULL = absent (numbers: NaN, whole numbers: -1). */
+    const char *fallback;
+    double low, high;       /* legal range of numbers, inclusive; low == high == 0: any */
     const char *choices;    /* "constant|linear|cosine" */
     const char *choices_of; /* registry kind */
     const char *aliases;    /* other spellings, separated by spaces: whole keys as other tools have them */

@@ -1,11 +1,13 @@
 /* pool.c: parallel_for over threads of our own.
  *
- * Why not OpenMP: its regions end when every thread of the team has come by. On a machine that is also busy with
- * something else, a thread that the system has put aside holds up all others for milliseconds, at each of the hundreds
- * of regions of a step. Here a region ends when its tiles are done; who comes late finds nothing to do.
+ * Why not OpenMP: its regions end when every thread of the team has come by. On a machine that is also busy
+ * with something else, a thread that the system has put aside holds up all others for milliseconds, at each
+ * of the hundreds of regions of a step. Here a region ends when its tiles are done; who comes late finds
+ * nothing to do.
  *
- * `remaining` is the only gate: a tile is claimed by lowering it, and the job's fields stay as they are until every
- * claimed tile is done, so they are read after the claim. Idle threads look for work a while, then sleep. */
+ * `remaining` is the only gate: a tile is claimed by lowering it, and the job's fields stay as they are until
+ * every claimed tile is done, so they are read after the claim. Idle threads look for work a while, then
+ * sleep. */
 #include "base/pool.h"
 #include "base/alloc.h"
 #include <pthread.h>
@@ -84,8 +86,10 @@ static int64_t run_tiles(at_pool *p, int index)
 static void sleep_until_work(at_pool *p)
 {
     pthread_mutex_lock(&p->lock);
-    __atomic_add_fetch(&p->sleepers, 1, __ATOMIC_SEQ_CST); /* then look again: the caller looks the other way round */
-    while (!p->stop && __atomic_load_n(&p->remaining, __ATOMIC_SEQ_CST) <= 0) pthread_cond_wait(&p->work, &p->lock);
+    __atomic_add_fetch(&p->sleepers, 1,
+                       __ATOMIC_SEQ_CST); /* then look again: the caller looks the other way round */
+    while (!p->stop && __atomic_load_n(&p->remaining, __ATOMIC_SEQ_CST) <= 0)
+        pthread_cond_wait(&p->work, &p->lock);
     __atomic_sub_fetch(&p->sleepers, 1, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&p->lock);
 }

@@ -31,8 +31,8 @@ enum { VL = 4 };
 #define AT_SIMD_LEVEL AT_ISA_BASE
 #endif
 
-/* Kernels of one shape share their loops as functions that take the innermost expression as a function: both must
- * melt into the caller. */
+/* Kernels of one shape share their loops as functions that take the innermost expression as a function: both
+ * must melt into the caller. */
 #define AT_FORCE_INLINE static inline __attribute__((always_inline))
 
 typedef float vf __attribute__((vector_size(VL * 4), may_alias));

@@ -180,9 +180,10 @@ void at_text_base64(at_text *t, const void *bytes, size_t n)
     const unsigned char *p = bytes;
     for (size_t i = 0; i < n; i += 3) {
         const size_t left = n - i;
-        const uint32_t word = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0);
-        const char four[] = {digits[word >> 18], digits[word >> 12 & 63], left > 1 ? digits[word >> 6 & 63] : '=',
-                             left > 2 ? digits[word & 63] : '='};
+        const uint32_t word =
+            (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0);
+        const char four[] = {digits[word >> 18], digits[word >> 12 & 63],
+                             left > 1 ? digits[word >> 6 & 63] : '=', left > 2 ? digits[word & 63] : '='};
         at_text_bytes(t, four, sizeof four);
     }
 }

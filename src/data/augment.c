@@ -6,8 +6,8 @@ static at_status read_one(at_arena *arena, at_augment_step *out, const at_tree *
 {
     at_ctx *ctx = arena->ctx;
     const at_tree *named = item->kind == AT_MAP ? item->first : NULL;
-    AT_REQUIRE(ctx, named && item->n == 1, AT_E_ARG, "%s: each augmentation is a map of one key, as in {flip: horizontal}",
-               where);
+    AT_REQUIRE(ctx, named && item->n == 1, AT_E_ARG,
+               "%s: each augmentation is a map of one key, as in {flip: horizontal}", where);
     out->augment = at_registry_find(ctx, "augment", named->key);
     if (!out->augment) {
         const char *nearest = at_registry_nearest(ctx, "augment", named->key);
@@ -21,16 +21,19 @@ static at_status read_one(at_arena *arena, at_augment_step *out, const at_tree *
 at_status at_augment_read(at_arena *arena, at_augment_list *out, const at_tree *list, const char *where)
 {
     out->n = 0;
-    if (!list || list->kind == AT_NULL || (list->kind == AT_STRING && strcmp(list->text, "none") == 0)) return AT_OK;
-    AT_REQUIRE(arena->ctx, list->kind == AT_LIST, AT_E_ARG, "%s is %s, must be a list of augmentations or none", where,
-               at_tree_kind_name(list->kind));
-    AT_REQUIRE(arena->ctx, list->n <= AT_MAX_AUGMENTS, AT_E_RANGE, "%s: at most %d augmentations", where, AT_MAX_AUGMENTS);
-    for (const at_tree *t = list->first; t; t = t->next) AT_TRY(read_one(arena, &out->list[out->n++], t, where));
+    if (!list || list->kind == AT_NULL || (list->kind == AT_STRING && strcmp(list->text, "none") == 0))
+        return AT_OK;
+    AT_REQUIRE(arena->ctx, list->kind == AT_LIST, AT_E_ARG,
+               "%s is %s, must be a list of augmentations or none", where, at_tree_kind_name(list->kind));
+    AT_REQUIRE(arena->ctx, list->n <= AT_MAX_AUGMENTS, AT_E_RANGE, "%s: at most %d augmentations", where,
+               AT_MAX_AUGMENTS);
+    for (const at_tree *t = list->first; t; t = t->next)
+        AT_TRY(read_one(arena, &out->list[out->n++], t, where));
     return AT_OK;
 }
 
-at_status at_augment_apply(at_ctx *ctx, const at_augment_list *a, at_image *image, uint64_t seed, uint64_t epoch,
-                           uint64_t sample)
+at_status at_augment_apply(at_ctx *ctx, const at_augment_list *a, at_image *image, uint64_t seed,
+                           uint64_t epoch, uint64_t sample)
 {
     for (int i = 0; i < a->n; i++) {
         char site[64];

@@ -29,9 +29,10 @@ typedef struct at_augment_list {
 } at_augment_list;
 
 /* Read a recipe's list. NULL or an empty list: nothing is changed. */
-at_status at_augment_read(at_arena *arena, at_augment_list *out, const at_tree *list, const char *where) AT_MUST_USE;
+at_status at_augment_read(at_arena *arena, at_augment_list *out, const at_tree *list,
+                          const char *where) AT_MUST_USE;
 
-at_status at_augment_apply(at_ctx *ctx, const at_augment_list *a, at_image *image, uint64_t seed, uint64_t epoch,
-                           uint64_t sample) AT_MUST_USE;
+at_status at_augment_apply(at_ctx *ctx, const at_augment_list *a, at_image *image, uint64_t seed,
+                           uint64_t epoch, uint64_t sample) AT_MUST_USE;
 
 #endif

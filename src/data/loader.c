@@ -1,7 +1,9 @@
-/* loader.c: batches filled ahead of their use by decoding threads (pthreads that never touch the compute pool).
+/* loader.c: batches filled ahead of their use by decoding threads (pthreads that never touch the compute
+ * pool).
  *
- * A ring of slots: each holds one batch being filled or waiting to be taken. A thread claims (slot, sample) pairs in
- * order of position; the taker waits until all samples of the oldest slot are done. Reading path: work, at_loader_next. */
+ * A ring of slots: each holds one batch being filled or waiting to be taken. A thread claims (slot, sample)
+ * pairs in order of position; the taker waits until all samples of the oldest slot are done. Reading path:
+ * work, at_loader_next. */
 #include "base/rng.h"
 #include "data/dataset.h"
 #include <pthread.h>
@@ -9,11 +11,11 @@
 enum { AHEAD = 3 }; /* slots: one being used, the others being filled */
 
 typedef struct slot {
-    int64_t batch;      /* number in the sequence; -1 = free */
+    int64_t batch; /* number in the sequence; -1 = free */
     int64_t n, claimed, done;
     int32_t *sample_id, *offsets;
     void *data[AT_MAX_COLUMNS];
-    at_status status;   /* of the first failing sample by position */
+    at_status status; /* of the first failing sample by position */
     int64_t failed_at;
     char message[1024];
 } slot;
@@ -30,8 +32,8 @@ struct at_loader {
     slot slots[AHEAD];
     const int32_t *order, *sizes;
     int64_t n_batches, next_batch, taken; /* taken: the batch that the caller holds; -1 = none yet */
-    int64_t position; /* of the next batch's first sample in order */
-    int64_t busy;     /* samples being filled */
+    int64_t position;                     /* of the next batch's first sample in order */
+    int64_t busy;                         /* samples being filled */
     at_fill how;
 };
 
@@ -204,10 +206,12 @@ void at_loader_destroy(at_loader *l)
     at_free(l->ctx, l);
 }
 
-void at_loader_start(at_loader *l, const int32_t *order, const int32_t *sizes, int64_t n_batches, const at_fill *how)
+void at_loader_start(at_loader *l, const int32_t *order, const int32_t *sizes, int64_t n_batches,
+                     const at_fill *how)
 {
     pthread_mutex_lock(&l->lock);
-    for (int i = 0; i < AHEAD; i++) l->slots[i].claimed = l->slots[i].n = 0; /* nothing more of the old sequence */
+    for (int i = 0; i < AHEAD; i++)
+        l->slots[i].claimed = l->slots[i].n = 0; /* nothing more of the old sequence */
     while (l->busy > 0) pthread_cond_wait(&l->filled, &l->lock);
     for (int i = 0; i < AHEAD; i++) l->slots[i].batch = -1;
     l->order = order;
@@ -236,7 +240,9 @@ at_status at_loader_next(at_loader *l, at_batch *out)
     pthread_mutex_unlock(&l->lock);
     AT_REQUIRE(l->ctx, exists, AT_E_STATE, "the sequence has no further batch");
     if (s->status != AT_OK) return at_fail(l->ctx, s->status, "%s", s->message);
-    *out = (at_batch){.n = s->n, .sample_id = s->sample_id, .offsets = l->d->rows ? s->offsets : NULL,
+    *out = (at_batch){.n = s->n,
+                      .sample_id = s->sample_id,
+                      .offsets = l->d->rows ? s->offsets : NULL,
                       .rows = s->offsets[s->n]};
     for (int c = 0; c < l->d->n_columns; c++) out->data[c] = s->data[c];
     return AT_OK;

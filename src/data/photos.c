@@ -3,8 +3,8 @@
  * Everything is sorted bytewise, so that labels depend on neither the file system nor the locale. Messages
  * name the folder and what to do, because a wrong folder is the first mistake that everyone makes. */
 #include "data/photos.h"
-#include "data/photos_internal.h"
 #include "base/text.h"
+#include "data/photos_internal.h"
 #include <stdlib.h>
 
 enum { MOST_CLASSES = 100000 };

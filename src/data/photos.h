@@ -37,8 +37,8 @@ at_status at_photos_find_splits(at_arena *arena, at_photo_splits *out, const cha
 at_status at_photos_read(at_ctx *ctx, at_photo_set *out, const char *folder, const char *const *classes,
                          int n_classes) AT_MUST_USE;
 
-/* Photos without labels (label -1): files as given, and of folders all photos in them and in their sub-folders. An
- * error when there is none. */
+/* Photos without labels (label -1): files as given, and of folders all photos in them and in their
+ * sub-folders. An error when there is none. */
 at_status at_photos_list(at_ctx *ctx, at_photo_set *out, const char *const *paths, int n_paths) AT_MUST_USE;
 
 void at_photos_deinit(at_photo_set *s);

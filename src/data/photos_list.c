@@ -1,7 +1,7 @@
 /* photos_list.c: photos without labels, from files and folders as a user names them. Layer: data. */
+#include "base/text.h"
 #include "data/photos.h"
 #include "data/photos_internal.h"
-#include "base/text.h"
 
 enum { MAX_LISTED = 10000000 };
 
@@ -43,9 +43,12 @@ static at_status list(at_photo_set *s, const char *const *paths, int n_paths)
 {
     int64_t room = 0;
     for (int i = 0; i < n_paths; i++) {
-        AT_REQUIRE(s->arena.ctx, at_path_exists(paths[i]), AT_E_IO, "%s: no such file or folder; check the path", paths[i]);
-        if (at_path_is_folder(paths[i])) AT_TRY(add_folder(s, &room, paths[i], true));
-        else AT_TRY(add(s, &room, paths[i]));
+        AT_REQUIRE(s->arena.ctx, at_path_exists(paths[i]), AT_E_IO,
+                   "%s: no such file or folder; check the path", paths[i]);
+        if (at_path_is_folder(paths[i]))
+            AT_TRY(add_folder(s, &room, paths[i], true));
+        else
+            AT_TRY(add(s, &room, paths[i]));
     }
     AT_REQUIRE(s->arena.ctx, s->n > 0, AT_E_ARG, "%s: no photo (.jpg, .jpeg, .png) there",
                n_paths ? paths[0] : "no file is given");
@@ -58,7 +61,9 @@ at_status at_photos_list(at_ctx *ctx, at_photo_set *out, const char *const *path
     at_photo_set s = {0};
     at_arena_init(&s.arena, ctx);
     const at_status status = list(&s, paths, n_paths);
-    if (status == AT_OK) *out = s;
-    else at_photos_deinit(&s);
+    if (status == AT_OK)
+        *out = s;
+    else
+        at_photos_deinit(&s);
     return status;
 }

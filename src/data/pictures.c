@@ -7,7 +7,7 @@ typedef struct pictures {
     int32_t *index;
     at_picture_options o;
     int width, height;
-    at_block kept;        /* [n_kept, height, width, 3] decoded bytes of the first samples */
+    at_block kept; /* [n_kept, height, width, 3] decoded bytes of the first samples */
     int64_t n_kept;
     unsigned char *is_kept; /* [n_kept] 1 = valid; set once by whoever decoded it */
 } pictures;
@@ -25,7 +25,8 @@ static size_t picture_bytes(const pictures *p)
 /* The fitted picture of a sample: from memory, or decoded (and kept when there is room). */
 static at_status fitted(at_ctx *ctx, pictures *p, int64_t sample, at_image *out)
 {
-    unsigned char *kept = sample < p->n_kept ? (unsigned char *)p->kept.data + (size_t)sample * picture_bytes(p) : NULL;
+    unsigned char *kept =
+        sample < p->n_kept ? (unsigned char *)p->kept.data + (size_t)sample * picture_bytes(p) : NULL;
     if (kept && __atomic_load_n(&p->is_kept[sample], __ATOMIC_ACQUIRE)) {
         *out = (at_image){p->width, p->height, at_alloc(ctx, picture_bytes(p))};
         if (!out->rgb) return AT_E_NOMEM;
@@ -67,8 +68,8 @@ static void digest(const at_dataset *d, at_digest *out)
 {
     const pictures *p = (const pictures *)d;
     const at_preprocess *f = p->o.preprocess;
-    const int32_t whole[] = {f->resize, f->shortest_edge, f->resize_width, f->resize_height, f->crop, f->crop_width,
-                             f->crop_height, f->crop_rounds, (int32_t)f->filter};
+    const int32_t whole[] = {f->resize,     f->shortest_edge, f->resize_width, f->resize_height,  f->crop,
+                             f->crop_width, f->crop_height,   f->crop_rounds,  (int32_t)f->filter};
     at_digest_add(out, whole, sizeof whole);
     at_digest_add(out, &f->rescale, sizeof f->rescale);
     at_digest_add(out, f->mean, sizeof f->mean);
@@ -101,8 +102,8 @@ static at_status setup(at_ctx *ctx, pictures *p, const int32_t *index, int64_t n
     return AT_OK;
 }
 
-at_status at_pictures_create(at_dataset **out, at_ctx *ctx, const at_photo_set *photos, const int32_t *index, int64_t n,
-                             const at_picture_options *options)
+at_status at_pictures_create(at_dataset **out, at_ctx *ctx, const at_photo_set *photos, const int32_t *index,
+                             int64_t n, const at_picture_options *options)
 {
     *out = NULL;
     pictures *p;

@@ -1,5 +1,6 @@
-/* pictures.h: a set of photos as a data set: pixel_values [height, width, 3] f32 and, where known, labels i32.
- * Layer: data. Decoded and fitted pictures are kept in memory as bytes while they fit the given limit. */
+/* pictures.h: a set of photos as a data set: pixel_values [height, width, 3] f32 and, where known, labels
+ * i32. Layer: data. Decoded and fitted pictures are kept in memory as bytes while they fit the given limit.
+ */
 #ifndef AT_PICTURES_H
 #define AT_PICTURES_H
 
@@ -15,7 +16,7 @@ typedef struct at_picture_options {
 } at_picture_options;
 
 /* The photos index[0..n) of a set (borrowed; index is copied). */
-at_status at_pictures_create(at_dataset **out, at_ctx *ctx, const at_photo_set *photos, const int32_t *index, int64_t n,
-                             const at_picture_options *options) AT_MUST_USE;
+at_status at_pictures_create(at_dataset **out, at_ctx *ctx, const at_photo_set *photos, const int32_t *index,
+                             int64_t n, const at_picture_options *options) AT_MUST_USE;
 
 #endif

@@ -123,7 +123,8 @@ void at_plan_write(at_plan *p, const at_value *v, const void *host, int64_t lead
 void at_plan_fetch(at_plan *p, const at_value *v, void *host)
 {
     const at_placed *at = at__placed(p, v);
-    if (at->where == AT_NOWHERE) { /* nothing reads it and it is no fetch of the plan: a defect of the caller */
+    if (at->where ==
+        AT_NOWHERE) { /* nothing reads it and it is no fetch of the plan: a defect of the caller */
         p->device->failed = AT_E_INTERNAL;
         return;
     }

@@ -229,8 +229,7 @@ at_status at__place_values(at_plan *p)
     return p->device->kind->alloc(p->device, &p->kept, kept);
 }
 
-/* ---- Offsets: largest first, each at the lowest place that no slot alive at the same time holds
- * -------------- */
+/* ---- Offsets: largest first, each at the lowest place that no slot alive at the same time holds ---- */
 
 /* order[] by size, descending; ties by index, so that the layout is always the same. Shell sort: no
  * comparator state. */

@@ -146,20 +146,22 @@ typedef void (*at_grad_fn)(at_graph *g, const at_node *n, at_value *const *dy, a
 struct at_op {
     const char *name, *doc;
     int n_in, n_out, n_saved;
-    size_t param_size;      /* parameters are copied and hashed by bytes: no padding, no pointers below a cache cut */
-    uint32_t optional_in;   /* bit i: in[i] may be absent */
-    uint32_t extent_in;     /* bit i: in[i] has sample rows (an extent); for the test harness */
-    uint32_t int_in;        /* bit i: in[i] holds integers */
-    uint32_t acc_in;        /* bit i: in[i] is acc (parameters, statistics); other real inputs are act */
-    uint32_t any_in;        /* bit i: in[i] may be act or acc */
-    uint32_t constant_in;   /* bit i: in[i] is data that never learns (class weights): asking for its gradient fails */
-    uint32_t updates;       /* bit i: in[i] is a state that the op overwrites (commit phase, or append) */
-    at_inplace inplace[2];  /* {in, out} pairs that may share memory; n_inplace of them */
+    /* Parameters are copied and hashed by bytes: no padding, no pointers below a cache cut. */
+    size_t param_size;
+    uint32_t optional_in;  /* bit i: in[i] may be absent */
+    uint32_t extent_in;    /* bit i: in[i] has sample rows (an extent); for the test harness */
+    uint32_t int_in;       /* bit i: in[i] holds integers */
+    uint32_t acc_in;       /* bit i: in[i] is acc (parameters, statistics); other real inputs are act */
+    uint32_t any_in;       /* bit i: in[i] may be act or acc */
+    uint32_t constant_in;  /* bit i: in[i] is data that never learns (class weights): asking for its gradient
+                              fails */
+    uint32_t updates;      /* bit i: in[i] is a state that the op overwrites (commit phase, or append) */
+    at_inplace inplace[2]; /* {in, out} pairs that may share memory; n_inplace of them */
     int n_inplace;
-    bool view;              /* the output is the input's memory under another shape; never runs */
-    bool loss;              /* emits its gradient in the forward, as a saved value; takes no dy */
-    bool couples_rows;      /* a row's result depends on other rows (batch statistics): micro batches change it */
-    bool stochastic;        /* draws random numbers: keyed by site, never static, never cached */
+    bool view;         /* the output is the input's memory under another shape; never runs */
+    bool loss;         /* emits its gradient in the forward, as a saved value; takes no dy */
+    bool couples_rows; /* a row's result depends on other rows (batch statistics): micro batches change it */
+    bool stochastic;   /* draws random numbers: keyed by site, never static, never cached */
     at_infer_fn infer;
     at_grad_fn grad; /* NULL: no gradient, and no_grad_reason says why */
     const char *no_grad_reason;

@@ -13,8 +13,7 @@
 #include "engine/device.h"
 #include "engine/graph.h"
 
-/* ---- Storages: how the numbers of a state lie in memory --------------------------------------------------
- */
+/* ---- Storages: how the numbers of a state lie in memory ----------------------------------------------- */
 
 enum { AT_MAX_BUFFERS = 2 };
 
@@ -36,8 +35,7 @@ struct at_storage {
 /* The storage whose single buffer is this dtype, or NULL. */
 const at_storage *at_storage_of(const at_ctx *ctx, at_dtype dtype);
 
-/* ---- States ----------------------------------------------------------------------------------------------
- */
+/* ---- States ------------------------------------------------------------------------------------------- */
 
 typedef enum at_role {
     AT_FROZEN,    /* read only */
@@ -57,12 +55,12 @@ struct at_state {
     const void *loaded[AT_MAX_BUFFERS]; /* the same addresses, as loaders take them */
     at_buffer pending;                  /* running states, once laid out */
     at_buffer gradient;                 /* trainable states, once laid out */
-    const void
-        *host[AT_MAX_BUFFERS]; /* where the value was read from: a file's mapping (borrowed), or `owned` */
-    void *owned;               /* host copy when the value was set rather than mapped */
-    int64_t offset;            /* in the flat range, elements; -1 = not laid out */
-    uint64_t version;          /* changes whenever the value may have changed */
-    at_state *flat;            /* the range it lies in */
+    /* Where the value was read from: a file's mapping (borrowed), or `owned`. */
+    const void *host[AT_MAX_BUFFERS];
+    void *owned;      /* host copy when the value was set rather than mapped */
+    int64_t offset;   /* in the flat range, elements; -1 = not laid out */
+    uint64_t version; /* changes whenever the value may have changed */
+    at_state *flat;   /* the range it lies in */
 };
 
 /* One tensor of a flat range and how it learns. */

@@ -20,7 +20,8 @@ at_status at_append_open(at_append_file **out, at_ctx *ctx, const char *path, in
     memcpy(f->path, path, strlen(path) + 1);
     f->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     f->size = -1;
-    if (f->fd >= 0 && (offset == AT_AT_END || ftruncate(f->fd, offset) == 0)) f->size = lseek(f->fd, 0, SEEK_END);
+    if (f->fd >= 0 && (offset == AT_AT_END || ftruncate(f->fd, offset) == 0))
+        f->size = lseek(f->fd, 0, SEEK_END);
     if (f->size < 0) {
         const int error = errno;
         at_append_close(f);

@@ -1,4 +1,5 @@
-/* system.c: clocks and memory of the process and the machine, from Linux' /proc and cgroup files. Layer: formats. */
+/* system.c: clocks and memory of the process and the machine, from Linux' /proc and cgroup files. Layer:
+ * formats. */
 #include "formats/system.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,8 @@ double at_clock(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Field 22 of /proc/self/stat, in clock ticks since boot; the name in field 2 may hold spaces and parentheses. */
+/* Field 22 of /proc/self/stat, in clock ticks since boot; the name in field 2 may hold spaces and
+ * parentheses. */
 double at_process_start(void)
 {
     char text[1024];

@@ -7,14 +7,16 @@ static at_status wrong_kind(at_model *m, const char *key, const at_tree *t, cons
                    at_tree_kind_name(t->kind), wanted);
 }
 
-at_status at_config_whole(at_model *m, int64_t *out, const char *key, int64_t fallback, int64_t low, int64_t high)
+at_status at_config_whole(at_model *m, int64_t *out, const char *key, int64_t fallback, int64_t low,
+                          int64_t high)
 {
     const at_tree *t = at_tree_at(m->config, key);
     *out = fallback;
     if (!t || t->kind == AT_NULL) return AT_OK;
     if (t->kind != AT_WHOLE) return wrong_kind(m, key, t, "a whole number");
-    AT_REQUIRE(m->ctx, t->whole >= low && t->whole <= high, AT_E_RANGE, "%s/config.json: %s is %lld, must be %lld to %lld",
-               m->folder, key, (long long)t->whole, (long long)low, (long long)high);
+    AT_REQUIRE(m->ctx, t->whole >= low && t->whole <= high, AT_E_RANGE,
+               "%s/config.json: %s is %lld, must be %lld to %lld", m->folder, key, (long long)t->whole,
+               (long long)low, (long long)high);
     *out = t->whole;
     return AT_OK;
 }
@@ -25,8 +27,8 @@ at_status at_config_real(at_model *m, double *out, const char *key, double fallb
     *out = fallback;
     if (!t || t->kind == AT_NULL) return AT_OK;
     if (t->kind != AT_WHOLE && t->kind != AT_NUMBER) return wrong_kind(m, key, t, "a number");
-    AT_REQUIRE(m->ctx, t->number >= low && t->number <= high, AT_E_RANGE, "%s/config.json: %s is %g, must be %g to %g",
-               m->folder, key, t->number, low, high);
+    AT_REQUIRE(m->ctx, t->number >= low && t->number <= high, AT_E_RANGE,
+               "%s/config.json: %s is %g, must be %g to %g", m->folder, key, t->number, low, high);
     *out = t->number;
     return AT_OK;
 }

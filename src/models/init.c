@@ -19,7 +19,8 @@ at_status at_init_normal(at_model *m, at_param *p, double std, uint64_t seed)
     at_real *x = at_alloc_array(m->ctx, p->state->count, sizeof *x);
     if (!x) return AT_E_NOMEM;
     const at_rng_key key = at_rng_make(seed, at_hash_name(p->state->name), 0);
-    for (int64_t i = 0; i < p->state->count; i++) x[i] = (at_real)(std * at_rng_normal(key, 0, 0, (uint64_t)i));
+    for (int64_t i = 0; i < p->state->count; i++)
+        x[i] = (at_real)(std * at_rng_normal(key, 0, 0, (uint64_t)i));
     const at_status s = at_state_set(m->net.store, p->state, x);
     at_free(m->ctx, x);
     p->missing = false;
@@ -37,8 +38,12 @@ at_status at_init_default(at_model *m, at_param *p, uint64_t seed)
         return at_init_normal(m, p, sqrt(2.0 / fan_out), seed);
     }
     case AT_NORM_GAMMA:
-    case AT_NORM_VARIANCE: return at_init_constant(m, p, 1.0);
-    case AT_NORM_BATCHES: p->whole = 0; return AT_OK;
-    default: return at_init_constant(m, p, 0.0);
+    case AT_NORM_VARIANCE:
+        return at_init_constant(m, p, 1.0);
+    case AT_NORM_BATCHES:
+        p->whole = 0;
+        return AT_OK;
+    default:
+        return at_init_constant(m, p, 0.0);
     }
 }

@@ -1,8 +1,9 @@
 /* model.h: an opened pre-trained network, whatever its architecture and file layout. Layer: models.
  *
- * An architecture is one folder with `const at_architecture at_architecture_NAME`: it reads the config, declares its
- * sites, and builds its graph from them. Opening, checking, loading, heads, initialising and saving are generic over
- * what it declared. Reading path: at_model_open (open.c), an architecture's file, at_model_save (save.c). */
+ * An architecture is one folder with `const at_architecture at_architecture_NAME`: it reads the config,
+ * declares its sites, and builds its graph from them. Opening, checking, loading, heads, initialising and
+ * saving are generic over what it declared. Reading path: at_model_open (open.c), an architecture's file,
+ * at_model_save (save.c). */
 #ifndef AT_MODEL_H
 #define AT_MODEL_H
 
@@ -21,7 +22,7 @@ typedef struct at_model {
     at_layout layout;
     const char *folder;
     at_arena arena;
-    at_tree *config;         /* as read */
+    at_tree *config; /* as read */
     at_net net;
     void *self;              /* the architecture's own struct */
     at_safetensors *weights; /* mapped as long as the model lives */
@@ -30,9 +31,9 @@ typedef struct at_model {
         const char *name, *file;
         int64_t features;
         double dropout; /* before the head, while training */
-        at_site *site; /* NULL until at_model_head */
-        bool in_file;  /* the checkpoint brings one */
-        bool is_new;   /* and this is another */
+        at_site *site;  /* NULL until at_model_head */
+        bool in_file;   /* the checkpoint brings one */
+        bool is_new;    /* and this is another */
     } head;
     int n_labels; /* of the head; as the config says until at_model_head */
     const char **labels;
@@ -52,36 +53,37 @@ at_value *at_inputs_get(at_graph *g, const at_inputs *in, const char *name);
 
 struct at_architecture {
     const char *name, *doc;
-    const char *family; /* "image": what data it takes */
-    const char *prefix; /* of module names in Transformers' task models: "mobilenet_v2." */
+    const char *family;     /* "image": what data it takes */
+    const char *prefix;     /* of module names in Transformers' task models: "mobilenet_v2." */
     const char *task_class; /* Transformers' class with our head: "MobileNetV2ForImageClassification" */
-    size_t size;        /* of the own struct */
+    size_t size;            /* of the own struct */
     /* Is this config ours, and in which layout? */
     bool (*recognise)(const at_tree *config, at_layout *layout);
     /* Read m->config, declare the sites, set m->head. */
     at_status (*open)(at_model *m);
-    /* The graph from the inputs to the head's output [S, n_labels], or to what the head takes when there is none. */
+    /* The graph from the inputs to the head's output [S, n_labels], or to what the head takes when there is
+     * none. */
     at_value *(*build)(at_model *m, at_graph *g, const at_inputs *in);
     /* Initialise one parameter for training from scratch; NULL = at_init_default. */
     at_status (*init)(at_model *m, at_param *p, uint64_t seed);
 };
 
-/* Open a folder with config.json and model.safetensors; map, never copy. Nothing may be missing but a head, nothing
- * left over; shapes must be what the config implies.
+/* Open a folder with config.json and model.safetensors; map, never copy. Nothing may be missing but a head,
+ * nothing left over; shapes must be what the config implies.
  * @return UNSUPPORTED (unknown architecture, named with the known ones), FORMAT, SHAPE, IO, NOMEM. */
 at_status at_model_open(at_model **out, at_ctx *ctx, at_device *device, const char *folder) AT_MUST_USE;
 void at_model_close(at_model *m);
 
-/* Declare the head: keep the checkpoint's, or a fresh one of n_labels with weights N(0, 0.01) and bias 0. labels are
- * copied. Once, before a graph is built. */
+/* Declare the head: keep the checkpoint's, or a fresh one of n_labels with weights N(0, 0.01) and bias 0.
+ * labels are copied. Once, before a graph is built. */
 at_status at_model_keep_head(at_model *m) AT_MUST_USE;
 at_status at_model_new_head(at_model *m, int n_labels, const char *const *labels, uint64_t seed) AT_MUST_USE;
 
 /* Are these the labels of the checkpoint's head, in this order? */
 bool at_model_has_labels(const at_model *m, int n_labels, const char *const *labels);
 
-/* Write a folder that Transformers or timm (as the layout is) and at_model_open read: config.json with the labels,
- * model.safetensors, and the side files of the folder it came from. The folder must exist. */
+/* Write a folder that Transformers or timm (as the layout is) and at_model_open read: config.json with the
+ * labels, model.safetensors, and the side files of the folder it came from. The folder must exist. */
 at_status at_model_save(at_model *m, const char *folder) AT_MUST_USE;
 
 /* Initial values, keyed by (seed, name): independent of everything else that is drawn. */
@@ -91,8 +93,10 @@ at_status at_init_constant(at_model *m, at_param *p, double value) AT_MUST_USE;
 at_status at_init_default(at_model *m, at_param *p, uint64_t seed) AT_MUST_USE;
 
 /* Config values with ranges; key is a dotted path. Absent keys give the default. */
-at_status at_config_whole(at_model *m, int64_t *out, const char *key, int64_t fallback, int64_t low, int64_t high) AT_MUST_USE;
-at_status at_config_real(at_model *m, double *out, const char *key, double fallback, double low, double high) AT_MUST_USE;
+at_status at_config_whole(at_model *m, int64_t *out, const char *key, int64_t fallback, int64_t low,
+                          int64_t high) AT_MUST_USE;
+at_status at_config_real(at_model *m, double *out, const char *key, double fallback, double low,
+                         double high) AT_MUST_USE;
 at_status at_config_flag(at_model *m, bool *out, const char *key, bool fallback) AT_MUST_USE;
 at_status at_config_text(at_model *m, const char **out, const char *key, const char *fallback) AT_MUST_USE;
 

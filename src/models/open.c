@@ -1,5 +1,5 @@
-/* open.c: from a folder to a model: recognise the architecture, let it declare its sites, bind each parameter to the
- * mapped file, and refuse what does not fit before anything runs. */
+/* open.c: from a folder to a model: recognise the architecture, let it declare its sites, bind each parameter
+ * to the mapped file, and refuse what does not fit before anything runs. */
 #include "models/model.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,8 @@ at_value *at_inputs_get(at_graph *g, const at_inputs *in, const char *name)
 {
     for (int i = 0; i < in->n; i++)
         if (strcmp(in->list[i].name, name) == 0) return in->list[i].value;
-    at_graph_fail(g, AT_E_UNSUPPORTED, "the network needs an input \"%s\", which this task does not give", name);
+    at_graph_fail(g, AT_E_UNSUPPORTED, "the network needs an input \"%s\", which this task does not give",
+                  name);
     return g->error_node->out[0];
 }
 
@@ -37,8 +38,8 @@ static at_status recognise(at_model *m)
     if (!named) named = at_tree_get(m->config, "architecture");
     char known[256];
     list_architectures(m->ctx, known);
-    return at_fail(m->ctx, AT_E_UNSUPPORTED, "%s/config.json: unknown architecture \"%s\"; known are: %s", m->folder,
-                   named && named->kind == AT_STRING ? named->text : "(none given)", known);
+    return at_fail(m->ctx, AT_E_UNSUPPORTED, "%s/config.json: unknown architecture \"%s\"; known are: %s",
+                   m->folder, named && named->kind == AT_STRING ? named->text : "(none given)", known);
 }
 
 /* ---- Labels: id2label of Transformers, label_names of timm, else numbers ---- */
@@ -48,7 +49,8 @@ static at_status set_labels(at_model *m, int n, const char *const *labels)
     const char **copy = at_arena_alloc(&m->arena, (size_t)(n + 1) * sizeof *copy);
     if (!copy) return AT_E_NOMEM;
     for (int i = 0; i < n; i++)
-        if (!(copy[i] = labels ? at_arena_strdup(&m->arena, labels[i]) : at_arena_printf(&m->arena, "LABEL_%d", i)))
+        if (!(copy[i] =
+                  labels ? at_arena_strdup(&m->arena, labels[i]) : at_arena_printf(&m->arena, "LABEL_%d", i)))
             return AT_E_NOMEM;
     m->labels = copy;
     m->n_labels = n;
@@ -61,9 +63,10 @@ static at_status labels_by_id(at_model *m, const at_tree *id2label)
     for (const at_tree *t = id2label->first; t; t = t->next) {
         char *end;
         const long id = strtol(t->key, &end, 10);
-        AT_REQUIRE(m->ctx, *end == '\0' && id >= 0 && id < m->n_labels && t->kind == AT_STRING, AT_E_FORMAT,
-                   "%s/config.json: id2label must give a text for every number from 0 to %d, found key \"%s\"",
-                   m->folder, m->n_labels - 1, t->key);
+        AT_REQUIRE(
+            m->ctx, *end == '\0' && id >= 0 && id < m->n_labels && t->kind == AT_STRING, AT_E_FORMAT,
+            "%s/config.json: id2label must give a text for every number from 0 to %d, found key \"%s\"",
+            m->folder, m->n_labels - 1, t->key);
         m->labels[id] = t->text;
     }
     return AT_OK;
@@ -74,7 +77,8 @@ static at_status labels_by_list(at_model *m, const at_tree *names)
     AT_TRY(set_labels(m, (int)names->n, NULL));
     int i = 0;
     for (const at_tree *t = names->first; t; t = t->next, i++) {
-        AT_REQUIRE(m->ctx, t->kind == AT_STRING, AT_E_FORMAT, "%s/config.json: label_names must be texts", m->folder);
+        AT_REQUIRE(m->ctx, t->kind == AT_STRING, AT_E_FORMAT, "%s/config.json: label_names must be texts",
+                   m->folder);
         m->labels[i] = t->text;
     }
     return AT_OK;
@@ -82,7 +86,8 @@ static at_status labels_by_list(at_model *m, const at_tree *names)
 
 static at_status read_labels(at_model *m)
 {
-    const at_tree *id2label = at_tree_get(m->config, "id2label"), *names = at_tree_get(m->config, "label_names");
+    const at_tree *id2label = at_tree_get(m->config, "id2label"),
+                  *names = at_tree_get(m->config, "label_names");
     int64_t n;
     if (id2label && id2label->kind == AT_MAP && id2label->n > 0) return labels_by_id(m, id2label);
     if (names && names->kind == AT_LIST && names->n > 0) return labels_by_list(m, names);
@@ -128,14 +133,16 @@ static at_status bind(at_model *m, at_param *p)
                at_shape_text(found, t->rank, t->dim),
                at_shape_text(want, p->state->shape.rank, p->state->shape.dim));
     if (p->part == AT_NORM_BATCHES) { /* a counter: carried along, read by nothing */
-        AT_REQUIRE(m->ctx, t->dtype == AT_I64, AT_E_DTYPE, "%s/model.safetensors: tensor \"%s\" is %s, must be I64",
-                   m->folder, t->name, at_dtype_name(t->dtype));
+        AT_REQUIRE(m->ctx, t->dtype == AT_I64, AT_E_DTYPE,
+                   "%s/model.safetensors: tensor \"%s\" is %s, must be I64", m->folder, t->name,
+                   at_dtype_name(t->dtype));
         memcpy(&p->whole, t->data, sizeof p->whole);
         return AT_OK;
     }
     const at_storage *storage = at_storage_of(m->ctx, t->dtype);
-    AT_REQUIRE(m->ctx, storage, AT_E_DTYPE, "%s/model.safetensors: tensor \"%s\" is %s; weights must be floating-point numbers",
-               m->folder, t->name, at_dtype_name(t->dtype));
+    AT_REQUIRE(m->ctx, storage, AT_E_DTYPE,
+               "%s/model.safetensors: tensor \"%s\" is %s; weights must be floating-point numbers", m->folder,
+               t->name, at_dtype_name(t->dtype));
     return at_state_bind(m->net.store, p->state, storage, &t->data);
 }
 
@@ -149,7 +156,8 @@ static at_status check_missing(at_model *m)
         if (!first) first = p->file_name;
         n++;
     }
-    AT_REQUIRE(m->ctx, n == 0, AT_E_FORMAT, "%s/model.safetensors: tensor \"%s%s\" is missing%s; the file does not fit config.json",
+    AT_REQUIRE(m->ctx, n == 0, AT_E_FORMAT,
+               "%s/model.safetensors: tensor \"%s%s\" is missing%s; the file does not fit config.json",
                m->folder, m->prefix, first, n > 1 ? " (and others)" : "");
     return AT_OK;
 }
@@ -158,7 +166,8 @@ static bool is_known(const at_model *m, const char *name)
 {
     const size_t skip = strncmp(name, m->prefix, strlen(m->prefix)) == 0 ? strlen(m->prefix) : 0;
     const char *bare = name + skip;
-    if (m->head.file && strncmp(bare, m->head.file, strlen(m->head.file)) == 0 && bare[strlen(m->head.file)] == '.')
+    if (m->head.file && strncmp(bare, m->head.file, strlen(m->head.file)) == 0 &&
+        bare[strlen(m->head.file)] == '.')
         return true;
     for (int i = 0; i < m->net.n_params; i++)
         if (strcmp(m->net.params[i]->file_name, bare) == 0) return true;
@@ -169,8 +178,8 @@ static at_status check_surplus(at_model *m)
 {
     for (int64_t i = 0; i < m->weights->n; i++)
         AT_REQUIRE(m->ctx, is_known(m, m->weights->tensors[i].name), AT_E_FORMAT,
-                   "%s/model.safetensors: tensor \"%s\" belongs to nothing in a %s of this config.json", m->folder,
-                   m->weights->tensors[i].name, m->architecture->name);
+                   "%s/model.safetensors: tensor \"%s\" belongs to nothing in a %s of this config.json",
+                   m->folder, m->weights->tensors[i].name, m->architecture->name);
     return AT_OK;
 }
 
@@ -246,17 +255,20 @@ void at_model_close(at_model *m)
 
 static at_status declare_head(at_model *m)
 {
-    AT_REQUIRE(m->ctx, m->head.file, AT_E_UNSUPPORTED, "%s: a %s takes no output layer", m->folder, m->architecture->name);
+    AT_REQUIRE(m->ctx, m->head.file, AT_E_UNSUPPORTED, "%s: a %s takes no output layer", m->folder,
+               m->architecture->name);
     AT_REQUIRE(m->ctx, !m->head.site, AT_E_STATE, "the head is declared already");
     AT_TRY(at_net_group(&m->net, "head"));
-    AT_TRY(at_net_linear(&m->head.site, &m->net, m->head.name, m->head.file, m->head.features, m->n_labels, true));
+    AT_TRY(at_net_linear(&m->head.site, &m->net, m->head.name, m->head.file, m->head.features, m->n_labels,
+                         true));
     m->head.site->is_head = true;
     return AT_OK;
 }
 
 at_status at_model_keep_head(at_model *m)
 {
-    AT_REQUIRE(m->ctx, m->head.in_file, AT_E_ARG, "%s has no output layer: train one first (attune train)", m->folder);
+    AT_REQUIRE(m->ctx, m->head.in_file, AT_E_ARG, "%s has no output layer: train one first (attune train)",
+               m->folder);
     AT_TRY(declare_head(m));
     AT_TRY(bind(m, m->head.site->part[AT_WEIGHT]));
     AT_TRY(bind(m, m->head.site->part[AT_BIAS]));

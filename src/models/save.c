@@ -1,5 +1,5 @@
-/* save.c: a model folder that other tools read: config.json with the labels, the tensors under the layout's names,
- * and the side files of the folder the model came from. Every file is written atomically. */
+/* save.c: a model folder that other tools read: config.json with the labels, the tensors under the layout's
+ * names, and the side files of the folder the model came from. Every file is written atomically. */
 #include "models/model.h"
 #include <stdio.h>
 
@@ -19,7 +19,8 @@ static at_tree *labels_by_id(at_model *m)
 static at_tree *ids_by_label(at_model *m)
 {
     at_tree *map = at_tree_new(&m->arena, AT_MAP);
-    for (int i = 0; i < m->n_labels; i++) at_tree_add(&m->arena, map, m->labels[i], at_tree_whole(&m->arena, i));
+    for (int i = 0; i < m->n_labels; i++)
+        at_tree_add(&m->arena, map, m->labels[i], at_tree_whole(&m->arena, i));
     return map;
 }
 
@@ -58,7 +59,8 @@ static at_tree *copy_without(at_model *m, const at_tree *map, const char *const 
 
 static at_tree *config_transformers(at_model *m)
 {
-    static const char *const replaced[] = {"architectures", "id2label", "label2id", "num_labels", "problem_type", NULL};
+    static const char *const replaced[] = {"architectures", "id2label",     "label2id",
+                                           "num_labels",    "problem_type", NULL};
     at_tree *c = copy_without(m, m->config, replaced), *names = at_tree_new(&m->arena, AT_LIST);
     at_tree_add(&m->arena, names, NULL, at_tree_string(&m->arena, m->architecture->task_class));
     at_tree_add(&m->arena, c, "architectures", names);

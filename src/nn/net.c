@@ -64,7 +64,8 @@ static at_status new_param(at_param **out, at_net *net, at_site *site, at_part p
 {
     at_param *p = at_arena_alloc(&net->arena, sizeof *p);
     char *name = at_arena_printf(&net->arena, "%s.%s", site->name, suffix);
-    if (!p || !name || !(p->file_name = at_arena_printf(&net->arena, "%s.%s", file, suffix))) return AT_E_NOMEM;
+    if (!p || !name || !(p->file_name = at_arena_printf(&net->arena, "%s.%s", file, suffix)))
+        return AT_E_NOMEM;
     AT_TRY(at_store_add(&p->state, net->store, name, AT_FROZEN, rank, dim));
     p->site = site;
     p->part = part;
@@ -75,8 +76,8 @@ static at_status new_param(at_param **out, at_net *net, at_site *site, at_part p
     return append(net, &net->params, &net->n_params, p);
 }
 
-at_status at_net_linear(at_site **out, at_net *net, const char *name, const char *file, int64_t in, int64_t outs,
-                        bool bias)
+at_status at_net_linear(at_site **out, at_net *net, const char *name, const char *file, int64_t in,
+                        int64_t outs, bool bias)
 {
     AT_TRY(new_site(out, net, AT_SITE_LINEAR, name));
     AT_TRY(new_param(NULL, net, *out, AT_WEIGHT, file, "weight", 2, (const int64_t[]){outs, in}));
@@ -145,7 +146,8 @@ void at_net_assign_roles(at_net *net)
         if (net->sites[i]->kind == AT_SITE_NORM) assign_norm(net->sites[i]);
     for (int i = 0; i < net->n_params; i++) {
         at_param *p = net->params[i];
-        const bool statistic = p->part == AT_NORM_MEAN || p->part == AT_NORM_VARIANCE || p->part == AT_NORM_BATCHES;
+        const bool statistic =
+            p->part == AT_NORM_MEAN || p->part == AT_NORM_VARIANCE || p->part == AT_NORM_BATCHES;
         if (!statistic) p->state->role = p->trainable ? AT_TRAINABLE : AT_FROZEN;
     }
 }

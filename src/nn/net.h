@@ -1,8 +1,8 @@
 /* net.h: a network as named sites: the places where parameters meet activations. Layer: nn.
  *
- * A model declares its sites once (names, shapes, group) and calls them when it builds a graph. What is done to a
- * site (frozen, re-initialised, adapted, its norm's mode) never appears in a model's file: edits change the sites'
- * records, adapters hang interceptors on them. */
+ * A model declares its sites once (names, shapes, group) and calls them when it builds a graph. What is done
+ * to a site (frozen, re-initialised, adapted, its norm's mode) never appears in a model's file: edits change
+ * the sites' records, adapters hang interceptors on them. */
 #ifndef AT_NET_H
 #define AT_NET_H
 
@@ -28,8 +28,8 @@ typedef enum at_padding {
 typedef struct at_site at_site;
 typedef struct at_net at_net;
 
-/* An adapter at a site: sees what goes in and what the site computed, returns what goes on. At neutral strength the
- * result must equal y bit for bit. */
+/* An adapter at a site: sees what goes in and what the site computed, returns what goes on. At neutral
+ * strength the result must equal y bit for bit. */
 typedef struct at_intercept {
     struct at_intercept *next;
     const char *adapter; /* name */
@@ -38,15 +38,16 @@ typedef struct at_intercept {
 } at_intercept;
 
 typedef enum at_part { /* what a parameter is to its site */
-    AT_WEIGHT,
-    AT_BIAS,
-    AT_NORM_GAMMA,
-    AT_NORM_BETA,
-    AT_NORM_MEAN,
-    AT_NORM_VARIANCE,
-    AT_NORM_BATCHES, /* how many batches the statistics have seen; carried along, int64 in files */
-    AT_ADAPTER,
-    AT_PART_COUNT
+                       AT_WEIGHT,
+                       AT_BIAS,
+                       AT_NORM_GAMMA,
+                       AT_NORM_BETA,
+                       AT_NORM_MEAN,
+                       AT_NORM_VARIANCE,
+                       AT_NORM_BATCHES, /* how many batches the statistics have seen; carried along, int64 in
+                                           files */
+                       AT_ADAPTER,
+                       AT_PART_COUNT
 } at_part;
 
 /* A named tensor of the network and how it is to learn. */
@@ -56,9 +57,9 @@ typedef struct at_param {
     at_part part;
     const char *file_name; /* in the checkpoint's own layout */
     bool trainable, optional;
-    double rate;  /* factor on the learning rate */
-    bool decays;  /* weight decay applies: matrices yes, biases and norms no */
-    bool missing; /* the checkpoint does not have it: it must be initialised before use */
+    double rate;   /* factor on the learning rate */
+    bool decays;   /* weight decay applies: matrices yes, biases and norms no */
+    bool missing;  /* the checkpoint does not have it: it must be initialised before use */
     int64_t whole; /* AT_NORM_BATCHES: the counter */
 } at_param;
 
@@ -94,21 +95,22 @@ struct at_net {
 at_status at_net_init(at_net *net, at_ctx *ctx, at_device *device) AT_MUST_USE;
 void at_net_deinit(at_net *net);
 
-/* ---- Declaring: what a model's file does when it is opened. name: canonical; file: the checkpoint's name of the
- * module, to which ".weight" and so on are added. Both are copied. ---- */
+/* ---- Declaring: what a model's file does when it is opened. name: canonical; file: the checkpoint's name of
+ * the module, to which ".weight" and so on are added. Both are copied. ---- */
 
 /* Following sites belong to a new group. */
 at_status at_net_group(at_net *net, const char *name) AT_MUST_USE;
 
-at_status at_net_linear(at_site **out, at_net *net, const char *name, const char *file, int64_t in, int64_t outs,
-                        bool bias) AT_MUST_USE;
+at_status at_net_linear(at_site **out, at_net *net, const char *name, const char *file, int64_t in,
+                        int64_t outs, bool bias) AT_MUST_USE;
 
 typedef struct at_conv_shape {
     int64_t in, out, kernel, stride, dilation, groups;
     at_padding padding;
     bool bias;
 } at_conv_shape;
-at_status at_net_conv(at_site **out, at_net *net, const char *name, const char *file, const at_conv_shape *shape) AT_MUST_USE;
+at_status at_net_conv(at_site **out, at_net *net, const char *name, const char *file,
+                      const at_conv_shape *shape) AT_MUST_USE;
 
 at_status at_net_batchnorm(at_site **out, at_net *net, const char *name, const char *file, int64_t channels,
                            double epsilon, double momentum) AT_MUST_USE;
@@ -130,8 +132,8 @@ at_value *at_site_dropout(at_graph *g, const char *name, at_value *x, at_value *
 
 /* ---- Roles: from the records to the states, once, before the training graph is built ---- */
 
-/* Trainable parameters become trainable states, statistics of norms in stats or train mode running ones. A norm whose
- * gamma does not learn and whose mode is train is put into eval: its layer is frozen. */
+/* Trainable parameters become trainable states, statistics of norms in stats or train mode running ones. A
+ * norm whose gamma does not learn and whose mode is train is put into eval: its layer is frozen. */
 void at_net_assign_roles(at_net *net);
 
 #endif

@@ -31,15 +31,18 @@ static void padding_of(const at_site *site, int64_t size, int64_t kernel, int64_
 {
     if (site->conv.padding == AT_PAD_SAME)
         at_same_padding(size, kernel, site->conv.stride, site->conv.dilation, before, after);
-    else *before = *after = site->conv.dilation * (kernel - 1) / 2;
+    else
+        *before = *after = site->conv.dilation * (kernel - 1) / 2;
 }
 
 at_value *at_site_conv(at_graph *g, const at_site *site, at_value *x)
 {
     at_graph_site(g, "%s", site->name);
     at_value *w = read_part(g, site, AT_WEIGHT), *b = read_part(g, site, AT_BIAS);
-    at_conv2d_param p = {.stride_y = site->conv.stride, .stride_x = site->conv.stride,
-                         .dilation_y = site->conv.dilation, .dilation_x = site->conv.dilation,
+    at_conv2d_param p = {.stride_y = site->conv.stride,
+                         .stride_x = site->conv.stride,
+                         .dilation_y = site->conv.dilation,
+                         .dilation_x = site->conv.dilation,
                          .groups = site->conv.groups};
     padding_of(site, x->meta.dim[1], w->meta.dim[2], &p.pad_top, &p.pad_bottom);
     padding_of(site, x->meta.dim[2], w->meta.dim[3], &p.pad_left, &p.pad_right);
@@ -51,9 +54,9 @@ at_value *at_site_conv(at_graph *g, const at_site *site, at_value *x)
 /* Stored statistics: two numbers a channel, which are static where nothing of them learns. */
 static at_value *norm_stored(at_graph *g, const at_site *site, at_value *x)
 {
-    const at_scale_shift f = at_bn_fold(g, read_part(g, site, AT_NORM_GAMMA), read_part(g, site, AT_NORM_BETA),
-                                        read_part(g, site, AT_NORM_MEAN), read_part(g, site, AT_NORM_VARIANCE),
-                                        site->norm.epsilon);
+    const at_scale_shift f = at_bn_fold(g, read_part(g, site, AT_NORM_GAMMA),
+                                        read_part(g, site, AT_NORM_BETA), read_part(g, site, AT_NORM_MEAN),
+                                        read_part(g, site, AT_NORM_VARIANCE), site->norm.epsilon);
     return at_channel_affine(g, x, f.scale, f.shift);
 }
 

@@ -14,8 +14,15 @@ bool at_option_list(const at_ctx *ctx, int index, at_option_info *out)
     char key[128];
     for (int i = 0; i <= index; i++)
         if (!(o = at_option_next(ctx, &c, key))) return false;
-    *out = (at_option_info){.section = c.options->name, .key = o->key, .type = types[o->type], .fallback = o->fallback,
-                            .choices = o->choices, .aliases = o->aliases, .help = o->help, .low = o->low, .high = o->high};
+    *out = (at_option_info){.section = c.options->name,
+                            .key = o->key,
+                            .type = types[o->type],
+                            .fallback = o->fallback,
+                            .choices = o->choices,
+                            .aliases = o->aliases,
+                            .help = o->help,
+                            .low = o->low,
+                            .high = o->high};
     return true;
 }
 
@@ -50,7 +57,9 @@ static void processor_name(at_ctx *ctx, char out[128])
         return;
     }
     const char *line = strstr(text, "model name"), *colon = line ? strchr(line, ':') : NULL;
-    if (colon) snprintf(out, 128, "%.*s", (int)strcspn(colon + 1 + strspn(colon + 1, " "), "\n"), colon + 1 + strspn(colon + 1, " "));
+    if (colon)
+        snprintf(out, 128, "%.*s", (int)strcspn(colon + 1 + strspn(colon + 1, " "), "\n"),
+                 colon + 1 + strspn(colon + 1, " "));
     at_free(ctx, text);
 }
 
@@ -63,15 +72,19 @@ at_status at_environment(at_ctx *ctx, char **json)
     at_text_init(&t, ctx);
     at_text_add(&t, "{\"event\":\"environment\",\"version\":\"" AT_VERSION "\",\"processor\":");
     at_text_json(&t, processor);
-    at_text_printf(&t, ",\"instruction_set\":\"%s\",\"instruction_set_used\":\"%s\",\"processors\":%d,\"threads\":%d,"
-                       "\"memory_bytes\":%lld,\"precision\":\"f32\",\"variables\":{",
-                   at_isa_name(at_isa_native()), at_isa_name(ctx->isa), at_pool_default_threads(), ctx->threads,
-                   (long long)at_machine_memory());
+    at_text_printf(
+        &t,
+        ",\"instruction_set\":\"%s\",\"instruction_set_used\":\"%s\",\"processors\":%d,\"threads\":%d,"
+        "\"memory_bytes\":%lld,\"precision\":\"f32\",\"variables\":{",
+        at_isa_name(at_isa_native()), at_isa_name(ctx->isa), at_pool_default_threads(), ctx->threads,
+        (long long)at_machine_memory());
     for (const at_env_variable *v = at_env_variables; v->name; v++) {
         const char *value = at_env_get(v->name);
         at_text_printf(&t, "%s\"%s\":", v == at_env_variables ? "" : ",", v->name);
-        if (value) at_text_json(&t, value);
-        else at_text_add(&t, "null");
+        if (value)
+            at_text_json(&t, value);
+        else
+            at_text_add(&t, "null");
     }
     at_text_add(&t, "}}");
     AT_TRY(at_text_status(&t));

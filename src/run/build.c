@@ -1,7 +1,7 @@
 /* build.c: graphs and plans of a run, and carrying batches into them.
  *
- * A pipe is one graph (training or evaluation) with its plan. Its inputs are the data set's columns by name, each on
- * the extent "samples" (ragged ones on "rows"), the task's constants, and "sample_id". */
+ * A pipe is one graph (training or evaluation) with its plan. Its inputs are the data set's columns by name,
+ * each on the extent "samples" (ragged ones on "rows"), the task's constants, and "sample_id". */
 #include "run/run.h"
 #include <stdio.h>
 
@@ -17,7 +17,8 @@ static at_value *column_input(at_pipe *p, const at_column *c)
 {
     int64_t dim[AT_MAX_RANK] = {1};
     for (int i = 0; i < c->rank; i++) dim[i + 1] = c->dim[i];
-    return at_input(p->g, c->name, c->dtype == AT_I32 ? AT_INT : AT_ACT, c->ragged ? p->rows : p->samples, c->rank + 1, dim);
+    return at_input(p->g, c->name, c->dtype == AT_I32 ? AT_INT : AT_ACT, c->ragged ? p->rows : p->samples,
+                    c->rank + 1, dim);
 }
 
 static void declare_inputs(at_run *r, at_pipe *p, const at_dataset *d)
@@ -27,7 +28,8 @@ static void declare_inputs(at_run *r, at_pipe *p, const at_dataset *d)
     for (int i = 0; i < d->n_columns; i++) add_input(p, d->columns[i].name, column_input(p, &d->columns[i]));
     p->sample_id = at_input(p->g, "sample_id", AT_INT, p->samples, 1, (const int64_t[]){1});
     add_input(p, "sample_id", p->sample_id);
-    if (d->rows) add_input(p, "offsets", at_input(p->g, "offsets", AT_INT, NULL, 1, (const int64_t[]){p->batch + 1}));
+    if (d->rows)
+        add_input(p, "offsets", at_input(p->g, "offsets", AT_INT, NULL, 1, (const int64_t[]){p->batch + 1}));
     for (int i = 0; i < r->job.n_constants; i++) {
         const at_constant *c = &r->job.constants[i];
         add_input(p, c->name, at_input(p->g, c->name, AT_ACC, NULL, 1, &c->n));
@@ -105,11 +107,12 @@ static at_status drop_unreachable(at_run *r)
 static at_status check_memory(at_run *r)
 {
     const at_memory m = at_plan_memory(r->train.plan), e = at_plan_memory(r->eval.plan);
-    const size_t total = m.frozen + m.masters + m.gradients + m.slots + m.running + m.activations + m.inputs + m.sums +
-                         m.statics + m.scratch + m.prepared + e.activations + e.scratch + e.statics;
-    AT_REQUIRE(r->ctx, total <= r->memory_limit, AT_E_NOMEM,
-               "the plan needs %.1f MiB, the limit is %.1f MiB; lower train.micro_batch (is %lld) or raise --memory",
-               (double)total / 1048576.0, (double)r->memory_limit / 1048576.0, (long long)r->micro_batch);
+    const size_t total = m.frozen + m.masters + m.gradients + m.slots + m.running + m.activations + m.inputs +
+                         m.sums + m.statics + m.scratch + m.prepared + e.activations + e.scratch + e.statics;
+    AT_REQUIRE(
+        r->ctx, total <= r->memory_limit, AT_E_NOMEM,
+        "the plan needs %.1f MiB, the limit is %.1f MiB; lower train.micro_batch (is %lld) or raise --memory",
+        (double)total / 1048576.0, (double)r->memory_limit / 1048576.0, (long long)r->micro_batch);
     return AT_OK;
 }
 
@@ -126,7 +129,8 @@ at_status at__build_training(at_run *r)
     AT_TRY(at_store_layout(r->model->net.store, p->g));
     set_ranges(r);
     if (r->optimizer->build) {
-        AT_TRY(at_build_commit(&r->commit, p->g, p->loss, p->count, r->settings.train.clip, r->optimizer, r->optimizer_options));
+        AT_TRY(at_build_commit(&r->commit, p->g, p->loss, p->count, r->settings.train.clip, r->optimizer,
+                               r->optimizer_options));
         p->fetch[p->n_fetch++] = r->commit.norm;
         p->fetch[p->n_fetch++] = r->commit.ok;
     }
@@ -194,11 +198,12 @@ static at_status forward_batches(at_run *r, at_pipe *p, at_plan *plan, const at_
     return AT_OK;
 }
 
-at_status at__forward(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d, at_value *const *values, int n_values,
-                      float *const *out)
+at_status at__forward(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d, at_value *const *values,
+                      int n_values, float *const *out)
 {
     const int64_t n_batches = at_ceil_div(d->n, p->batch);
-    int32_t *order = at_alloc_array(r->ctx, d->n + n_batches, sizeof *order), *sizes = order ? order + d->n : NULL;
+    int32_t *order = at_alloc_array(r->ctx, d->n + n_batches, sizeof *order),
+            *sizes = order ? order + d->n : NULL;
     if (!order) return AT_E_NOMEM;
     for (int64_t i = 0; i < d->n; i++) order[i] = (int32_t)i;
     for (int64_t i = 0; i < n_batches; i++) sizes[i] = (int32_t)at_min(p->batch, d->n - i * p->batch);

@@ -1,6 +1,7 @@
 /* checkpoint.c: everything that a run needs to go on with the same bits, in one file written atomically:
- * checkpoints/step-N/state.safetensors with the trainable and running states, the optimiser's slots and counter, and as
- * metadata the progress. checkpoints/best holds the best weights only. The frozen base is named by its content's hash. */
+ * checkpoints/step-N/state.safetensors with the trainable and running states, the optimiser's slots and
+ * counter, and as metadata the progress. checkpoints/best holds the best weights only. The frozen base is
+ * named by its content's hash. */
 #include "run/run.h"
 #include <math.h>
 #include <stdio.h>
@@ -40,7 +41,8 @@ static at_status add_ranges(bundle *b, const char *group, const at_state *flat)
     const at_store *s = b->r->model->net.store;
     at_real *data;
     AT_TRY(fetch_flat(b, flat, &data));
-    for (int i = 0; i < s->n_ranges; i++) AT_TRY(add_tensor(b, group, s->ranges[i].state, data + s->ranges[i].lo));
+    for (int i = 0; i < s->n_ranges; i++)
+        AT_TRY(add_tensor(b, group, s->ranges[i].state, data + s->ranges[i].lo));
     return AT_OK;
 }
 
@@ -51,7 +53,8 @@ static at_status add_running(bundle *b)
     if (!s->running) return AT_OK;
     AT_TRY(fetch_flat(b, s->running, &data));
     for (int i = 0; i < s->n_states; i++)
-        if (s->states[i]->flat == s->running) AT_TRY(add_tensor(b, "running", s->states[i], data + s->states[i]->offset));
+        if (s->states[i]->flat == s->running)
+            AT_TRY(add_tensor(b, "running", s->states[i], data + s->states[i]->offset));
     return AT_OK;
 }
 
@@ -59,7 +62,8 @@ static at_status add_optimizer(bundle *b)
 {
     at_run *r = b->r;
     at_real *step;
-    for (int i = 0; i < r->commit.n_slots; i++) AT_TRY(add_ranges(b, r->commit.slots[i]->name, r->commit.slots[i]));
+    for (int i = 0; i < r->commit.n_slots; i++)
+        AT_TRY(add_ranges(b, r->commit.slots[i]->name, r->commit.slots[i]));
     if (!r->commit.step) return AT_OK;
     AT_TRY(fetch_flat(b, r->commit.step, &step));
     return add_tensor(b, "state", r->commit.step, step);
@@ -116,8 +120,10 @@ static double number(const at_tree *t, const char *key)
 static void read_progress(at_progress *p, const at_tree *t)
 {
     p->attempt = (int64_t)number(t, "attempt");
-    p->best = (at_best){.value = number(t, "best_value"), .step = (int64_t)number(t, "best_step"),
-                        .waited = (int64_t)number(t, "waited"), .exists = number(t, "best_exists") != 0};
+    p->best = (at_best){.value = number(t, "best_value"),
+                        .step = (int64_t)number(t, "best_step"),
+                        .waited = (int64_t)number(t, "waited"),
+                        .exists = number(t, "best_exists") != 0};
     p->stopped = number(t, "stopped") != 0;
     p->bad_steps = (int64_t)number(t, "bad_steps");
     p->bad_in_a_row = (int64_t)number(t, "bad_in_a_row");
@@ -196,15 +202,18 @@ at_status at__save_checkpoint(at_run *r)
 {
     AT_TRY(at__flush_logs(r));
     char *parent = at_arena_printf(&r->arena, "%s/checkpoints", r->folder);
-    char *folder = at_arena_printf(&r->arena, "%s/checkpoints/step-%08lld", r->folder, (long long)r->progress.attempt);
+    char *folder =
+        at_arena_printf(&r->arena, "%s/checkpoints/step-%08lld", r->folder, (long long)r->progress.attempt);
     if (!parent || !folder) return AT_E_NOMEM;
     AT_TRY(save(r, folder, false));
     AT_TRY(remove_older(r, parent, r->progress.attempt));
     const char *text = at_arena_printf(&r->arena, "checkpoint: %s", folder);
-    at_event e = {.kind = AT_EVENT_CHECKPOINT, .text = text, .step = r->progress.attempt, .steps = r->total_steps};
+    at_event e = {
+        .kind = AT_EVENT_CHECKPOINT, .text = text, .step = r->progress.attempt, .steps = r->total_steps};
     at_text json;
     at_text_init(&json, r->ctx);
-    at_text_printf(&json, "{\"event\":\"checkpoint\",\"step\":%lld,\"path\":", (long long)r->progress.attempt);
+    at_text_printf(&json,
+                   "{\"event\":\"checkpoint\",\"step\":%lld,\"path\":", (long long)r->progress.attempt);
     at_text_json(&json, folder);
     at_text_add(&json, "}");
     at__emit(r, &e, &json);
@@ -245,14 +254,15 @@ bool at__has_checkpoint(at_run *r, const char *folder)
     return find_last(r, folder, &path) == AT_OK && path;
 }
 
-static at_status set_state(at_run *r, const at_safetensors *f, const char *group, at_state *t, at_state *target, int64_t lo)
+static at_status set_state(at_run *r, const at_safetensors *f, const char *group, at_state *t,
+                           at_state *target, int64_t lo)
 {
     char name[512], want[AT_SHAPE_TEXT];
     snprintf(name, sizeof name, "%s/%s", group, t->name);
     const at_tensor *x = at_safetensors_find(f, name);
     AT_REQUIRE(r->ctx, x && x->dtype == AT_REAL && x->count == t->count, AT_E_FORMAT,
-               "%s: tensor \"%s\" is missing or has not the shape %s: the checkpoint is of another recipe", f->file.path,
-               name, at_shape_text(want, t->shape.rank, t->shape.dim));
+               "%s: tensor \"%s\" is missing or has not the shape %s: the checkpoint is of another recipe",
+               f->file.path, name, at_shape_text(want, t->shape.rank, t->shape.dim));
     at_device *d = r->device;
     at_real *to = (at_real *)target->buffer[0].data + lo;
     d->kind->upload(d, to, x->bytes, x->data, x->bytes, x->bytes, 1);

@@ -1,5 +1,5 @@
-/* contract.c: what every run proves in its first three steps: each trainable tensor gets a finite gradient, not zero in
- * at least one of them, and moves; no frozen one does. Else it stops and names the tensor. */
+/* contract.c: what every run proves in its first three steps: each trainable tensor gets a finite gradient,
+ * not zero in at least one of them, and moves; no frozen one does. Else it stops and names the tensor. */
 #include "run/run.h"
 #include <math.h>
 
@@ -86,13 +86,17 @@ at_status at__contract_verdict(at_contract *c, at_run *r)
     for (int i = 0; i < s->n_ranges; i++) {
         const at_range *g = &s->ranges[i];
         if (g->rate == 0) continue; /* told not to move */
-        AT_REQUIRE(r->ctx, c->has_gradient[i], AT_E_STATE,
-                   "%s is to be trained, but its gradient was zero in the first %d steps; freeze it, or see whether "
-                   "what lies above it is dead", g->state->name, c->good_steps);
+        AT_REQUIRE(
+            r->ctx, c->has_gradient[i], AT_E_STATE,
+            "%s is to be trained, but its gradient was zero in the first %d steps; freeze it, or see whether "
+            "what lies above it is dead",
+            g->state->name, c->good_steps);
         AT_REQUIRE(r->ctx, c->has_moved[i], AT_E_STATE,
-                   "%s is to be trained, but did not move in the first %d steps; raise its learning rate or freeze it",
+                   "%s is to be trained, but did not move in the first %d steps; raise its learning rate or "
+                   "freeze it",
                    g->state->name, c->good_steps);
     }
-    AT_REQUIRE(r->ctx, c->frozen == hash_frozen(r), AT_E_INTERNAL, "a frozen tensor changed in the first steps");
+    AT_REQUIRE(r->ctx, c->frozen == hash_frozen(r), AT_E_INTERNAL,
+               "a frozen tensor changed in the first steps");
     return AT_OK;
 }

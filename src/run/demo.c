@@ -1,4 +1,5 @@
-/* demo.c: several recipes on one model and one data folder, compared: what fine-tuning gains over training from scratch. */
+/* demo.c: several recipes on one model and one data folder, compared: what fine-tuning gains over training
+ * from scratch. */
 #include "formats/file.h"
 #include "formats/system.h"
 #include "run/report.h"
@@ -41,7 +42,8 @@ static at_status find_recipes(demo *d)
         entry *e = &d->runs[d->n++];
         e->path = at_arena_printf(&d->arena, "%s/%s", folder, names[i]);
         e->name = at_arena_printf(&d->arena, "%.*s", (int)(strlen(start) - 5), start);
-        if (!e->path || !e->name || !(e->output = at_arena_printf(&d->arena, "%s/%s", d->output, e->name))) return AT_E_NOMEM;
+        if (!e->path || !e->name || !(e->output = at_arena_printf(&d->arena, "%s/%s", d->output, e->name)))
+            return AT_E_NOMEM;
     }
     AT_REQUIRE(d->ctx, d->n > 0, AT_E_ARG, "%s: holds no recipe (N-NAME.yaml)", folder);
     return AT_OK;
@@ -49,7 +51,8 @@ static at_status find_recipes(demo *d)
 
 static at_status make_recipe(demo *d, const entry *e, at_recipe **out)
 {
-    char *model = at_arena_printf(&d->arena, "%s/model", d->folder), *photos = at_arena_printf(&d->arena, "%s/photos", d->folder);
+    char *model = at_arena_printf(&d->arena, "%s/model", d->folder),
+         *photos = at_arena_printf(&d->arena, "%s/photos", d->folder);
     if (!model || !photos) return AT_E_NOMEM;
     AT_TRY(at_recipe_create(out, d->ctx));
     at_status s = at_recipe_load(*out, e->path);
@@ -101,7 +104,8 @@ static entry *best_tuned(demo *d)
 {
     entry *best = NULL;
     for (int i = 0; i < d->n; i++)
-        if (strcmp(d->runs[i].name, "scratch") != 0 && (!best || accuracy_of(&d->runs[i]) > accuracy_of(best)))
+        if (strcmp(d->runs[i].name, "scratch") != 0 &&
+            (!best || accuracy_of(&d->runs[i]) > accuracy_of(best)))
             best = &d->runs[i];
     return best;
 }
@@ -136,20 +140,29 @@ static at_status make_page(demo *d, at_text *html)
     entry *best = best_tuned(d);
     for (int i = 0; i < d->n; i++) {
         const entry *e = &d->runs[i];
-        rows[i] = (at_report_row){.name = e->name, .scores = &e->scores, .n = e->n_test, .seconds = e->seconds,
-                                  .trainable = e->trainable, .best = e == best};
+        rows[i] = (at_report_row){.name = e->name,
+                                  .scores = &e->scores,
+                                  .n = e->n_test,
+                                  .seconds = e->seconds,
+                                  .trainable = e->trainable,
+                                  .best = e == best};
         curves[i] = (at_report_curve){e->name, at_arena_printf(&d->arena, "%s/metrics.jsonl", e->output)};
         if (!curves[i].path) return AT_E_NOMEM;
     }
     char subtitle[256];
-    snprintf(subtitle, sizeof subtitle, "One pre-trained network, one small folder of photos, %d ways to train it; scored on %lld "
-             "test photos that none of them saw", d->n, (long long)d->runs[0].n_test);
+    snprintf(subtitle, sizeof subtitle,
+             "One pre-trained network, one small folder of photos, %d ways to train it; scored on %lld "
+             "test photos that none of them saw",
+             d->n, (long long)d->runs[0].n_test);
     at__page_begin(html, "Fine-tuning against training from scratch", subtitle);
     at_text_add(html, "<h2>Test scores</h2>");
     at__page_table(html, rows, d->n);
-    at_text_add(html, "<p class=\"sub\">The bar is the 95 % interval of the accuracy (Wilson): with so few test photos, "
-                      "neighbouring rows may well be equal; the distance to scratch is not chance.</p><h2>Curves</h2>");
-    AT_TRY(at__page_curves(d->ctx, html, "Loss of training batches (nats a photo)", "loss", NULL, curves, d->n));
+    at_text_add(
+        html,
+        "<p class=\"sub\">The bar is the 95 % interval of the accuracy (Wilson): with so few test photos, "
+        "neighbouring rows may well be equal; the distance to scratch is not chance.</p><h2>Curves</h2>");
+    AT_TRY(
+        at__page_curves(d->ctx, html, "Loss of training batches (nats a photo)", "loss", NULL, curves, d->n));
     if (best) {
         at_text_printf(html, "<h2>What %s got wrong</h2><section>", best->name);
         AT_TRY(add_mistakes(d, best, html));
@@ -176,22 +189,25 @@ static void emit_table(demo *d)
     at_text text, json;
     at_text_init(&text, d->ctx);
     at_text_init(&json, d->ctx);
-    at_text_printf(&text, "\n%-10s %10s   %-18s %8s %12s\n", "", "accuracy", "95 % interval", "seconds", "trained");
+    at_text_printf(&text, "\n%-10s %10s   %-18s %8s %12s\n", "", "accuracy", "95 % interval", "seconds",
+                   "trained");
     at_text_printf(&json, "{\"event\":\"demo\",\"report\":\"%s/report.html\",\"runs\":[", d->output);
     for (int i = 0; i < d->n; i++) {
         const entry *e = &d->runs[i];
         double low, high;
         at__wilson(accuracy_of(e), at_max(e->n_test, 1), &low, &high);
-        at_text_printf(&text, "%-10s %8.1f %%   %5.1f to %5.1f %%   %8.1f %12lld\n", e->name, 100 * accuracy_of(e), 100 * low,
-                       100 * high, e->seconds, (long long)e->trainable);
-        at_text_printf(&json, "%s{\"name\":\"%s\",\"accuracy\":%.6f,\"low\":%.6f,\"high\":%.6f,\"seconds\":%.3f,"
-                              "\"trainable_parameters\":%lld}",
+        at_text_printf(&text, "%-10s %8.1f %%   %5.1f to %5.1f %%   %8.1f %12lld\n", e->name,
+                       100 * accuracy_of(e), 100 * low, 100 * high, e->seconds, (long long)e->trainable);
+        at_text_printf(&json,
+                       "%s{\"name\":\"%s\",\"accuracy\":%.6f,\"low\":%.6f,\"high\":%.6f,\"seconds\":%.3f,"
+                       "\"trainable_parameters\":%lld}",
                        i ? "," : "", e->name, accuracy_of(e), low, high, e->seconds, (long long)e->trainable);
     }
     at_text_printf(&text, "\nreport: %s/report.html", d->output);
     at_text_add(&json, "]}");
     const at_event event = {.kind = AT_EVENT_PLAN, .text = text.data, .json = json.data};
-    if (d->on_event && at_text_status(&text) == AT_OK && at_text_status(&json) == AT_OK) d->on_event(d->data, &event);
+    if (d->on_event && at_text_status(&text) == AT_OK && at_text_status(&json) == AT_OK)
+        d->on_event(d->data, &event);
     at_text_deinit(&text);
     at_text_deinit(&json);
 }
@@ -203,7 +219,8 @@ static at_status verdict(demo *d)
         if (strcmp(d->runs[i].name, "scratch") == 0) scratch = &d->runs[i];
     if (!best || !scratch) return AT_OK;
     AT_REQUIRE(d->ctx, accuracy_of(best) > accuracy_of(scratch) + 0.10, AT_E_STATE,
-               "the demonstration failed: %s reaches %.1f %%, training from scratch %.1f %%; fine-tuning should gain more than 10 points",
+               "the demonstration failed: %s reaches %.1f %%, training from scratch %.1f %%; fine-tuning "
+               "should gain more than 10 points",
                best->name, 100 * accuracy_of(best), 100 * accuracy_of(scratch));
     return AT_OK;
 }
@@ -218,8 +235,9 @@ static at_status clear_output(demo *d)
     for (int64_t i = 0; i < n; i++) {
         bool known = strcmp(names[i], "report.html") == 0;
         for (int k = 0; k < d->n; k++) known = known || strcmp(names[i], d->runs[k].name) == 0;
-        AT_REQUIRE(d->ctx, known, AT_E_ARG, "%s holds %s, which no demonstration has made; choose another --output",
-                   d->output, names[i]);
+        AT_REQUIRE(d->ctx, known, AT_E_ARG,
+                   "%s holds %s, which no demonstration has made; choose another --output", d->output,
+                   names[i]);
     }
     return at_folder_remove(d->ctx, d->output);
 }

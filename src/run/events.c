@@ -38,7 +38,8 @@ static counts count_parameters(const at_run *r)
     counts c = {0};
     for (int i = 0; i < r->model->net.n_params; i++) {
         const at_param *p = r->model->net.params[i];
-        const bool statistic = p->part == AT_NORM_MEAN || p->part == AT_NORM_VARIANCE || p->part == AT_NORM_BATCHES;
+        const bool statistic =
+            p->part == AT_NORM_MEAN || p->part == AT_NORM_VARIANCE || p->part == AT_NORM_BATCHES;
         if (!statistic) *(p->trainable ? &c.trainable : &c.frozen) += p->state->count;
     }
     return c;
@@ -47,25 +48,32 @@ static counts count_parameters(const at_run *r)
 static void plan_text(at_run *r, at_text *t, const counts *c, const at_memory *m)
 {
     const double MiB = 1048576.0;
-    at_text_printf(t, "model      %s (%s), %lld parameters: %lld learn, %lld are frozen\n", r->settings.general.model,
-                   r->model->architecture->name, (long long)(c->trainable + c->frozen), (long long)c->trainable,
-                   (long long)c->frozen);
+    at_text_printf(t, "model      %s (%s), %lld parameters: %lld learn, %lld are frozen\n",
+                   r->settings.general.model, r->model->architecture->name,
+                   (long long)(c->trainable + c->frozen), (long long)c->trainable, (long long)c->frozen);
     at_text_printf(t, "task       %s, %d outputs, %s head\n", r->job.task->name, r->job.n_outputs,
                    r->model->head.is_new ? "a fresh" : "the checkpoint's");
     at_text_printf(t, "data       %lld train", (long long)r->n_train);
     for (int s = AT_SPLIT_VALID; s < AT_SPLIT_COUNT; s++)
-        if (r->job.split[s]) at_text_printf(t, ", %lld %s", (long long)r->job.split[s]->n, at_split_name((at_split)s));
+        if (r->job.split[s])
+            at_text_printf(t, ", %lld %s", (long long)r->job.split[s]->n, at_split_name((at_split)s));
     at_text_printf(t, "\nmethod     %s: ", r->method_name);
-    if (r->optimizer->solve) at_text_printf(t, "solved to convergence, %s\n", r->optimizer->name);
+    if (r->optimizer->solve)
+        at_text_printf(t, "solved to convergence, %s\n", r->optimizer->name);
     else
         at_text_printf(t, "%lld steps of %lld samples (%lld an epoch), %s, learning rate %g, head %g, %s\n",
-                       (long long)r->total_steps, (long long)r->batch_size, (long long)r->steps_per_epoch, r->optimizer->name,
-                       r->settings.train.learning_rate, r->settings.train.head_learning_rate, r->schedule->name);
-    at_text_printf(t, "memory     %.1f MiB: weights %.1f, gradients %.1f, optimiser %.1f, activations %.1f, other %.1f\n",
-                   (double)(m->frozen + m->masters + m->gradients + m->slots + m->running + m->activations + m->inputs +
-                            m->statics + m->scratch + m->prepared) / MiB,
-                   (double)(m->frozen + m->masters + m->running) / MiB, (double)m->gradients / MiB, (double)m->slots / MiB,
-                   (double)m->activations / MiB, (double)(m->inputs + m->statics + m->scratch + m->prepared) / MiB);
+                       (long long)r->total_steps, (long long)r->batch_size, (long long)r->steps_per_epoch,
+                       r->optimizer->name, r->settings.train.learning_rate,
+                       r->settings.train.head_learning_rate, r->schedule->name);
+    at_text_printf(
+        t,
+        "memory     %.1f MiB: weights %.1f, gradients %.1f, optimiser %.1f, activations %.1f, other %.1f\n",
+        (double)(m->frozen + m->masters + m->gradients + m->slots + m->running + m->activations + m->inputs +
+                 m->statics + m->scratch + m->prepared) /
+            MiB,
+        (double)(m->frozen + m->masters + m->running) / MiB, (double)m->gradients / MiB,
+        (double)m->slots / MiB, (double)m->activations / MiB,
+        (double)(m->inputs + m->statics + m->scratch + m->prepared) / MiB);
     if (r->features[AT_SPLIT_TRAIN]) at_text_add(t, "features   of the frozen layers are computed once\n");
     at_text_printf(t, "output     %s", r->folder);
 }
@@ -74,22 +82,29 @@ static void plan_json(at_run *r, at_text *t, const counts *c, const at_memory *m
 {
     at_text_add(t, "{\"event\":\"plan\",\"model\":");
     at_text_json(t, r->settings.general.model);
-    at_text_printf(t, ",\"architecture\":\"%s\",\"task\":\"%s\",\"method\":", r->model->architecture->name, r->job.task->name);
+    at_text_printf(t, ",\"architecture\":\"%s\",\"task\":\"%s\",\"method\":", r->model->architecture->name,
+                   r->job.task->name);
     at_text_json(t, r->method_name);
     at_text_add(t, ",\"samples\":{");
     for (int s = 0, first = 1; s < AT_SPLIT_COUNT; s++)
         if (r->job.split[s]) {
-            at_text_printf(t, "%s\"%s\":%lld", first ? "" : ",", at_split_name((at_split)s), (long long)r->job.split[s]->n);
+            at_text_printf(t, "%s\"%s\":%lld", first ? "" : ",", at_split_name((at_split)s),
+                           (long long)r->job.split[s]->n);
             first = 0;
         }
-    at_text_printf(t, "},\"outputs\":%d,\"trainable_parameters\":%lld,\"frozen_parameters\":%lld,\"steps\":%lld,"
-                      "\"batch_size\":%lld,\"micro_batch\":%lld,\"cached_features\":%s,",
+    at_text_printf(t,
+                   "},\"outputs\":%d,\"trainable_parameters\":%lld,\"frozen_parameters\":%lld,\"steps\":%lld,"
+                   "\"batch_size\":%lld,\"micro_batch\":%lld,\"cached_features\":%s,",
                    r->job.n_outputs, (long long)c->trainable, (long long)c->frozen, (long long)r->total_steps,
-                   (long long)r->batch_size, (long long)r->micro_batch, r->features[AT_SPLIT_TRAIN] ? "true" : "false");
-    at_text_printf(t, "\"memory_bytes\":{\"frozen\":%zu,\"masters\":%zu,\"gradients\":%zu,\"optimizer\":%zu,\"running\":%zu,"
-                      "\"activations\":%zu,\"inputs\":%zu,\"statics\":%zu,\"scratch\":%zu,\"prepared\":%zu},\"output\":",
-                   m->frozen, m->masters, m->gradients, m->slots, m->running, m->activations, m->inputs, m->statics,
-                   m->scratch, m->prepared);
+                   (long long)r->batch_size, (long long)r->micro_batch,
+                   r->features[AT_SPLIT_TRAIN] ? "true" : "false");
+    at_text_printf(
+        t,
+        "\"memory_bytes\":{\"frozen\":%zu,\"masters\":%zu,\"gradients\":%zu,\"optimizer\":%zu,\"running\":%"
+        "zu,"
+        "\"activations\":%zu,\"inputs\":%zu,\"statics\":%zu,\"scratch\":%zu,\"prepared\":%zu},\"output\":",
+        m->frozen, m->masters, m->gradients, m->slots, m->running, m->activations, m->inputs, m->statics,
+        m->scratch, m->prepared);
     at_text_json(t, r->folder);
     at_text_add(t, "}");
 }
@@ -105,8 +120,10 @@ at_status at__emit_plan(at_run *r)
     plan_json(r, &json, &c, &m);
     const at_status s = at_text_status(&text) == AT_OK ? at_text_status(&json) : AT_E_NOMEM;
     at_event e = {.kind = AT_EVENT_PLAN, .text = text.data, .steps = r->total_steps};
-    if (s == AT_OK) at__emit(r, &e, &json);
-    else at_text_deinit(&json);
+    if (s == AT_OK)
+        at__emit(r, &e, &json);
+    else
+        at_text_deinit(&json);
     at_text_deinit(&text);
     for (const at_tree *t = r->job.notes->first; t && s == AT_OK; t = t->next) at__note(r, "%s", t->text);
     return s;
@@ -122,13 +139,21 @@ static double training_speed(const at_run *r)
 void at__emit_step(at_run *r, int64_t step, double loss, double norm, double rate)
 {
     const double speed = training_speed(r);
-    at_event e = {.kind = AT_EVENT_STEP, .step = step, .steps = r->total_steps, .epoch = at__epoch_of(r, step),
-                  .epochs = at__epoch_of(r, r->total_steps), .loss = loss, .grad_norm = norm, .learning_rate = rate,
-                  .samples_per_second = speed, .split = "train"};
+    at_event e = {.kind = AT_EVENT_STEP,
+                  .step = step,
+                  .steps = r->total_steps,
+                  .epoch = at__epoch_of(r, step),
+                  .epochs = at__epoch_of(r, r->total_steps),
+                  .loss = loss,
+                  .grad_norm = norm,
+                  .learning_rate = rate,
+                  .samples_per_second = speed,
+                  .split = "train"};
     if (speed > 0) e.seconds_left = (double)(r->total_steps - step) * (double)r->batch_size / speed;
     at_text json;
     at_text_init(&json, r->ctx);
-    at_text_printf(&json, "{\"event\":\"step\",\"step\":%lld,\"steps\":%lld,\"epoch\":", (long long)step, (long long)r->total_steps);
+    at_text_printf(&json, "{\"event\":\"step\",\"step\":%lld,\"steps\":%lld,\"epoch\":", (long long)step,
+                   (long long)r->total_steps);
     at_text_number(&json, e.epoch);
     at_text_add(&json, ",\"loss\":");
     at_text_number(&json, loss);
@@ -163,9 +188,15 @@ static void scores_json(at_text *t, const at_scores *s)
 
 void at__emit_scores(at_run *r, at_event_kind kind, at_split split, const at_scores *s)
 {
-    at_event e = {.kind = kind, .split = at_split_name(split), .step = r->progress.attempt, .steps = r->total_steps,
-                  .epoch = at__epoch_of(r, r->progress.attempt), .epochs = at__epoch_of(r, r->total_steps),
-                  .scores = s->list, .n_scores = s->n, .samples = r->job.split[split]->n};
+    at_event e = {.kind = kind,
+                  .split = at_split_name(split),
+                  .step = r->progress.attempt,
+                  .steps = r->total_steps,
+                  .epoch = at__epoch_of(r, r->progress.attempt),
+                  .epochs = at__epoch_of(r, r->total_steps),
+                  .scores = s->list,
+                  .n_scores = s->n,
+                  .samples = r->job.split[split]->n};
     at_text text, json;
     at_text_init(&text, r->ctx);
     at_text_add(&text, e.split);
@@ -173,7 +204,8 @@ void at__emit_scores(at_run *r, at_event_kind kind, at_split split, const at_sco
     scores_text(&text, s);
     e.text = text.data;
     at_text_init(&json, r->ctx);
-    at_text_printf(&json, "{\"event\":\"evaluation\",\"split\":\"%s\",\"step\":%lld,\"epoch\":", e.split, (long long)e.step);
+    at_text_printf(&json, "{\"event\":\"evaluation\",\"split\":\"%s\",\"step\":%lld,\"epoch\":", e.split,
+                   (long long)e.step);
     at_text_number(&json, e.epoch);
     at_text_add(&json, ",\"scores\":");
     scores_json(&json, s);
@@ -194,8 +226,10 @@ static void done_json(at_run *r, at_text *json, const at_scores *valid, const at
     if (test) scores_json(json, test);
     if (test) at_text_printf(json, ",\"test_samples\":%lld", (long long)r->job.split[AT_SPLIT_TEST]->n);
     at_text_printf(json, ",\"steps\":%lld", (long long)r->progress.attempt);
-    if (r->progress.best.exists) at_text_printf(json, ",\"best_step\":%lld", (long long)r->progress.best.step);
-    at_text_printf(json, ",\"trainable_parameters\":%lld,\"seconds\":", (long long)count_parameters(r).trainable);
+    if (r->progress.best.exists)
+        at_text_printf(json, ",\"best_step\":%lld", (long long)r->progress.best.step);
+    at_text_printf(json,
+                   ",\"trainable_parameters\":%lld,\"seconds\":", (long long)count_parameters(r).trainable);
     at_text_number(json, at_clock() - r->started);
     at_text_add(json, ",\"samples_per_second\":");
     at_text_number(json, training_speed(r));
@@ -209,8 +243,11 @@ at_status at__emit_done(at_run *r, const at_scores *valid, const at_scores *test
 {
     const at_scores *s = test ? test : valid;
     const at_split split = test ? AT_SPLIT_TEST : AT_SPLIT_VALID;
-    at_event e = {.kind = AT_EVENT_DONE, .step = r->progress.attempt, .steps = r->total_steps,
-                  .samples_per_second = training_speed(r), .trainable_parameters = count_parameters(r).trainable};
+    at_event e = {.kind = AT_EVENT_DONE,
+                  .step = r->progress.attempt,
+                  .steps = r->total_steps,
+                  .samples_per_second = training_speed(r),
+                  .trainable_parameters = count_parameters(r).trainable};
     if (s) {
         e.split = at_split_name(split);
         e.scores = s->list;
@@ -227,8 +264,10 @@ at_status at__emit_done(at_run *r, const at_scores *valid, const at_scores *test
     done_json(r, &json, valid, test);
     const at_status status = at_text_status(&text) == AT_OK ? at_text_status(&json) : AT_E_NOMEM;
     if (status == AT_OK) at_text_add(json_out, json.data);
-    if (status == AT_OK) at__emit(r, &e, &json);
-    else at_text_deinit(&json);
+    if (status == AT_OK)
+        at__emit(r, &e, &json);
+    else
+        at_text_deinit(&json);
     at_text_deinit(&text);
     return status;
 }

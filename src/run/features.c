@@ -1,7 +1,7 @@
-/* features.c: what is frozen and not random is computed once. The cut is the last set of values that depend on the
- * samples but on nothing trainable or random; the training graph is then fed with them instead of computing them. They
- * are kept on disk under a key of everything that they depend on: sub-graph, parameters, kernels, weights, samples.
- * Reading path: at__find_cut, at__cache_features. */
+/* features.c: what is frozen and not random is computed once. The cut is the last set of values that depend
+ * on the samples but on nothing trainable or random; the training graph is then fed with them instead of
+ * computing them. They are kept on disk under a key of everything that they depend on: sub-graph, parameters,
+ * kernels, weights, samples. Reading path: at__find_cut, at__cache_features. */
 #include "base/env.h"
 #include "formats/file.h"
 #include "run/run.h"
@@ -68,8 +68,10 @@ at_status at__find_cut(at_run *r, at_pipe *p)
     for (int i = 0; i < n; i++) {
         at_value *v = p->g->values[i];
         if (!v->node || !m.fixed[i] || !m.of_sample[i] || !m.read[i]) continue;
-        if (p->n_cut == AT_MAX_COLUMNS - 2 || !can_be_kept(p, v)) possible = false;
-        else p->cut[p->n_cut++] = v;
+        if (p->n_cut == AT_MAX_COLUMNS - 2 || !can_be_kept(p, v))
+            possible = false;
+        else
+            p->cut[p->n_cut++] = v;
     }
     if (!possible) p->n_cut = 0;
     at_free(r->ctx, memory);
@@ -80,7 +82,8 @@ at_status at__find_cut(at_run *r, at_pipe *p)
 
 static void add_value(at_digest *d, const at_value *v)
 {
-    const int64_t meta[] = {v->meta.type, v->meta.rank, v->meta.dim[1], v->meta.dim[2], v->meta.dim[3], v->meta.dim[4]};
+    const int64_t meta[] = {v->meta.type,   v->meta.rank,   v->meta.dim[1],
+                            v->meta.dim[2], v->meta.dim[3], v->meta.dim[4]};
     at_digest_add(d, meta, sizeof meta);
     if (v->name) at_digest_add_text(d, v->name);
 }
@@ -178,7 +181,8 @@ static features *new_features(at_run *r, const at_dataset *source)
     for (int i = 0; i < p->n_cut; i++) {
         const at_meta *m = &p->cut[i]->meta;
         at_column *c = &f->base.columns[f->base.n_columns++];
-        *c = (at_column){.name = at_arena_printf(&r->arena, "features.%d", i), .dtype = AT_F32, .rank = m->rank - 1};
+        *c = (at_column){
+            .name = at_arena_printf(&r->arena, "features.%d", i), .dtype = AT_F32, .rank = m->rank - 1};
         for (int k = 0; k < c->rank; k++) c->dim[k] = m->dim[k + 1];
         f->count[i] = at_column_count(c);
     }
@@ -219,8 +223,11 @@ static at_status write_file(at_run *r, const features *f, const char *path)
 {
     at_tensor tensors[AT_MAX_COLUMNS] = {0};
     for (int i = 0; i < f->n_cut; i++)
-        tensors[i] = (at_tensor){.name = f->base.columns[i].name, .dtype = AT_F32, .rank = 2,
-                                 .dim = {f->base.n, f->count[i]}, .data = f->rows[i]};
+        tensors[i] = (at_tensor){.name = f->base.columns[i].name,
+                                 .dtype = AT_F32,
+                                 .rank = 2,
+                                 .dim = {f->base.n, f->count[i]},
+                                 .data = f->rows[i]};
     return at_safetensors_write(r->ctx, path, tensors, f->n_cut, NULL);
 }
 
@@ -231,8 +238,10 @@ static bool find_file(at_run *r, features *f, const char *path)
     at_status s = at_safetensors_open(&f->file, r->ctx, path);
     for (int i = 0; i < f->n_cut && s == AT_OK; i++) {
         const at_tensor *t = at_safetensors_find(f->file, f->base.columns[i].name);
-        if (!t || t->dtype != AT_F32 || t->rank != 2 || t->dim[0] != f->base.n || t->dim[1] != f->count[i]) s = AT_E_FORMAT;
-        else f->rows[i] = t->data;
+        if (!t || t->dtype != AT_F32 || t->rank != 2 || t->dim[0] != f->base.n || t->dim[1] != f->count[i])
+            s = AT_E_FORMAT;
+        else
+            f->rows[i] = t->data;
     }
     if (s == AT_OK) return true;
     at_clear_error(r->ctx);
@@ -257,7 +266,8 @@ static at_status open_split(at_run *r, at_split split, at_plan *plan, const char
         source->digest(source, &d);
         at_digest_end(&d, bytes);
         at_digest_hex(hex, bytes);
-        if (!(path = at_arena_printf(&r->arena, "%s/features-%.40s.safetensors", folder, hex))) return AT_E_NOMEM;
+        if (!(path = at_arena_printf(&r->arena, "%s/features-%.40s.safetensors", folder, hex)))
+            return AT_E_NOMEM;
         if (find_file(r, f, path)) return AT_OK;
     }
     AT_TRY(compute(r, f, plan));
@@ -284,9 +294,12 @@ static bool same_cut(const at_pipe *a, const at_pipe *b)
 {
     if (a->n_cut != b->n_cut) return false;
     for (int i = 0; i < a->n_cut; i++) {
-        if (a->cut[i]->meta.rank != b->cut[i]->meta.rank || strcmp(a->cut[i]->node->site, b->cut[i]->node->site) != 0)
+        if (a->cut[i]->meta.rank != b->cut[i]->meta.rank ||
+            strcmp(a->cut[i]->node->site, b->cut[i]->node->site) != 0)
             return false;
-        if (memcmp(a->cut[i]->meta.dim + 1, b->cut[i]->meta.dim + 1, sizeof(int64_t) * (AT_MAX_RANK - 1)) != 0) return false;
+        if (memcmp(a->cut[i]->meta.dim + 1, b->cut[i]->meta.dim + 1, sizeof(int64_t) * (AT_MAX_RANK - 1)) !=
+            0)
+            return false;
     }
     return true;
 }
@@ -308,7 +321,9 @@ at_status at__cache_features(at_run *r)
     const char *folder = cache_folder(r);
     AT_TRY(at_last_status(r->ctx));
     at_plan *plan;
-    const at_plan_options o = {.kernels = r->settings.general.kernels, .fetches = r->eval.cut, .n_fetches = r->eval.n_cut,
+    const at_plan_options o = {.kernels = r->settings.general.kernels,
+                               .fetches = r->eval.cut,
+                               .n_fetches = r->eval.n_cut,
                                .fetch_only = true};
     AT_TRY(at_plan_create(&plan, r->eval.g, &o));
     at_status s = AT_OK;

@@ -47,12 +47,15 @@ static at_status compare_recipes(at_run *r)
     if (!path) return AT_E_NOMEM;
     AT_TRY(at_tree_read(&r->arena, &old, path));
     const char *key = at_recipe_difference(r->recipe, old, r->recipe_tree);
-    AT_REQUIRE(r->ctx, !key, AT_E_ARG,
-               "%s: the key %s differs from the run that is to be resumed; give the same value, or another --output", path, key);
+    AT_REQUIRE(
+        r->ctx, !key, AT_E_ARG,
+        "%s: the key %s differs from the run that is to be resumed; give the same value, or another --output",
+        path, key);
     return AT_OK;
 }
 
-/* Decide the folder, and whether this run continues one (r->resumed) or has nothing to do (r->finished). Writes nothing. */
+/* Decide the folder, and whether this run continues one (r->resumed) or has nothing to do (r->finished).
+ * Writes nothing. */
 at_status at__check_folder(at_run *r)
 {
     const char *resume = r->settings.general.resume;
@@ -64,9 +67,9 @@ at_status at__check_folder(at_run *r)
     char *result = in_folder(r, "result.json");
     if (!result) return AT_E_NOMEM;
     if (strcmp(resume, "no") == 0)
-        AT_REQUIRE(r->ctx, !exists, AT_E_ARG, "%s exists; choose another --output, or continue it with --resume", r->folder);
-    if (strcmp(resume, "yes") == 0)
-        AT_REQUIRE(r->ctx, checkpoint, AT_E_STATE, AT_NO_CHECKPOINT, r->folder);
+        AT_REQUIRE(r->ctx, !exists, AT_E_ARG,
+                   "%s exists; choose another --output, or continue it with --resume", r->folder);
+    if (strcmp(resume, "yes") == 0) AT_REQUIRE(r->ctx, checkpoint, AT_E_STATE, AT_NO_CHECKPOINT, r->folder);
     r->resumed = checkpoint && strcmp(resume, "no") != 0;
     if (r->resumed) AT_TRY(compare_recipes(r));
     r->finished = r->resumed && at_path_exists(result);
@@ -211,7 +214,8 @@ static void count_batches(at_run *r)
     for (int i = 0; i < r->model->net.n_params; i++) {
         at_param *p = r->model->net.params[i];
         const at_norm_mode mode = p->site->norm.mode;
-        if (p->part == AT_NORM_BATCHES && (mode == AT_NORM_TRAIN || mode == AT_NORM_STATS)) p->whole += passes;
+        if (p->part == AT_NORM_BATCHES && (mode == AT_NORM_TRAIN || mode == AT_NORM_STATS))
+            p->whole += passes;
     }
 }
 

@@ -11,7 +11,8 @@ static group_count count_group(const at_net *net, int group)
     for (int i = 0; i < net->n_params; i++) {
         const at_param *p = net->params[i];
         if (p->site->group != group) continue;
-        const bool statistic = p->part == AT_NORM_MEAN || p->part == AT_NORM_VARIANCE || p->part == AT_NORM_BATCHES;
+        const bool statistic =
+            p->part == AT_NORM_MEAN || p->part == AT_NORM_VARIANCE || p->part == AT_NORM_BATCHES;
         *(statistic ? &c.statistics : &c.parameters) += p->state->count;
     }
     return c;
@@ -33,16 +34,21 @@ static void write_text(const at_run *r, at_text *t)
 {
     const at_model *m = r->model;
     const at_net *net = &m->net;
-    at_text_printf(t, "%s: %s (%s layout), %lld parameters, %.2f MB\n", m->folder, m->architecture->name, layout_name(m),
-                   (long long)all_parameters(net), (double)m->weights->file.size / 1e6);
-    if (m->head.site) at_text_printf(t, "output layer: %s, %d labels:", m->head.name, m->n_labels);
-    else at_text_printf(t, "output layer: none; %lld features", (long long)m->head.features);
-    for (int i = 0; i < m->n_labels && i < 10 && m->head.site; i++) at_text_printf(t, "%s %s", i ? "," : "", m->labels[i]);
-    at_text_printf(t, "%s\n\n%-14s %12s   layers", m->n_labels > 10 && m->head.site ? ", ..." : "", "group", "parameters");
+    at_text_printf(t, "%s: %s (%s layout), %lld parameters, %.2f MB\n", m->folder, m->architecture->name,
+                   layout_name(m), (long long)all_parameters(net), (double)m->weights->file.size / 1e6);
+    if (m->head.site)
+        at_text_printf(t, "output layer: %s, %d labels:", m->head.name, m->n_labels);
+    else
+        at_text_printf(t, "output layer: none; %lld features", (long long)m->head.features);
+    for (int i = 0; i < m->n_labels && i < 10 && m->head.site; i++)
+        at_text_printf(t, "%s %s", i ? "," : "", m->labels[i]);
+    at_text_printf(t, "%s\n\n%-14s %12s   layers", m->n_labels > 10 && m->head.site ? ", ..." : "", "group",
+                   "parameters");
     for (int g = 0; g < net->n_groups; g++) {
         at_text_printf(t, "\n%-14s %12lld  ", net->groups[g], (long long)count_group(net, g).parameters);
         for (int i = 0; i < net->n_sites; i++)
-            if (net->sites[i]->group == g && net->sites[i]->kind != AT_SITE_NORM) at_text_printf(t, " %s", net->sites[i]->name);
+            if (net->sites[i]->group == g && net->sites[i]->kind != AT_SITE_NORM)
+                at_text_printf(t, " %s", net->sites[i]->name);
     }
 }
 
@@ -64,9 +70,11 @@ static void write_json(const at_run *r, at_text *t)
     const at_model *m = r->model;
     at_text_add(t, "{\"event\":\"model\",\"folder\":");
     at_text_json(t, m->folder);
-    at_text_printf(t, ",\"architecture\":\"%s\",\"layout\":\"%s\",\"parameters\":%lld,\"head\":%s,\"features\":%lld,\"labels\":[",
-                   m->architecture->name, layout_name(m), (long long)all_parameters(&m->net), m->head.site ? "true" : "false",
-                   (long long)m->head.features);
+    at_text_printf(t,
+                   ",\"architecture\":\"%s\",\"layout\":\"%s\",\"parameters\":%lld,\"head\":%s,\"features\":%"
+                   "lld,\"labels\":[",
+                   m->architecture->name, layout_name(m), (long long)all_parameters(&m->net),
+                   m->head.site ? "true" : "false", (long long)m->head.features);
     for (int i = 0; i < m->n_labels && m->head.site; i++) {
         at_text_add(t, i ? "," : "");
         at_text_json(t, m->labels[i]);
@@ -90,8 +98,10 @@ static at_status inspect(at_run *r)
     write_json(r, &json);
     const at_status s = at_text_status(&text) == AT_OK ? at_text_status(&json) : AT_E_NOMEM;
     at_event e = {.kind = AT_EVENT_PLAN, .text = text.data};
-    if (s == AT_OK) at__emit(r, &e, &json);
-    else at_text_deinit(&json);
+    if (s == AT_OK)
+        at__emit(r, &e, &json);
+    else
+        at_text_deinit(&json);
     at_text_deinit(&text);
     return s;
 }

@@ -1,6 +1,6 @@
-/* loop.c: the optimiser steps. A step is its micro passes and one commit; its scalars are read while the next step is
- * queued, so that a device never waits for the host. Evaluation, early stop and checkpoints come between steps.
- * Reading path: at__loop, run_step, settle. */
+/* loop.c: the optimiser steps. A step is its micro passes and one commit; its scalars are read while the next
+ * step is queued, so that a device never waits for the host. Evaluation, early stop and checkpoints come
+ * between steps. Reading path: at__loop, run_step, settle. */
 #include "formats/system.h"
 #include "run/run.h"
 #include <math.h>
@@ -38,8 +38,10 @@ static void start_epoch(at_run *r, feeder *f, int64_t attempt)
     int64_t n_batches = 0;
     f->epoch = attempt / r->steps_per_epoch;
     at_shuffle(f->order, r->n_train, (uint64_t)r->settings.general.seed, (uint64_t)f->epoch);
-    for (int64_t s = first; s < r->steps_per_epoch; s++) n_batches += cut_step(r, f->sizes + n_batches, step_samples(r, s));
-    const at_fill how = {.seed = (uint64_t)r->settings.general.seed, .epoch = (uint64_t)f->epoch, .augment = true};
+    for (int64_t s = first; s < r->steps_per_epoch; s++)
+        n_batches += cut_step(r, f->sizes + n_batches, step_samples(r, s));
+    const at_fill how = {
+        .seed = (uint64_t)r->settings.general.seed, .epoch = (uint64_t)f->epoch, .augment = true};
     at_loader_start(f->loader, f->order + first * r->batch_size, f->sizes, n_batches, &how);
 }
 
@@ -70,7 +72,8 @@ static at_status run_passes(at_run *r, feeder *f, int64_t attempt, at_pass *pass
 {
     if (attempt / r->steps_per_epoch != f->epoch) start_epoch(r, f, attempt);
     const int64_t n = step_samples(r, attempt % r->steps_per_epoch);
-    *pass = (at_pass){.seed = (uint64_t)r->settings.general.seed, .attempt = (uint64_t)attempt, .extents = extents};
+    *pass = (at_pass){
+        .seed = (uint64_t)r->settings.general.seed, .attempt = (uint64_t)attempt, .extents = extents};
     for (int64_t done = 0; done < n; pass->micro++) {
         at_batch b;
         AT_TRY(at_loader_next(f->loader, &b));
@@ -104,7 +107,8 @@ static void queue_commit(at_run *r, int64_t attempt, const at_pass *pass)
 static at_status find_first_bad(at_run *r, feeder *f, int64_t attempt, bool *found, char text[256])
 {
     int64_t extents[2];
-    at_pass pass = {.seed = (uint64_t)r->settings.general.seed, .attempt = (uint64_t)attempt, .extents = extents};
+    at_pass pass = {
+        .seed = (uint64_t)r->settings.general.seed, .attempt = (uint64_t)attempt, .extents = extents};
     start_epoch(r, f, attempt);
     *found = false;
     const int64_t n = step_samples(r, attempt % r->steps_per_epoch);
@@ -126,10 +130,12 @@ static at_status diverged(at_run *r, feeder *f, int64_t attempt)
     bool found;
     AT_TRY(find_first_bad(r, f, attempt, &found, text));
     return at_fail(r->ctx, AT_E_NONFINITE,
-                   "training diverged: the steps %lld to %lld gave no finite gradient; the first bad value is in %s; the "
+                   "training diverged: the steps %lld to %lld gave no finite gradient; the first bad value "
+                   "is in %s; the "
                    "weights are those before them. Lower train.learning_rate (%g, head %g)",
-                   (long long)(attempt - BAD_STEPS_IN_A_ROW + 2), (long long)(attempt + 1), found ? text : "the update",
-                   r->settings.train.learning_rate, r->settings.train.head_learning_rate);
+                   (long long)(attempt - BAD_STEPS_IN_A_ROW + 2), (long long)(attempt + 1),
+                   found ? text : "the update", r->settings.train.learning_rate,
+                   r->settings.train.head_learning_rate);
 }
 
 /* ---- After a step ---- */
@@ -152,8 +158,10 @@ static at_status settle(at_run *r, feeder *f, int64_t attempt)
     p->epoch_count += (double)s->count;
     const double loss = (double)s->loss / (double)s->count;
     if ((attempt + 1) % r->log_every == 0 || attempt + 1 == r->total_steps) {
-        AT_TRY(at__log_step(r, attempt + 1, loss, (double)s->norm, rate_at(r, attempt) * r->settings.train.learning_rate));
-        at__emit_step(r, attempt + 1, loss, (double)s->norm, rate_at(r, attempt) * r->settings.train.learning_rate);
+        AT_TRY(at__log_step(r, attempt + 1, loss, (double)s->norm,
+                            rate_at(r, attempt) * r->settings.train.learning_rate));
+        at__emit_step(r, attempt + 1, loss, (double)s->norm,
+                      rate_at(r, attempt) * r->settings.train.learning_rate);
     }
     return AT_OK;
 }
@@ -165,7 +173,8 @@ static const at_score_value *score_named(const at_scores *s, const char *name)
     return NULL;
 }
 
-/* Early stop (Prechelt 1998's simplest rule): better by more than min_delta, else one more evaluation waited. */
+/* Early stop (Prechelt 1998's simplest rule): better by more than min_delta, else one more evaluation waited.
+ */
 static at_status follow_metric(at_run *r, const at_scores *scores)
 {
     at_best *best = &r->progress.best;
@@ -239,8 +248,10 @@ static at_status steps(at_run *r, feeder *f, at_contract *contract)
     bool pending = false;
     while (p->attempt < r->total_steps && !p->stopped) {
         const double begin = at_clock();
-        if (p->attempt < CHECKED_STEPS) AT_TRY(checked_step(r, f, contract, p->attempt));
-        else AT_TRY(free_step(r, f, p->attempt, &pending));
+        if (p->attempt < CHECKED_STEPS)
+            AT_TRY(checked_step(r, f, contract, p->attempt));
+        else
+            AT_TRY(free_step(r, f, p->attempt, &pending));
         p->attempt++;
         const double end = at_clock();
         r->step_seconds += end - begin;

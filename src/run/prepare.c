@@ -1,5 +1,5 @@
-/* prepare.c: the first two stages: look (read and check everything) and adapt (apply the edits). No work is done and
- * nothing is written here. */
+/* prepare.c: the first two stages: look (read and check everything) and adapt (apply the edits). No work is
+ * done and nothing is written here. */
 #include "adapt/edit.h"
 #include "formats/system.h"
 #include "run/run.h"
@@ -30,10 +30,14 @@ static at_status read_memory_limit(at_run *r)
     char *end;
     const double x = strtod(text, &end);
     double unit = 1.0;
-    if (*end == '%') unit = machine / 100.0;
-    else if (*end == 'K' || *end == 'k') unit = 1024.0;
-    else if (*end == 'M') unit = 1024.0 * 1024.0;
-    else if (*end == 'G') unit = 1024.0 * 1024.0 * 1024.0;
+    if (*end == '%')
+        unit = machine / 100.0;
+    else if (*end == 'K' || *end == 'k')
+        unit = 1024.0;
+    else if (*end == 'M')
+        unit = 1024.0 * 1024.0;
+    else if (*end == 'G')
+        unit = 1024.0 * 1024.0 * 1024.0;
     AT_REQUIRE(r->ctx, end != text && (*end == '\0' || end[1] == '\0') && x > 0 && x * unit < 9e18, AT_E_ARG,
                "%s is \"%s\", must be bytes with K, M or G, or a share of the machine (\"50%%\")",
                at_recipe_where(r->recipe, "memory"), text);
@@ -48,7 +52,8 @@ static at_status open_model(at_run *r)
     const char *path = r->settings.general.model;
     AT_REQUIRE(r->ctx, path, AT_E_ARG, "no model is given: attune train MODEL DATA, or the key model");
     AT_REQUIRE(r->ctx, at_path_is_folder(path), AT_E_IO, "%s: no such model folder; check the path", path);
-    char *inner = at_arena_printf(&r->arena, "%s/model", path), *config = at_arena_printf(&r->arena, "%s/model/config.json", path);
+    char *inner = at_arena_printf(&r->arena, "%s/model", path),
+         *config = at_arena_printf(&r->arena, "%s/model/config.json", path);
     if (!inner || !config) return AT_E_NOMEM;
     return at_model_open(&r->model, r->ctx, r->device, at_path_exists(config) ? inner : path);
 }
@@ -61,11 +66,11 @@ static at_status apply_method(at_run *r)
     r->method_edits = method;
     r->method_name = "edits";
     if (method->kind == AT_LIST) return AT_OK;
-    AT_REQUIRE(r->ctx, method->kind == AT_STRING, AT_E_ARG, "%s is %s, must be a method's name or a list of edits",
-               at_recipe_where(r->recipe, "method"), at_tree_kind_name(method->kind));
+    AT_REQUIRE(r->ctx, method->kind == AT_STRING, AT_E_ARG,
+               "%s is %s, must be a method's name or a list of edits", at_recipe_where(r->recipe, "method"),
+               at_tree_kind_name(method->kind));
     r->method_name = method->text;
-    AT_TRY(at_recipe_apply_method(r->recipe, method->text, r->model->architecture->family,
-                                  &r->method_edits));
+    AT_TRY(at_recipe_apply_method(r->recipe, method->text, r->model->architecture->family, &r->method_edits));
     return read_settings(r);
 }
 
@@ -90,12 +95,17 @@ static at_status open_job(at_run *r)
 {
     const at_settings *s = &r->settings;
     const at_task *task;
-    AT_REQUIRE(r->ctx, s->data.train, AT_E_ARG, "no data are given: attune train MODEL DATA, or the key data.train");
+    AT_REQUIRE(r->ctx, s->data.train, AT_E_ARG,
+               "no data are given: attune train MODEL DATA, or the key data.train");
     AT_TRY(at_task_find(r->ctx, &task, s->general.task, s->data.train));
     AT_TRY(read_table(r, task->options, &r->task_options));
-    AT_TRY(at_job_open(&r->job, r->ctx, &(at_job_setup){.task = task, .model = r->model, .data = s->data,
-                                                        .options = r->task_options, .seed = (uint64_t)s->general.seed,
-                                                        .memory = r->memory_limit / 4}));
+    AT_TRY(at_job_open(&r->job, r->ctx,
+                       &(at_job_setup){.task = task,
+                                       .model = r->model,
+                                       .data = s->data,
+                                       .options = r->task_options,
+                                       .seed = (uint64_t)s->general.seed,
+                                       .memory = r->memory_limit / 4}));
     return at_recipe_decide(r->recipe, "task", at_tree_string(&r->recipe->arena, task->name));
 }
 
@@ -114,9 +124,11 @@ static at_status read_warmup(at_run *r)
     char *end;
     const double x = strtod(text, &end);
     const bool share = strcmp(end, "%") == 0;
-    AT_REQUIRE(r->ctx, end != text && (share || *end == '\0') && x >= 0 && (!share || x <= 100) && x < 1e15, AT_E_ARG,
-               "%s is \"%s\", must be a share (\"6%%\") or a number of steps", at_recipe_where(r->recipe, "train.warmup"), text);
-    r->warmup_steps = share || x < 1 ? (int64_t)(x / (share ? 100.0 : 1.0) * (double)r->total_steps) : (int64_t)x;
+    AT_REQUIRE(r->ctx, end != text && (share || *end == '\0') && x >= 0 && (!share || x <= 100) && x < 1e15,
+               AT_E_ARG, "%s is \"%s\", must be a share (\"6%%\") or a number of steps",
+               at_recipe_where(r->recipe, "train.warmup"), text);
+    r->warmup_steps =
+        share || x < 1 ? (int64_t)(x / (share ? 100.0 : 1.0) * (double)r->total_steps) : (int64_t)x;
     return AT_OK;
 }
 
@@ -126,16 +138,20 @@ static at_status count_steps(at_run *r)
     r->n_train = r->job.split[AT_SPLIT_TRAIN]->n;
     AT_TRY(decide_whole(r, "train.batch_size", &t->batch_size, r->n_train < 1000 ? 16 : 32));
     AT_TRY(decide_whole(r, "train.micro_batch", &t->micro_batch, t->batch_size));
-    AT_REQUIRE(r->ctx, t->micro_batch <= t->batch_size, AT_E_RANGE, "%s is %lld, must not exceed train.batch_size (%lld)",
-               at_recipe_where(r->recipe, "train.micro_batch"), (long long)t->micro_batch, (long long)t->batch_size);
+    AT_REQUIRE(r->ctx, t->micro_batch <= t->batch_size, AT_E_RANGE,
+               "%s is %lld, must not exceed train.batch_size (%lld)",
+               at_recipe_where(r->recipe, "train.micro_batch"), (long long)t->micro_batch,
+               (long long)t->batch_size);
     r->batch_size = at_min(t->batch_size, r->n_train);
     r->micro_batch = at_min(t->micro_batch, r->batch_size);
     r->steps_per_epoch = at_ceil_div(r->n_train, r->batch_size);
     r->total_steps = t->steps > 0 ? t->steps : t->epochs * r->steps_per_epoch;
-    r->checkpoint_every = r->settings.checkpoint.every > 0 ? r->settings.checkpoint.every : r->steps_per_epoch;
+    r->checkpoint_every =
+        r->settings.checkpoint.every > 0 ? r->settings.checkpoint.every : r->steps_per_epoch;
     r->log_every = t->log_every > 0 ? t->log_every : at_max(1, r->steps_per_epoch / 10);
     if (isnan(t->head_learning_rate)) t->head_learning_rate = t->learning_rate;
-    AT_TRY(at_recipe_decide(r->recipe, "train.head_learning_rate", at_tree_number(&r->recipe->arena, t->head_learning_rate)));
+    AT_TRY(at_recipe_decide(r->recipe, "train.head_learning_rate",
+                            at_tree_number(&r->recipe->arena, t->head_learning_rate)));
     return read_warmup(r);
 }
 
@@ -148,8 +164,8 @@ static at_status choose_metric(at_run *r)
     if (!m && strcmp(name, r->job.task->main_metric) != 0) {
         const char *nearest = at_registry_nearest(r->ctx, "metric", name);
         return at_fail(r->ctx, AT_E_ARG, "%s: no metric is called \"%s\"%s%s%s",
-                       at_recipe_where(r->recipe, "train.early_stop.metric"), name, nearest ? "; did you mean \"" : "",
-                       nearest ? nearest : "", nearest ? "\"?" : "");
+                       at_recipe_where(r->recipe, "train.early_stop.metric"), name,
+                       nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
     }
     r->metric = name;
     return AT_OK;
@@ -186,8 +202,10 @@ at_status at__look_to_use(at_run *r)
                r->model->architecture->family);
     AT_TRY(read_table(r, task->options, &r->task_options));
     r->micro_batch = s->train.micro_batch > 0 ? s->train.micro_batch : 32;
-    return at_job_open(&r->job, r->ctx, &(at_job_setup){.task = task, .model = r->model, .data = s->data,
-                                                        .options = r->task_options, .uses_head = true});
+    return at_job_open(
+        &r->job, r->ctx,
+        &(at_job_setup){
+            .task = task, .model = r->model, .data = s->data, .options = r->task_options, .uses_head = true});
 }
 
 at_status at__look(at_run *r)
@@ -208,7 +226,8 @@ static at_status apply_head(at_edit_site *e, const at_tree *lists[2])
     at_tree automatic = {.kind = AT_STRING, .text = "auto"};
     const at_tree *how = &automatic;
     for (int i = 0; i < 2; i++)
-        for (const at_tree *t = lists[i] && lists[i]->kind == AT_LIST ? lists[i]->first : NULL; t; t = t->next)
+        for (const at_tree *t = lists[i] && lists[i]->kind == AT_LIST ? lists[i]->first : NULL; t;
+             t = t->next)
             if (at_tree_get(t, "head")) how = at_tree_get(t, "head");
     return head->apply(e, how);
 }
@@ -225,8 +244,11 @@ static void set_rates(at_run *r)
 
 at_status at__adapt(at_run *r)
 {
-    at_edit_site e = {.model = r->model, .train_samples = r->n_train, .seed = (uint64_t)r->settings.general.seed,
-                      .n_labels = r->job.n_outputs, .labels = r->job.labels};
+    at_edit_site e = {.model = r->model,
+                      .train_samples = r->n_train,
+                      .seed = (uint64_t)r->settings.general.seed,
+                      .n_labels = r->job.n_outputs,
+                      .labels = r->job.labels};
     const at_tree *lists[2] = {r->method_edits, r->settings.general.edits};
     e.where = at_recipe_where(r->recipe, "edits");
     AT_TRY(apply_head(&e, lists));

@@ -80,18 +80,22 @@ static at_status unknown_key(at_recipe *r, const char *name, const char *origin)
         }
     }
     if (*nearest)
-        return at_fail(r->ctx, AT_E_ARG, "%s: unknown key \"%s\"; did you mean \"%s\"?", origin, name, nearest);
-    return at_fail(r->ctx, AT_E_ARG, "%s: unknown key \"%s\"; attune train --help lists the keys", origin, name);
+        return at_fail(r->ctx, AT_E_ARG, "%s: unknown key \"%s\"; did you mean \"%s\"?", origin, name,
+                       nearest);
+    return at_fail(r->ctx, AT_E_ARG, "%s: unknown key \"%s\"; attune train --help lists the keys", origin,
+                   name);
 }
 
 /* ---- Ways in ---- */
 
-static at_status add_setting(at_recipe *r, const char *name, const at_tree *value, at_source source, const char *origin)
+static at_status add_setting(at_recipe *r, const char *name, const at_tree *value, at_source source,
+                             const char *origin)
 {
     char key[KEY_MAX];
     if (!option_of(r->ctx, name, key)) return unknown_key(r, name, origin);
     at_setting *s = at_arena_alloc(&r->arena, sizeof *s);
-    if (!s || !(s->key = at_arena_strdup(&r->arena, key)) || !(s->origin = at_arena_strdup(&r->arena, origin)))
+    if (!s || !(s->key = at_arena_strdup(&r->arena, key)) ||
+        !(s->origin = at_arena_strdup(&r->arena, origin)))
         return AT_E_NOMEM;
     s->value = value;
     s->source = source;
@@ -101,17 +105,20 @@ static at_status add_setting(at_recipe *r, const char *name, const at_tree *valu
 }
 
 /* A map of sections and keys. file: name for messages, or NULL when origin names all of it. */
-static at_status add_map(at_recipe *r, const char *prefix, const at_tree *map, at_source source, const char *file,
-                         const char *origin)
+static at_status add_map(at_recipe *r, const char *prefix, const at_tree *map, at_source source,
+                         const char *file, const char *origin)
 {
     for (const at_tree *t = map->first; t; t = t->next) {
         char name[KEY_MAX], key[KEY_MAX], where[512];
         snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "", t->key);
-        if (file) snprintf(where, sizeof where, "%s:%d", file, t->line);
-        else snprintf(where, sizeof where, "%s", origin);
+        if (file)
+            snprintf(where, sizeof where, "%s:%d", file, t->line);
+        else
+            snprintf(where, sizeof where, "%s", origin);
         if (t->kind == AT_MAP && !option_of(r->ctx, name, key) && is_section(r->ctx, name))
             AT_TRY(add_map(r, name, t, source, file, origin));
-        else AT_TRY(add_setting(r, name, t, source, where));
+        else
+            AT_TRY(add_setting(r, name, t, source, where));
     }
     return AT_OK;
 }
@@ -175,7 +182,8 @@ static at_tree *copy(at_arena *a, const at_tree *t)
     c->whole = t->whole;
     c->number = t->number;
     c->text = t->text ? at_arena_strdup(a, t->text) : NULL;
-    for (const at_tree *child = t->first; child; child = child->next) at_tree_add(a, c, child->key, copy(a, child));
+    for (const at_tree *child = t->first; child; child = child->next)
+        at_tree_add(a, c, child->key, copy(a, child));
     return c;
 }
 
@@ -195,7 +203,8 @@ static const at_setting *find(const at_recipe *r, const char *key)
 {
     const at_setting *best = NULL;
     for (const at_setting *s = r->settings; s; s = s->next)
-        if (strcmp(s->key, key) == 0 && s->value->kind != AT_NULL && (!best || s->source > best->source)) best = s;
+        if (strcmp(s->key, key) == 0 && s->value->kind != AT_NULL && (!best || s->source > best->source))
+            best = s;
     return best;
 }
 
@@ -215,14 +224,15 @@ const char *at_recipe_where(at_recipe *r, const char *key)
 
 static at_status wrong_kind(at_recipe *r, const char *key, const at_tree *t, const char *wanted)
 {
-    return at_fail(r->ctx, AT_E_ARG, "%s is %s, must be %s", at_recipe_where(r, key), at_tree_kind_name(t->kind), wanted);
+    return at_fail(r->ctx, AT_E_ARG, "%s is %s, must be %s", at_recipe_where(r, key),
+                   at_tree_kind_name(t->kind), wanted);
 }
 
 static at_status check_range(at_recipe *r, const at_option *o, const char *key, double x)
 {
     if (o->low == 0 && o->high == 0) return AT_OK;
-    AT_REQUIRE(r->ctx, x >= o->low && x <= o->high, AT_E_RANGE, "%s is %g, must be %g to %g", at_recipe_where(r, key), x,
-               o->low, o->high);
+    AT_REQUIRE(r->ctx, x >= o->low && x <= o->high, AT_E_RANGE, "%s is %g, must be %g to %g",
+               at_recipe_where(r, key), x, o->low, o->high);
     return AT_OK;
 }
 
@@ -258,12 +268,13 @@ static const char *choices_text(at_recipe *r, const at_option *o)
     return all ? all : "";
 }
 
-static at_status read_text(at_recipe *r, const at_option *o, const char *key, const at_tree *t, const char **out)
+static at_status read_text(at_recipe *r, const at_option *o, const char *key, const at_tree *t,
+                           const char **out)
 {
     const char *text = text_of(r, t);
     if (!text || t->kind == AT_LIST || t->kind == AT_MAP) return wrong_kind(r, key, t, "a text");
-    AT_REQUIRE(r->ctx, o->type == AT_OPTION_TEXT || is_choice(r, o, text), AT_E_ARG, "%s is \"%s\", must be one of %s",
-               at_recipe_where(r, key), text, choices_text(r, o));
+    AT_REQUIRE(r->ctx, o->type == AT_OPTION_TEXT || is_choice(r, o, text), AT_E_ARG,
+               "%s is \"%s\", must be one of %s", at_recipe_where(r, key), text, choices_text(r, o));
     *out = text;
     return AT_OK;
 }
@@ -286,8 +297,11 @@ static at_status read_value(at_recipe *r, const at_option *o, const char *key, c
         *(double *)member = t->number;
         return AT_OK;
     case AT_OPTION_TEXT:
-    case AT_OPTION_CHOICE: return read_text(r, o, key, t, (const char **)member);
-    case AT_OPTION_TREE: *(const at_tree **)member = t; return AT_OK;
+    case AT_OPTION_CHOICE:
+        return read_text(r, o, key, t, (const char **)member);
+    case AT_OPTION_TREE:
+        *(const at_tree **)member = t;
+        return AT_OK;
     }
     return AT_E_INTERNAL;
 }
@@ -295,12 +309,22 @@ static at_status read_value(at_recipe *r, const at_option *o, const char *key, c
 static void set_absent(const at_option *o, void *member)
 {
     switch (o->type) {
-    case AT_OPTION_FLAG: *(bool *)member = false; break;
-    case AT_OPTION_WHOLE: *(int64_t *)member = -1; break;
-    case AT_OPTION_REAL: *(double *)member = NAN; break;
+    case AT_OPTION_FLAG:
+        *(bool *)member = false;
+        break;
+    case AT_OPTION_WHOLE:
+        *(int64_t *)member = -1;
+        break;
+    case AT_OPTION_REAL:
+        *(double *)member = NAN;
+        break;
     case AT_OPTION_TEXT:
-    case AT_OPTION_CHOICE: *(const char **)member = NULL; break;
-    case AT_OPTION_TREE: *(const at_tree **)member = NULL; break;
+    case AT_OPTION_CHOICE:
+        *(const char **)member = NULL;
+        break;
+    case AT_OPTION_TREE:
+        *(const at_tree **)member = NULL;
+        break;
     }
 }
 
@@ -406,8 +430,9 @@ static at_status find_method(at_recipe *r, const char *method, const at_method *
     if (*out) return AT_OK;
     const char *nearest = at_registry_nearest(r->ctx, "method", name);
     const at_option o = {.choices_of = "method"};
-    return at_fail(r->ctx, AT_E_ARG, "%s: no method is called \"%s\"%s%s%s; methods: %s", at_recipe_where(r, "method"), name,
-                   nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "", choices_text(r, &o));
+    return at_fail(r->ctx, AT_E_ARG, "%s: no method is called \"%s\"%s%s%s; methods: %s",
+                   at_recipe_where(r, "method"), name, nearest ? "; did you mean \"" : "",
+                   nearest ? nearest : "", nearest ? "\"?" : "", choices_text(r, &o));
 }
 
 at_status at_recipe_apply_method(at_recipe *r, const char *method, const char *family, const at_tree **edits)

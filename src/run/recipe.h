@@ -1,9 +1,9 @@
-/* recipe.h: what a run is told: settings from flags, a file and a method's fragment, over the options that the
- * descriptors declare. Layer: run.
+/* recipe.h: what a run is told: settings from flags, a file and a method's fragment, over the options that
+ * the descriptors declare. Layer: run.
  *
- * A setting is a dotted key, a value and where it came from. Flags win over the file, the file over the method, the
- * method over the defaults. Every key is known before any work starts; an unknown one is an error that names the
- * nearest. at_recipe itself is public (attune.h). */
+ * A setting is a dotted key, a value and where it came from. Flags win over the file, the file over the
+ * method, the method over the defaults. Every key is known before any work starts; an unknown one is an error
+ * that names the nearest. at_recipe itself is public (attune.h). */
 #ifndef AT_RECIPE_H
 #define AT_RECIPE_H
 
@@ -31,9 +31,10 @@ typedef struct at_method {
     const char *name, *text;
 } at_method;
 
-/* Apply the method ("head", "last:3") for a family of models: its settings rank below the file's. edits: the list of
- * edits it stands for, followed by the recipe's own. */
-at_status at_recipe_apply_method(at_recipe *r, const char *method, const char *family, const at_tree **edits) AT_MUST_USE;
+/* Apply the method ("head", "last:3") for a family of models: its settings rank below the file's. edits: the
+ * list of edits it stands for, followed by the recipe's own. */
+at_status at_recipe_apply_method(at_recipe *r, const char *method, const char *family,
+                                 const at_tree **edits) AT_MUST_USE;
 
 /* Take over what was set by flags in another recipe. */
 at_status at_recipe_take(at_recipe *r, const at_recipe *from) AT_MUST_USE;

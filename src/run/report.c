@@ -1,6 +1,6 @@
 /* report.c: report.html of one run: scores, curves, what went wrong, the recipe. */
-#include "formats/system.h"
 #include "run/report.h"
+#include "formats/system.h"
 #include "run/run.h"
 #include <stdio.h>
 
@@ -51,17 +51,19 @@ static at_status add_curves(at_run *r, at_text *html)
     if (!path) return AT_E_NOMEM;
     const at_report_curve train = {"training loss", path}, valid = {r->metric ? r->metric : "accuracy", path};
     at_text_add(html, "<h2>Curves</h2>");
-    AT_TRY(at__page_curves(r->ctx, html, "Loss of training batches (nats a sample)", "loss", NULL, &train, 1));
+    AT_TRY(
+        at__page_curves(r->ctx, html, "Loss of training batches (nats a sample)", "loss", NULL, &train, 1));
     return at__page_curves(r->ctx, html, "Validation", valid.name, "valid", &valid, 1);
 }
 
-static at_status make_page(at_run *r, at_text *html, const float *outputs, at_split split, const at_scores *valid,
-                           const at_scores *test)
+static at_status make_page(at_run *r, at_text *html, const float *outputs, at_split split,
+                           const at_scores *valid, const at_scores *test)
 {
     char title[256], subtitle[512];
     snprintf(title, sizeof title, "%s, %s", r->job.task->name, r->method_name);
-    snprintf(subtitle, sizeof subtitle, "%s on %s: %lld training samples, %lld steps", r->settings.general.model,
-             r->settings.data.train, (long long)r->n_train, (long long)r->progress.attempt);
+    snprintf(subtitle, sizeof subtitle, "%s on %s: %lld training samples, %lld steps",
+             r->settings.general.model, r->settings.data.train, (long long)r->n_train,
+             (long long)r->progress.attempt);
     at__page_begin(html, title, subtitle);
     add_scores(r, html, valid, test);
     if (outputs && r->job.task->report) {
@@ -75,7 +77,8 @@ static at_status make_page(at_run *r, at_text *html, const float *outputs, at_sp
     return at_text_status(html);
 }
 
-at_status at__write_report(at_run *r, const float *outputs, at_split split, const at_scores *valid, const at_scores *test)
+at_status at__write_report(at_run *r, const float *outputs, at_split split, const at_scores *valid,
+                           const at_scores *test)
 {
     at_text html;
     char *path = at_arena_printf(&r->arena, "%s/report.html", r->folder);

@@ -12,7 +12,7 @@ void at__page_end(at_text *html);
 typedef struct at_report_row {
     const char *name, *note; /* note: a second, smaller line */
     const at_scores *scores;
-    int64_t n;               /* samples that were scored */
+    int64_t n; /* samples that were scored */
     double seconds;
     int64_t trainable;
     bool best;
@@ -21,8 +21,9 @@ typedef struct at_report_row {
 /* Scores with intervals, seconds, trained parameters. */
 void at__page_table(at_text *html, const at_report_row *rows, int n);
 
-/* Curves over epochs out of metrics.jsonl files: `key` of the lines that have it (split: only lines of this split;
- * NULL = training steps). A file without such lines gives no curve; no chart is drawn without curves. */
+/* Curves over epochs out of metrics.jsonl files: `key` of the lines that have it (split: only lines of this
+ * split; NULL = training steps). A file without such lines gives no curve; no chart is drawn without curves.
+ */
 typedef struct at_report_curve {
     const char *name, *path;
 } at_report_curve;

@@ -1,7 +1,8 @@
 /* run.h: one training run from recipe to run folder. Layer: run, private to it.
  *
  * Reading path of a run: train.c (the five stages), build.c (graphs and plans), loop.c (steps), checkpoint.c.
- * A sample's way: its task declares columns, data/loader.c fills batches, feed() writes them into plan inputs. */
+ * A sample's way: its task declares columns, data/loader.c fills batches, feed() writes them into plan
+ * inputs. */
 #ifndef AT_RUN_H
 #define AT_RUN_H
 
@@ -38,7 +39,7 @@ typedef struct at_progress {
     at_best best;
     bool stopped; /* early */
     int64_t bad_steps, bad_in_a_row;
-    double epoch_loss, epoch_count; /* running sums of the epoch, for its mean */
+    double epoch_loss, epoch_count;      /* running sums of the epoch, for its mean */
     int64_t metrics_bytes, events_bytes; /* lengths of the logs */
 } at_progress;
 
@@ -67,7 +68,8 @@ typedef struct at_run {
     at_dataset *features[AT_SPLIT_COUNT]; /* instead of the job's splits where frozen features are cached */
     at_loader *loader;
     /* Steps */
-    int64_t n_train, batch_size, micro_batch, steps_per_epoch, total_steps, warmup_steps, checkpoint_every, log_every;
+    int64_t n_train, batch_size, micro_batch, steps_per_epoch, total_steps, warmup_steps, checkpoint_every,
+        log_every;
     at_progress progress;
     at_step_scalars scalars[2];
     uint64_t fence[2];
@@ -103,8 +105,8 @@ at_status at__build_training(at_run *r);
 /* Write a batch into the pipe's inputs; the data set's columns are matched by name. */
 at_status at__feed(at_run *r, at_pipe *p, const at_dataset *d, const at_batch *b);
 /* Run the pipe over a whole data set, in order, and fetch `value` [n, cols] of each sample. */
-at_status at__forward(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d, at_value *const *values, int n_values,
-                      float *const *out);
+at_status at__forward(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d, at_value *const *values,
+                      int n_values, float *const *out);
 
 /* ---- features.c ---- */
 at_status at__find_cut(at_run *r, at_pipe *p);
@@ -141,7 +143,8 @@ at_status at__make_folder(at_run *r);
 at_status at__open_logs(at_run *r); /* at the lengths that progress has */
 at_status at__log_step(at_run *r, int64_t step, double loss, double norm, double rate);
 at_status at__log_scores(at_run *r, at_split split, int64_t step, const at_scores *s);
-void at__log_text(at_run *r, const char *text); /* log.txt: for people; a line that cannot be written is lost */
+void at__log_text(at_run *r,
+                  const char *text); /* log.txt: for people; a line that cannot be written is lost */
 at_status at__flush_logs(at_run *r);
 void at__close_logs(at_run *r);
 at_status at__hand_over(at_run *r);

@@ -36,6 +36,7 @@ typedef struct at_settings {
     at_checkpoint_settings checkpoint;
 } at_settings;
 
-extern const at_options at_options_general, at_options_data, at_options_train, at_options_early_stop, at_options_checkpoint;
+extern const at_options at_options_general, at_options_data, at_options_train, at_options_early_stop,
+    at_options_checkpoint;
 
 #endif

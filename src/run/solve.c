@@ -1,5 +1,5 @@
-/* solve.c: optimisers that solve instead of stepping: the objective is the mean loss over the whole training split plus
- * weight_decay / 2 times the squares of what decays, evaluated through the training plan. */
+/* solve.c: optimisers that solve instead of stepping: the objective is the mean loss over the whole training
+ * split plus weight_decay / 2 times the squares of what decays, evaluated through the training plan. */
 #include "formats/system.h"
 #include "run/run.h"
 #include <math.h>
@@ -69,15 +69,17 @@ static void report(void *self, int64_t iteration, double f, double norm)
 
 static at_status check_problem(at_run *r)
 {
-    AT_REQUIRE(r->ctx, !r->job.augments, AT_E_ARG, "optimizer %s needs the same samples at every evaluation: set augment: none",
+    AT_REQUIRE(r->ctx, !r->job.augments, AT_E_ARG,
+               "optimizer %s needs the same samples at every evaluation: set augment: none",
                r->optimizer->name);
     at_plan_line line;
     int cursor = 0;
     while (at_plan_next(r->train.plan, &cursor, &line))
-        AT_REQUIRE(r->ctx, !line.node->op->stochastic, AT_E_ARG, "optimizer %s cannot follow random numbers (%s): set dropout: 0",
-                   r->optimizer->name, line.node->site);
-    AT_REQUIRE(r->ctx, !r->model->net.store->running, AT_E_ARG, "optimizer %s needs normalisations in eval: use method probe or head",
-               r->optimizer->name);
+        AT_REQUIRE(r->ctx, !line.node->op->stochastic, AT_E_ARG,
+                   "optimizer %s cannot follow random numbers (%s): set dropout: 0", r->optimizer->name,
+                   line.node->site);
+    AT_REQUIRE(r->ctx, !r->model->net.store->running, AT_E_ARG,
+               "optimizer %s needs normalisations in eval: use method probe or head", r->optimizer->name);
     return AT_OK;
 }
 
@@ -111,7 +113,8 @@ at_status at__solve(at_run *r)
         for (int64_t i = 0; i < r->n_train; i++) p.order[i] = (int32_t)i;
         for (int64_t i = 0; i < p.n_batches; i++)
             p.sizes[i] = (int32_t)at_min(r->micro_batch, r->n_train - i * r->micro_batch);
-        s = at_loader_create(&p.loader, r->ctx, at__split(r, AT_SPLIT_TRAIN), r->micro_batch, r->ctx->threads);
+        s = at_loader_create(&p.loader, r->ctx, at__split(r, AT_SPLIT_TRAIN), r->micro_batch,
+                             r->ctx->threads);
     }
     if (s == AT_OK) s = solve(&p);
     at_loader_destroy(p.loader);

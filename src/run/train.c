@@ -14,7 +14,11 @@ double at__epoch_of(const at_run *r, int64_t attempt)
 
 at_status at__run_open(at_run *r, at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data)
 {
-    *r = (at_run){.ctx = ctx, .recipe = recipe, .on_event = on_event, .event_data = data, .started = at_process_start()};
+    *r = (at_run){.ctx = ctx,
+                  .recipe = recipe,
+                  .on_event = on_event,
+                  .event_data = data,
+                  .started = at_process_start()};
     at_arena_init(&r->arena, ctx);
     return AT_OK;
 }
@@ -71,7 +75,8 @@ static at_status judge_and_hand_over(at_run *r)
 {
     at_scores valid = {0}, test = {0};
     float *outputs = NULL;
-    const bool has_valid = r->job.split[AT_SPLIT_VALID] != NULL, has_test = r->job.split[AT_SPLIT_TEST] != NULL;
+    const bool has_valid = r->job.split[AT_SPLIT_VALID] != NULL,
+               has_test = r->job.split[AT_SPLIT_TEST] != NULL;
     at_status s = at__restore_best(r);
     if (s == AT_OK) s = judge_split(r, AT_SPLIT_VALID, &valid, has_test ? NULL : &outputs);
     if (s == AT_OK) s = judge_split(r, AT_SPLIT_TEST, &test, &outputs);

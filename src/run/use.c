@@ -25,7 +25,8 @@ static at_status evaluate(at_run *r)
 {
     at_data_options d;
     AT_TRY(at_recipe_read(r->recipe, &at_options_data, &d));
-    AT_REQUIRE(r->ctx, d.test || d.train, AT_E_ARG, "no data are given: attune eval MODEL DATA, or the key data.test");
+    AT_REQUIRE(r->ctx, d.test || d.train, AT_E_ARG,
+               "no data are given: attune eval MODEL DATA, or the key data.test");
     if (!d.test) AT_TRY(at_recipe_set(r->recipe, "data.test", d.train));
     AT_TRY(at__open_to_score(r));
     emit_notes(r);
@@ -69,7 +70,8 @@ static at_status predict(at_run *r, const char *const *paths, int n_paths)
 {
     at_dataset *d;
     AT_TRY(at__look_to_use(r));
-    AT_REQUIRE(r->ctx, r->job.task->open_files, AT_E_UNSUPPORTED, "task %s predicts no files", r->job.task->name);
+    AT_REQUIRE(r->ctx, r->job.task->open_files, AT_E_UNSUPPORTED, "task %s predicts no files",
+               r->job.task->name);
     AT_TRY(r->job.task->open_files(&r->job, &d, paths, n_paths));
     const at_status s = predict_all(r, d);
     d->close(r->ctx, d);
@@ -99,7 +101,8 @@ at_status at_evaluate(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void
     return with_run(ctx, recipe, on_event, data, &(request){0});
 }
 
-at_status at_predict(at_ctx *ctx, at_recipe *recipe, const char *const *paths, int n_paths, at_event_fn on_event, void *data)
+at_status at_predict(at_ctx *ctx, at_recipe *recipe, const char *const *paths, int n_paths,
+                     at_event_fn on_event, void *data)
 {
     static const char *const none[] = {NULL};
     return with_run(ctx, recipe, on_event, data, &(request){paths ? paths : none, n_paths});

@@ -1,5 +1,5 @@
-/* classes_report.c: what a report shows of a classification: confusion matrix, recall of the classes, and the samples
- * that are wrong with the greatest confidence. Plain HTML; the page's style sheet is the report's. */
+/* classes_report.c: what a report shows of a classification: confusion matrix, recall of the classes, and the
+ * samples that are wrong with the greatest confidence. Plain HTML; the page's style sheet is the report's. */
 #include "tasks/task.h"
 #include <math.h>
 #include <stdlib.h>
@@ -46,17 +46,19 @@ static void matrix(const at_job *j, const int64_t *confusion, at_text *html)
         at_text_add(html, "</th>");
         for (int k = 0; k < n; k++) {
             const double share = all ? (double)confusion[i * n + k] / (double)all : 0.0;
-            at_text_printf(html, "<td class=\"%s\" style=\"--share:%.3f\">%lld</td>", i == k ? "right" : "wrong", share,
-                           (long long)confusion[i * n + k]);
+            at_text_printf(html, "<td class=\"%s\" style=\"--share:%.3f\">%lld</td>",
+                           i == k ? "right" : "wrong", share, (long long)confusion[i * n + k]);
         }
-        if (all) at_text_printf(html, "<td>%.1f %%</td></tr>", 100.0 * (double)confusion[i * n + i] / (double)all);
-        else at_text_add(html, "<td>-</td></tr>");
+        if (all)
+            at_text_printf(html, "<td>%.1f %%</td></tr>", 100.0 * (double)confusion[i * n + i] / (double)all);
+        else
+            at_text_add(html, "<td>-</td></tr>");
     }
     at_text_add(html, "</tbody></table>");
 }
 
-static at_status show_mistake(const at_job *j, const at_dataset *d, const mistake *m, int truth, at_show_fn show,
-                              at_text *html)
+static at_status show_mistake(const at_job *j, const at_dataset *d, const mistake *m, int truth,
+                              at_show_fn show, at_text *html)
 {
     at_text_add(html, "<figure>");
     if (show) AT_TRY(show(j, d, m->sample, html));

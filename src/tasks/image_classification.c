@@ -14,7 +14,8 @@ typedef struct options {
 
 static const at_option option_list[] = {
     {"label_smoothing", AT_OPTION_REAL, AT_OPTION(options, label_smoothing), "0", 0, 0.99,
-     .aliases = "label_smoothing_factor smoothing", .help = "share of the target spread evenly over the classes"},
+     .aliases = "label_smoothing_factor smoothing",
+     .help = "share of the target spread evenly over the classes"},
     {"class_weights", AT_OPTION_CHOICE, AT_OPTION(options, class_weights), "none", .choices = "none|balanced",
      .help = "balanced: a class weighs n / (classes x its photos)"},
     {0},
@@ -28,8 +29,8 @@ typedef struct job { /* at_job.self */
     at_photo_set train, valid, test; /* valid: when it has a folder of its own */
     at_photo_set files;              /* predictions */
     bool has_valid, has_test;
-    int32_t *label[AT_SPLIT_COUNT];  /* of each split's samples */
-    at_real *weights;                /* of the classes; NULL = none */
+    int32_t *label[AT_SPLIT_COUNT]; /* of each split's samples */
+    at_real *weights;               /* of the classes; NULL = none */
 } job;
 
 static bool recognise(const char *path)
@@ -46,8 +47,10 @@ static at_status read_preprocess(at_job *j)
     char *path = at_arena_printf(&j->arena, "%s/preprocessor_config.json", m->folder);
     if (!path) return AT_E_NOMEM;
     const at_tree *cfg = at_tree_get(m->config, "pretrained_cfg");
-    if (m->layout == AT_LAYOUT_TIMM && cfg) return at_preprocess_from_timm(j->ctx, &k->preprocess, cfg, m->folder);
-    AT_REQUIRE(j->ctx, at_path_exists(path), AT_E_IO, "%s is missing: it says how pictures are scaled for this network", path);
+    if (m->layout == AT_LAYOUT_TIMM && cfg)
+        return at_preprocess_from_timm(j->ctx, &k->preprocess, cfg, m->folder);
+    AT_REQUIRE(j->ctx, at_path_exists(path), AT_E_IO,
+               "%s is missing: it says how pictures are scaled for this network", path);
     at_tree *t;
     AT_TRY(at_tree_read(&j->arena, &t, path));
     return at_preprocess_from_transformers(j->ctx, &k->preprocess, t, path);
@@ -63,7 +66,8 @@ static at_status read_share(at_job *j, const char *text, const char *key, double
     if (!text) return AT_OK;
     const double percent = strtod(text, &end);
     if (end == text || strcmp(end, "%") != 0) return AT_OK;
-    AT_REQUIRE(j->ctx, percent > 0 && percent < 100, AT_E_RANGE, "%s is %s, must be above 0%% and below 100%%", key, text);
+    AT_REQUIRE(j->ctx, percent > 0 && percent < 100, AT_E_RANGE,
+               "%s is %s, must be above 0%% and below 100%%", key, text);
     *out = percent / 100.0;
     return AT_OK;
 }
@@ -89,21 +93,25 @@ static at_status skip_corrupt(at_job *j, at_photo_set *s)
         if (++skipped <= 5) at_job_note(j, "skipped: %s", at_last_error(j->ctx));
         at_clear_error(j->ctx);
     }
-    if (skipped > 5) at_job_note(j, "skipped %lld files of %s that cannot be decoded", (long long)skipped, s->folder);
+    if (skipped > 5)
+        at_job_note(j, "skipped %lld files of %s that cannot be decoded", (long long)skipped, s->folder);
     s->n = kept;
     AT_REQUIRE(j->ctx, kept > 0, AT_E_FORMAT, "%s: no photo can be decoded", s->folder);
     return AT_OK;
 }
 
-static at_status read_set(at_job *j, at_photo_set *out, bool *has, const char *folder, const at_photo_set *like)
+static at_status read_set(at_job *j, at_photo_set *out, bool *has, const char *folder,
+                          const at_photo_set *like)
 {
-    AT_TRY(at_photos_read(j->ctx, out, folder, like ? (const char *const *)like->classes : NULL, like ? like->n_classes : 0));
+    AT_TRY(at_photos_read(j->ctx, out, folder, like ? (const char *const *)like->classes : NULL,
+                          like ? like->n_classes : 0));
     *has = true;
     if (strcmp(j->setup.data.corrupt, "skip") == 0) AT_TRY(skip_corrupt(j, out));
     return at_photos_hash(j->ctx, out);
 }
 
-static at_status make_split(at_job *j, at_split split, const at_photo_set *photos, const int32_t *index, int64_t n)
+static at_status make_split(at_job *j, at_split split, const at_photo_set *photos, const int32_t *index,
+                            int64_t n)
 {
     job *k = j->self;
     const at_picture_options o = {.preprocess = &k->preprocess,
@@ -167,7 +175,8 @@ static void report_duplicates(at_job *j, const at_photo_set *a, const at_photo_s
 {
     duplicate_note d = {.j = j};
     at_photos_duplicates(a, b, note_duplicate, &d);
-    if (d.n > 3) at_job_note(j, "%d photos of %s are in the training split, too: its scores are too good", d.n, which);
+    if (d.n > 3)
+        at_job_note(j, "%d photos of %s are in the training split, too: its scores are too good", d.n, which);
 }
 
 static at_status open_splits(at_job *j)
@@ -217,7 +226,11 @@ static at_status open_test(at_job *j, const char *folder)
     job *k = j->self;
     at_photo_splits found;
     AT_TRY(at_photos_find_splits(&j->arena, &found, folder));
-    AT_TRY(at_photos_read(j->ctx, &k->test, found.test ? found.test : found.train ? found.train : folder, j->labels, j->n_labels));
+    AT_TRY(at_photos_read(j->ctx, &k->test,
+                          found.test    ? found.test
+                          : found.train ? found.train
+                                        : folder,
+                          j->labels, j->n_labels));
     if (strcmp(j->setup.data.corrupt, "skip") == 0) AT_TRY(skip_corrupt(j, &k->test));
     return make_whole_split(j, AT_SPLIT_TEST, &k->test);
 }
@@ -274,7 +287,8 @@ static void describe(const at_job *j, const float *output, at_text *json, at_tex
         at_text_number(json, exp(at_log_probability(output, j->n_labels, i)));
     }
     at_text_add(json, "}");
-    at_text_printf(text, "%s %.1f %%", j->labels[best], 100 * exp(at_log_probability(output, j->n_labels, best)));
+    at_text_printf(text, "%s %.1f %%", j->labels[best],
+                   100 * exp(at_log_probability(output, j->n_labels, best)));
 }
 
 /* ---- Objective and scores ---- */

@@ -23,17 +23,19 @@ at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const
             *out = t;
             return AT_OK;
         }
-    return at_fail(ctx, AT_E_ARG,
-                   "%s: cannot tell what kind of data this is; expected a folder with one sub-folder of photos a class "
-                   "(or train/ and test/ of that kind), or give --task",
-                   path);
+    return at_fail(
+        ctx, AT_E_ARG,
+        "%s: cannot tell what kind of data this is; expected a folder with one sub-folder of photos a class "
+        "(or train/ and test/ of that kind), or give --task",
+        path);
 }
 
 at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup)
 {
     const at_task *task = setup->task;
     const at_model *model = setup->model;
-    *j = (at_job){.ctx = ctx, .setup = *setup, .task = task, .model = setup->model, .options = setup->options};
+    *j =
+        (at_job){.ctx = ctx, .setup = *setup, .task = task, .model = setup->model, .options = setup->options};
     at_arena_init(&j->arena, ctx);
     AT_REQUIRE(ctx, strcmp(task->family, model->architecture->family) == 0, AT_E_UNSUPPORTED,
                "task %s is for %s networks; %s is a %s (%s network)", task->name, task->family, model->folder,

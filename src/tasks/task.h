@@ -1,5 +1,6 @@
-/* task.h: what a network is trained for: how data become inputs, what the objective is, how results are scored and
- * shown. Layer: tasks. A task is one file with `const at_task at_task_NAME`; a metric one file in metrics/. */
+/* task.h: what a network is trained for: how data become inputs, what the objective is, how results are
+ * scored and shown. Layer: tasks. A task is one file with `const at_task at_task_NAME`; a metric one file in
+ * metrics/. */
 #ifndef AT_TASK_H
 #define AT_TASK_H
 
@@ -35,7 +36,7 @@ typedef struct at_job_setup {
     at_data_options data;
     void *options; /* the task's own table */
     uint64_t seed;
-    size_t memory; /* bytes that caches of decoded data may take */
+    size_t memory;  /* bytes that caches of decoded data may take */
     bool uses_head; /* the model's labels are given: data are scored or predicted, not learnt from */
 } at_job_setup;
 
@@ -49,10 +50,10 @@ typedef struct at_job {
     at_arena arena;
     void *self;
     at_dataset *split[AT_SPLIT_COUNT]; /* NULL = none */
-    int n_outputs;          /* width of the head */
-    int n_labels;           /* classes; 0 when the task has none */
+    int n_outputs;                     /* width of the head */
+    int n_labels;                      /* classes; 0 when the task has none */
     const char *const *labels;
-    bool augments;          /* training samples change from epoch to epoch */
+    bool augments; /* training samples change from epoch to epoch */
     at_constant constants[4];
     int n_constants;
     at_tree *notes; /* list of texts for the user: duplicates, skipped files */
@@ -102,8 +103,8 @@ void at_job_note(at_job *j, const char *fmt, ...) AT_PRINTF(2, 3);
 typedef struct at_classified {
     int64_t n;
     int n_classes;
-    const float *logits;     /* [n, n_classes] */
-    const int32_t *label;    /* [n] */
+    const float *logits;      /* [n, n_classes] */
+    const int32_t *label;     /* [n] */
     const int32_t *predicted; /* [n] first of the largest logits */
     const int64_t *confusion; /* [n_classes, n_classes]: rows are true classes */
 } at_classified;
@@ -118,8 +119,8 @@ typedef struct at_metric {
 at_status at_score_classes(at_ctx *ctx, at_scores *out, int64_t n, int n_classes, const float *logits,
                            const int32_t *label) AT_MUST_USE;
 
-/* Report on classes as HTML: confusion matrix, recall of each class, the worst mistakes (`show` adds what is seen of a
- * sample; NULL = its name only). */
+/* Report on classes as HTML: confusion matrix, recall of each class, the worst mistakes (`show` adds what is
+ * seen of a sample; NULL = its name only). */
 typedef at_status (*at_show_fn)(const at_job *j, const at_dataset *d, int64_t sample, at_text *html);
 at_status at_report_classes(const at_job *j, const at_dataset *d, const float *logits, const int32_t *label,
                             at_show_fn show, at_text *html) AT_MUST_USE;

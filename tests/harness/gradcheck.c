@@ -21,7 +21,8 @@ static at_status objective(at_rig *t, const at_op *op, uint32_t seeded, double *
     return s;
 }
 
-static void check_elements(at_rig *forward, const at_op *op, uint32_t seeded, int i, const at_real *analytic, at_report *r)
+static void check_elements(at_rig *forward, const at_op *op, uint32_t seeded, int i, const at_real *analytic,
+                           at_report *r)
 {
     const double h = AT_GRADIENT_STEP;
     double largest = 0.0;
@@ -40,7 +41,8 @@ static void check_elements(at_rig *forward, const at_op *op, uint32_t seeded, in
         double scale = fmax(fmax(fabs(a), fabs(n)), 1e-3 * largest);
         if (scale == 0.0) scale = 1.0;
         at_report_check(r, s1 == AT_OK && s2 == AT_OK && fabs(a - n) / scale < AT_TOL_GRADIENT,
-                        "gradient of input %d, element %lld: analytic %.12g, numeric %.12g", i, (long long)e, a, n);
+                        "gradient of input %d, element %lld: analytic %.12g, numeric %.12g", i, (long long)e,
+                        a, n);
     }
 }
 
@@ -49,7 +51,8 @@ static void check_seeds(at_ctx *ctx, const at_op *op, const at_op_case *k, uint3
     at_rig all, forward;
     const uint32_t wanted = at_rig_real_inputs(op, k);
     at_real *analytic[AT_MAX_IN] = {0};
-    at_status s = at_rig_build(&all, ctx, op, k, &(at_rig_options){.wanted = wanted, .seeded = seeded, .kernels = "ref"});
+    at_status s = at_rig_build(&all, ctx, op, k,
+                               &(at_rig_options){.wanted = wanted, .seeded = seeded, .kernels = "ref"});
     if (s == AT_OK) {
         for (int i = 0; i < op->n_in; i++) analytic[i] = calloc((size_t)all.count[i] + 1, sizeof(at_real));
         at_real *fetched[AT_MAX_IN];
@@ -66,14 +69,17 @@ static void check_seeds(at_ctx *ctx, const at_op *op, const at_op_case *k, uint3
             if (wanted >> i & 1) check_elements(&forward, op, seeded, i, analytic[i], r);
         at_rig_destroy(&forward);
     }
-    for (int i = 0; i < op->n_in && s == AT_OK && seeded == (1u << op->n_out) - 1; i++) { /* each asked for alone */
+    for (int i = 0; i < op->n_in && s == AT_OK && seeded == (1u << op->n_out) - 1;
+         i++) { /* each asked for alone */
         at_rig one;
         if (!(wanted >> i & 1) || !all.in[i]->grad) continue;
         at_real *alone = calloc((size_t)all.count[i] + 1, sizeof(at_real));
-        at_status s1 = at_rig_build(&one, ctx, op, k, &(at_rig_options){.wanted = 1u << i, .seeded = seeded, .kernels = "ref"});
+        at_status s1 = at_rig_build(&one, ctx, op, k,
+                                    &(at_rig_options){.wanted = 1u << i, .seeded = seeded, .kernels = "ref"});
         if (s1 == AT_OK) s1 = at_rig_run(&one, &alone);
         at_report_check(r, s1 == AT_OK, "gradient of input %d alone: %s", i, at_last_error(ctx));
-        at_report_same(r, "gradient asked for alone", alone, analytic[i], (size_t)all.count[i] * sizeof(at_real));
+        at_report_same(r, "gradient asked for alone", alone, analytic[i],
+                       (size_t)all.count[i] * sizeof(at_real));
         at_rig_destroy(&one);
         free(alone);
     }

@@ -1,4 +1,5 @@
-/* kernelcheck.c: kernels against the reference, called directly with operands whose surroundings are watched. */
+/* kernelcheck.c: kernels against the reference, called directly with operands whose surroundings are watched.
+ */
 #include "engine/state.h"
 #include "tests/harness/opcheck.h"
 #include "tests/harness/tolerance.h"
@@ -13,7 +14,7 @@ typedef struct setting {
     int64_t leading; /* value of the extent */
     int64_t gap;     /* pitch - cols of activations */
     bool accumulate;
-    int threads, skip_out; /* skip_out: this output is unused; -1 = none */
+    int threads, skip_out;     /* skip_out: this output is unused; -1 = none */
     uint32_t poison;           /* bit i: an element in the middle of input i is NaN */
     const at_inplace *inplace; /* this output lies in that input's memory; NULL = none does */
 } setting;
@@ -49,7 +50,8 @@ static void fill_sentinel(void *p, size_t bytes)
 static void lay(operand *o, const setting *s)
 {
     const at_meta *m = &o->meta;
-    o->arg = (at_arg){.dtype = m->type == AT_INT ? AT_I32 : AT_REAL, .rank = m->rank, .cols = at_meta_cols(m)};
+    o->arg =
+        (at_arg){.dtype = m->type == AT_INT ? AT_I32 : AT_REAL, .rank = m->rank, .cols = at_meta_cols(m)};
     memcpy(o->arg.dim, m->dim, sizeof o->arg.dim);
     o->arg.dim[0] = at_meta_leading(m, s->leading);
     o->arg.rows = at_meta_rows_at(m, o->arg.dim[0]);
@@ -82,8 +84,8 @@ static bool setup(bench *b, const setting *s)
     at_case_metas(b->op, b->k, &b->extent, in);
     if (b->op->infer(b->ctx, b->k->param, in, out, out + b->op->n_out) != AT_OK) return false;
     b->n_out = b->op->n_out + b->op->n_saved;
-    b->problem = (at_problem){.op = b->op, .param = b->k->param, .mode = AT_TRAIN, .isa = b->ctx->isa,
-                              .threads = s->threads};
+    b->problem = (at_problem){
+        .op = b->op, .param = b->k->param, .mode = AT_TRAIN, .isa = b->ctx->isa, .threads = s->threads};
     for (int i = 0; i < b->op->n_in; i++) {
         if (!in[i].rank) continue;
         operand *o = &b->in[i];
@@ -98,7 +100,8 @@ static bool setup(bench *b, const setting *s)
         memcpy(o->before, o->memory, o->bytes);
         b->problem.in[i] = in[i];
         b->problem.in_dtype[i] = o->arg.dtype;
-        if (!in[i].extent && in[i].type == AT_ACC) { /* may be a state: plain numbers, readable through the loader */
+        if (!in[i].extent &&
+            in[i].type == AT_ACC) { /* may be a state: plain numbers, readable through the loader */
             o->buffers[0] = o->memory;
             o->arg.storage = b->problem.storage[i] = at_storage_of(b->ctx, AT_REAL);
             o->arg.buffers = o->buffers;
@@ -177,12 +180,14 @@ static void check_memory(const bench *b, const setting *s, at_report *r)
 {
     for (int i = 0; i < b->op->n_in; i++) {
         if (!b->in[i].memory || b->op->updates >> i & 1 || (s->inplace && s->inplace->in == i)) continue;
-        at_report_check(r, memcmp(b->in[i].memory, b->in[i].before, b->in[i].bytes) == 0, "input %d was written", i);
+        at_report_check(r, memcmp(b->in[i].memory, b->in[i].before, b->in[i].bytes) == 0,
+                        "input %d was written", i);
     }
     for (int i = 0; i < b->n_out; i++)
         if (i != s->skip_out)
-            at_report_check(r, is_surroundings_intact(&b->out[i]), "output %d: written outside its %lld rows x %lld columns",
-                            i, (long long)b->out[i].arg.rows, (long long)b->out[i].arg.cols);
+            at_report_check(r, is_surroundings_intact(&b->out[i]),
+                            "output %d: written outside its %lld rows x %lld columns", i,
+                            (long long)b->out[i].arg.rows, (long long)b->out[i].arg.cols);
 }
 
 /* Results of one run, dense: outputs, then overwritten states. */
@@ -218,8 +223,8 @@ static at_need need_of(const at_op *op, const at_kernel *k, const at_problem *p)
 }
 
 /* Run once; false when the kernel refuses the case. */
-static bool run_once(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel, const setting *s,
-                     results *out, at_report *r)
+static bool run_once(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel,
+                     const setting *s, results *out, at_report *r)
 {
     bench b = {.ctx = ctx, .op = op, .k = k};
     memset(out, 0, sizeof *out);
@@ -230,14 +235,16 @@ static bool run_once(at_ctx *ctx, const at_op *op, const at_op_case *k, const at
         return false;
     }
     char reason[AT_REASON] = "";
-    bool supported = !kernel || (kernel->isa <= ctx->isa && (!kernel->supports || kernel->supports(&b.problem, reason)));
+    bool supported =
+        !kernel || (kernel->isa <= ctx->isa && (!kernel->supports || kernel->supports(&b.problem, reason)));
     if (supported) {
         const at_need need = need_of(op, kernel, &b.problem);
         const at_status status = call(&b, s, kernel ? kernel->run : op->ref, &need);
         at_report_check(r, status == AT_OK, "status %s", at_status_name(status));
         check_memory(&b, s, r);
         for (int i = 0; i < b.n_out; i++)
-            if (i != s->skip_out) keep(out, s->inplace && s->inplace->out == i ? &b.in[s->inplace->in] : &b.out[i]);
+            if (i != s->skip_out)
+                keep(out, s->inplace && s->inplace->out == i ? &b.in[s->inplace->in] : &b.out[i]);
         for (int i = 0; i < op->n_in; i++)
             if (op->updates >> i & 1) keep(out, &b.in[i]);
     }
@@ -250,8 +257,10 @@ static void compare(const results *got, const results *want, double tol, bool bi
     for (int i = 0; i < got->n; i++) {
         char what[32];
         snprintf(what, sizeof what, "result %d", i);
-        if (bits) at_report_same(r, what, got->data[i], want->data[i], (size_t)got->count[i] * sizeof(at_real));
-        else at_report_close(r, what, (at_real *)got->data[i], (at_real *)want->data[i], got->count[i], tol);
+        if (bits)
+            at_report_same(r, what, got->data[i], want->data[i], (size_t)got->count[i] * sizeof(at_real));
+        else
+            at_report_close(r, what, (at_real *)got->data[i], (at_real *)want->data[i], got->count[i], tol);
     }
 }
 
@@ -272,8 +281,8 @@ static void check_in_place(at_ctx *ctx, const at_op *op, const at_op_case *k, co
     results apart, over;
     for (int i = 0; i < op->n_inplace; i++)
         for (s.gap = 0; s.gap <= 3; s.gap += 3) {
-            at_report_at(r, "%s, case %s, output %d in place of input %d%s", kernel ? kernel->name : op->name, k->name,
-                         op->inplace[i].out, op->inplace[i].in, s.gap ? ", pitched" : "");
+            at_report_at(r, "%s, case %s, output %d in place of input %d%s", kernel ? kernel->name : op->name,
+                         k->name, op->inplace[i].out, op->inplace[i].in, s.gap ? ", pitched" : "");
             s.inplace = NULL;
             run_once(ctx, op, k, kernel, &s, &apart, r);
             s.inplace = &op->inplace[i];
@@ -284,8 +293,9 @@ static void check_in_place(at_ctx *ctx, const at_op *op, const at_op_case *k, co
         }
 }
 
-/* Where the reference has a number and the kernel NaN: a kernel may multiply a NaN weight by the zeros around a picture,
- * which the reference does not visit. Such elements are not compared; those that the reference spoils are. */
+/* Where the reference has a number and the kernel NaN: a kernel may multiply a NaN weight by the zeros around
+ * a picture, which the reference does not visit. Such elements are not compared; those that the reference
+ * spoils are. */
 static void forgive_nan(results *got, const results *ref)
 {
     for (int i = 0; i < got->n; i++)
@@ -296,8 +306,8 @@ static void forgive_nan(results *got, const results *ref)
 }
 
 /* A NaN that the reference lets out must come out: where the reference has one, so must the kernel. */
-static void check_nan(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel, const setting *base,
-                      at_report *r)
+static void check_nan(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel,
+                      const setting *base, at_report *r)
 {
     setting s = *base;
     results got, ref;
@@ -314,7 +324,8 @@ static void check_nan(at_ctx *ctx, const at_op *op, const at_op_case *k, const a
     }
 }
 
-static void check_one(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel, at_report *r)
+static void check_one(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel,
+                      at_report *r)
 {
     const int64_t rows = at_case_rows(op, k);
     setting s = {.leading = rows, .threads = 1, .skip_out = -1};
@@ -355,7 +366,8 @@ static void check_one(at_ctx *ctx, const at_op *op, const at_op_case *k, const a
     s.accumulate = false;
     s.gap = 0;
     for (s.skip_out = 0; s.skip_out < op->n_out + op->n_saved && op->n_out + op->n_saved > 1; s.skip_out++) {
-        at_report_at(r, "%s, case %s, output %d unused", kernel ? kernel->name : op->name, k->name, s.skip_out);
+        at_report_at(r, "%s, case %s, output %d unused", kernel ? kernel->name : op->name, k->name,
+                     s.skip_out);
         run_once(ctx, op, k, NULL, &s, &ref, r);
         run_once(ctx, op, k, kernel, &s, &got, r);
         compare(&got, &ref, AT_TOL_KERNEL, false, r);

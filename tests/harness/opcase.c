@@ -43,7 +43,9 @@ void at_fill_input(const at_op *op, const at_op_case *k, int i, const at_meta *m
     for (int64_t e = 0; e < n; e++) { /* at_rng_uniform, four at a time: large cases are filled often */
         if (e % 4 == 0) at_rng_block(word, key, (uint64_t)i, 0, (uint32_t)(e / 4));
         const double u = (word[e % 4] >> 8) * 0x1p-24;
-        if (m->type == AT_INT) ((int32_t *)out)[e] = (int32_t)(u * k->int_below);
-        else ((at_real *)out)[e] = (at_real)away_from_kinks(k, low + (high - low) * u);
+        if (m->type == AT_INT)
+            ((int32_t *)out)[e] = (int32_t)(u * k->int_below);
+        else
+            ((at_real *)out)[e] = (at_real)away_from_kinks(k, low + (high - low) * u);
     }
 }

@@ -23,8 +23,8 @@ void at_report_check(at_report *r, bool ok, const char *fmt, ...)
     snprintf(r->first, sizeof r->first, "%s: %s", r->where, text);
 }
 
-void at_report_close_to(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n, double tol,
-                        double least)
+void at_report_close_to(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n,
+                        double tol, double least)
 {
     double scale = least, worst = 0.0;
     int64_t at = -1;
@@ -46,7 +46,8 @@ void at_report_close_to(at_report *r, const char *what, const at_real *got, cons
                     tol * scale);
 }
 
-void at_report_close(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n, double tol)
+void at_report_close(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n,
+                     double tol)
 {
     at_report_close_to(r, what, got, want, n, tol, 0.0);
 }
@@ -59,13 +60,14 @@ void at_report_same(at_report *r, const char *what, const void *got, const void 
     at_report_check(r, i == bytes, "%s: bits differ from byte %zu on", what, i);
 }
 
-void at_report_close_l2(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n, double tol)
+void at_report_close_l2(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n,
+                        double tol)
 {
     double difference = 0.0, scale = 0.0;
     for (int64_t i = 0; i < n; i++) {
         difference += ((double)got[i] - (double)want[i]) * ((double)got[i] - (double)want[i]);
         scale += (double)want[i] * (double)want[i];
     }
-    at_report_check(r, sqrt(difference) <= tol * sqrt(scale), "%s: relative L2 difference %.3g, allowed %.3g", what,
-                    sqrt(difference / scale), tol);
+    at_report_check(r, sqrt(difference) <= tol * sqrt(scale), "%s: relative L2 difference %.3g, allowed %.3g",
+                    what, sqrt(difference / scale), tol);
 }

@@ -20,11 +20,12 @@ void at_report_close(at_report *r, const char *what, const at_real *got, const a
                      double tol);
 
 /* The same, relative to max(|want|) or `least`, whichever is larger. */
-void at_report_close_to(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n, double tol,
-                        double least);
+void at_report_close_to(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n,
+                        double tol, double least);
 
 /* One check: ||got - want|| <= tol ||want|| (L2). */
-void at_report_close_l2(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n, double tol);
+void at_report_close_l2(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n,
+                        double tol);
 
 /* One check: the same bits. */
 void at_report_same(at_report *r, const char *what, const void *got, const void *want, size_t bytes);

@@ -20,15 +20,17 @@
 /* Kernels against float64 goldens: as AT_TOL_KERNEL. */
 #define AT_TOL_GOLDEN_F32 1e-5
 
-/* Normalised pixels against Transformers' and timm's float32, which round in another order: values below 4. */
+/* Normalised pixels against Transformers' and timm's float32, which round in another order: values below 4.
+ */
 #define AT_TOL_PIXEL 1e-6
 
-/* A whole network in float32 against its golden: largest difference relative to the largest expected value. Float32
- * against float64 arithmetic alone gives up to 3e-5 on the networks here. */
+/* A whole network in float32 against its golden: largest difference relative to the largest expected value.
+ * Float32 against float64 arithmetic alone gives up to 3e-5 on the networks here. */
 #define AT_TOL_MODEL 1e-4
 
-/* Goldens of networks and of training, float64. In the double library only rounding is left; 20 AdamW steps amplify it
- * where a gradient is nearly 0. In float32: logits and losses as AT_TOL_MODEL, weights after 20 steps 1e-3 relative L2. */
+/* Goldens of networks and of training, float64. In the double library only rounding is left; 20 AdamW steps
+ * amplify it where a gradient is nearly 0. In float32: logits and losses as AT_TOL_MODEL, weights after 20
+ * steps 1e-3 relative L2. */
 #ifdef AT_REAL_IS_DOUBLE
 #define AT_TOL_GOLDEN          1e-11
 #define AT_TOL_GOLDEN_GRADIENT 1e-10

@@ -11,7 +11,8 @@ static at_status parse(at_ctx *ctx, void *params, const at_tree *value, const ch
     const char *text = value->kind == AT_STRING ? value->text : "";
     f->horizontal = strcmp(text, "horizontal") == 0 || strcmp(text, "both") == 0;
     f->vertical = strcmp(text, "vertical") == 0 || strcmp(text, "both") == 0;
-    AT_REQUIRE(ctx, f->horizontal || f->vertical, AT_E_ARG, "%s: flip must be horizontal, vertical or both", where);
+    AT_REQUIRE(ctx, f->horizontal || f->vertical, AT_E_ARG, "%s: flip must be horizontal, vertical or both",
+               where);
     return AT_OK;
 }
 
@@ -51,4 +52,9 @@ static at_status apply(at_ctx *ctx, const void *params, at_image *image, at_rng_
 }
 
 const at_augment at_augment_flip = {
-    .name = "flip", .doc = "mirror horizontally, vertically or both", .size = sizeof(flip), .parse = parse, .apply = apply};
+    .name = "flip",
+    .doc = "mirror horizontally, vertically or both",
+    .size = sizeof(flip),
+    .parse = parse,
+    .apply = apply,
+};

@@ -1,6 +1,6 @@
-/* config.c: MobileNetV2's settings out of Transformers' and timm's config.json. They differ in keys, in what they call
- * padding and epsilon, in how channels are rounded, and in the norm's momentum (Transformers' 0.997 is the share of the
- * new batch, as its code has it). */
+/* config.c: MobileNetV2's settings out of Transformers' and timm's config.json. They differ in keys, in what
+ * they call padding and epsilon, in how channels are rounded, and in the norm's momentum (Transformers' 0.997
+ * is the share of the new batch, as its code has it). */
 #include "models/mobilenet_v2/mobilenet_v2.h"
 #include <math.h>
 #include <stdlib.h>
@@ -30,7 +30,8 @@ int64_t at__mobilenet_channels(const at_model *m, const mobilenet_v2 *k, double 
 {
     const double value = channels * multiplier;
     /* Transformers rounds the product to a whole number first (half to even), timm does not */
-    return divisible(m->layout == AT_LAYOUT_TRANSFORMERS ? nearbyint(value) : value, k->divisor, k->min_depth);
+    return divisible(m->layout == AT_LAYOUT_TRANSFORMERS ? nearbyint(value) : value, k->divisor,
+                     k->min_depth);
 }
 
 /* ---- Transformers ---- */
@@ -52,12 +53,14 @@ static at_status read_transformers(at_model *m, mobilenet_v2 *k)
     AT_TRY(at_config_real(m, &k->epsilon, "layer_norm_eps", 0.001, 1e-12, 1));
     AT_TRY(at_config_text(m, &activation, "hidden_act", "relu6"));
     AT_REQUIRE(m->ctx, strcmp(activation, "relu6") == 0, AT_E_UNSUPPORTED,
-               "%s/config.json: hidden_act \"%s\"; this network is known with relu6 only", m->folder, activation);
+               "%s/config.json: hidden_act \"%s\"; this network is known with relu6 only", m->folder,
+               activation);
     k->stem_expands = !first_expands;
     k->padding = tf_padding ? AT_PAD_SAME : AT_PAD_SYMMETRIC;
     k->momentum = 0.997;
     k->depth = 1.0;
-    k->features = finegrained && k->multiplier < 1.0 ? 1280 : at__mobilenet_channels(m, k, 1280, k->multiplier);
+    k->features =
+        finegrained && k->multiplier < 1.0 ? 1280 : at__mobilenet_channels(m, k, 1280, k->multiplier);
     return AT_OK;
 }
 
@@ -73,8 +76,8 @@ static at_status check_arguments(at_model *m)
     for (const at_tree *t = args ? args->first : NULL; t; t = t->next) {
         bool found = false;
         for (int i = 0; i < AT_COUNT(known); i++) found |= strcmp(t->key, known[i]) == 0;
-        AT_REQUIRE(m->ctx, found, AT_E_UNSUPPORTED, "%s/config.json: model_args.%s is not known for this network",
-                   m->folder, t->key);
+        AT_REQUIRE(m->ctx, found, AT_E_UNSUPPORTED,
+                   "%s/config.json: model_args.%s is not known for this network", m->folder, t->key);
     }
     return AT_OK;
 }
@@ -88,9 +91,10 @@ static at_status read_variant(at_model *m, mobilenet_v2 *k)
     digits = name + strlen("mobilenetv2_");
     const long percent = strtol(digits, &end, 10);
     const bool deep = strcmp(end, "d") == 0 && (percent == 110 || percent == 120);
-    AT_REQUIRE(m->ctx, end == digits + 3 && (*end == '\0' || deep) && percent > 0, AT_E_UNSUPPORTED,
-               "%s/config.json: architecture \"%s\"; known are mobilenetv2_035 to mobilenetv2_140, 110d, 120d", m->folder,
-               name);
+    AT_REQUIRE(
+        m->ctx, end == digits + 3 && (*end == '\0' || deep) && percent > 0, AT_E_UNSUPPORTED,
+        "%s/config.json: architecture \"%s\"; known are mobilenetv2_035 to mobilenetv2_140, 110d, 120d",
+        m->folder, name);
     k->multiplier = (double)percent / 100.0;
     k->depth = !deep ? 1.0 : percent == 110 ? 1.2 : 1.4;
     k->fixed_ends = deep;
@@ -127,7 +131,8 @@ static at_status read_timm(at_model *m, mobilenet_v2 *k)
     k->divisor = k->min_depth = 8;
     k->expand_ratio = 6.0;
     const int64_t scaled = at__mobilenet_channels(m, k, 1280, k->multiplier);
-    return at_config_whole(m, &k->features, "model_args.num_features", k->fixed_ends ? 1280 : at_max(1280, scaled), 1, 65536);
+    return at_config_whole(m, &k->features, "model_args.num_features",
+                           k->fixed_ends ? 1280 : at_max(1280, scaled), 1, 65536);
 }
 
 at_status at__mobilenet_read_config(at_model *m, mobilenet_v2 *k)

@@ -18,14 +18,14 @@ static const struct stage {
 
 enum { STEM_WIDTH = 32, STEM_OUT = 16 };
 
-/* ---- Names. Ours are Transformers'; timm counts blocks by stage and calls the parts by what comes first. ---- */
+/* ---- Names. Ours are Transformers'; timm counts blocks by stage, parts by what comes first ---- */
 
 typedef enum part { FIRST, EXPAND, DEPTHWISE, PROJECT } part;
 
 static const char *const part_names[] = {"first_conv", "expand_1x1", "conv_3x3", "reduce_1x1"};
 
 typedef struct names {
-    char module[96];          /* ours */
+    char module[96];           /* ours */
     char conv[128], norm[128]; /* in the file */
 } names;
 
@@ -43,9 +43,12 @@ static void name_module(const at_model *m, names *n, const char *timm_conv, cons
 static void name_stem(const at_model *m, names *n, part p)
 {
     snprintf(n->module, sizeof n->module, "conv_stem.%s", part_names[p]);
-    if (p == FIRST) name_module(m, n, "conv_stem", "bn1");
-    else if (p == DEPTHWISE) name_module(m, n, "blocks.0.0.conv_dw", "blocks.0.0.bn1"); /* timm's stage 0 */
-    else name_module(m, n, "blocks.0.0.conv_pw", "blocks.0.0.bn2");
+    if (p == FIRST)
+        name_module(m, n, "conv_stem", "bn1");
+    else if (p == DEPTHWISE)
+        name_module(m, n, "blocks.0.0.conv_dw", "blocks.0.0.bn1"); /* timm's stage 0 */
+    else
+        name_module(m, n, "blocks.0.0.conv_pw", "blocks.0.0.bn2");
 }
 
 static void name_block(const at_model *m, names *n, const mobilenet_block *b, int number, part p)
@@ -60,7 +63,8 @@ static void name_block(const at_model *m, names *n, const mobilenet_block *b, in
 
 /* ---- Sites ---- */
 
-static at_status declare(at_model *m, const mobilenet_v2 *k, mobilenet_unit *u, const names *n, const at_conv_shape *shape)
+static at_status declare(at_model *m, const mobilenet_v2 *k, mobilenet_unit *u, const names *n,
+                         const at_conv_shape *shape)
 {
     char conv[128], norm[128];
     snprintf(conv, sizeof conv, "%s.convolution", n->module);
@@ -71,18 +75,29 @@ static at_status declare(at_model *m, const mobilenet_v2 *k, mobilenet_unit *u, 
 
 static at_conv_shape pointwise(const mobilenet_v2 *k, int64_t in, int64_t out)
 {
-    return (at_conv_shape){.in = in, .out = out, .kernel = 1, .stride = 1, .dilation = 1, .groups = 1, .padding = k->padding};
+    return (at_conv_shape){
+        .in = in, .out = out, .kernel = 1, .stride = 1, .dilation = 1, .groups = 1, .padding = k->padding};
 }
 
 static at_conv_shape by_channel(const mobilenet_v2 *k, int64_t channels, int64_t stride, int64_t dilation)
 {
-    return (at_conv_shape){.in = channels, .out = channels, .kernel = 3, .stride = stride, .dilation = dilation,
-                           .groups = channels, .padding = k->padding};
+    return (at_conv_shape){.in = channels,
+                           .out = channels,
+                           .kernel = 3,
+                           .stride = stride,
+                           .dilation = dilation,
+                           .groups = channels,
+                           .padding = k->padding};
 }
 
 static at_status declare_stem(at_model *m, mobilenet_v2 *k, int64_t width, int64_t out)
 {
-    const at_conv_shape first = {.in = k->channels_in, .out = width, .kernel = 3, .stride = 2, .dilation = 1, .groups = 1,
+    const at_conv_shape first = {.in = k->channels_in,
+                                 .out = width,
+                                 .kernel = 3,
+                                 .stride = 2,
+                                 .dilation = 1,
+                                 .groups = 1,
                                  .padding = k->padding};
     const at_conv_shape expand = pointwise(k, width, width), each = by_channel(k, width, 1, 1);
     const at_conv_shape project = pointwise(k, width, out);
@@ -98,12 +113,14 @@ static at_status declare_stem(at_model *m, mobilenet_v2 *k, int64_t width, int64
     return declare(m, k, &k->stem_project, &n, &project);
 }
 
-static at_status declare_block(at_model *m, mobilenet_v2 *k, int64_t in, int64_t out, int64_t stride, int64_t dilation)
+static at_status declare_block(at_model *m, mobilenet_v2 *k, int64_t in, int64_t out, int64_t stride,
+                               int64_t dilation)
 {
     const int number = k->n_blocks++;
     mobilenet_block *b = &k->blocks[number];
     const int64_t hidden = at__mobilenet_channels(m, k, (double)in, k->expand_ratio);
-    const at_conv_shape shapes[] = {pointwise(k, in, hidden), by_channel(k, hidden, stride, dilation), pointwise(k, hidden, out)};
+    const at_conv_shape shapes[] = {pointwise(k, in, hidden), by_channel(k, hidden, stride, dilation),
+                                    pointwise(k, hidden, out)};
     mobilenet_unit *const units[] = {&b->expand, &b->depthwise, &b->project};
     char group[32];
     snprintf(group, sizeof group, "layer.%d", number);
@@ -119,7 +136,8 @@ static at_status declare_block(at_model *m, mobilenet_v2 *k, int64_t in, int64_t
 
 static at_status declare_stages(at_model *m, mobilenet_v2 *k, int64_t in, int64_t *out)
 {
-    int64_t reached = 2, dilation = 1; /* beyond output_stride, strides become dilation of the blocks that follow */
+    int64_t reached = 2,
+            dilation = 1; /* beyond output_stride, strides become dilation of the blocks that follow */
     for (int s = 0; s < MOBILENET_STAGES; s++) {
         const bool fixed = k->fixed_ends && s == MOBILENET_STAGES - 1;
         const int repeats = (int)ceil(stages[s].repeats * (fixed ? 1.0 : k->depth));
@@ -127,13 +145,15 @@ static at_status declare_stages(at_model *m, mobilenet_v2 *k, int64_t in, int64_
         for (int i = 0; i < repeats; i++) {
             const int64_t stride = i == 0 ? stages[s].stride : 1;
             const bool dilate = reached == k->output_stride;
-            AT_REQUIRE(m->ctx, k->n_blocks < MOBILENET_MAX_BLOCKS, AT_E_RANGE, "%s/config.json: more than %d blocks", m->folder,
-                       (int)MOBILENET_MAX_BLOCKS);
+            AT_REQUIRE(m->ctx, k->n_blocks < MOBILENET_MAX_BLOCKS, AT_E_RANGE,
+                       "%s/config.json: more than %d blocks", m->folder, (int)MOBILENET_MAX_BLOCKS);
             k->blocks[k->n_blocks].stage = s;
             k->blocks[k->n_blocks].index = i;
             AT_TRY(declare_block(m, k, in, *out, dilate ? 1 : stride, dilate ? dilation : 1));
-            if (dilate) dilation *= stride;
-            else reached *= stride;
+            if (dilate)
+                dilation *= stride;
+            else
+                reached *= stride;
             in = *out;
         }
     }
@@ -146,7 +166,8 @@ static at_status open(at_model *m)
     AT_TRY(at__mobilenet_read_config(m, k));
     AT_REQUIRE(m->ctx, k->fixed_ends || k->depth <= 1.0, AT_E_UNSUPPORTED,
                "%s/config.json: depth_multiplier above 1 without fix_stem_head", m->folder);
-    const int64_t width = k->fixed_ends ? STEM_WIDTH : at__mobilenet_channels(m, k, STEM_WIDTH, k->multiplier);
+    const int64_t width =
+        k->fixed_ends ? STEM_WIDTH : at__mobilenet_channels(m, k, STEM_WIDTH, k->multiplier);
     const int64_t first = at__mobilenet_channels(m, k, STEM_OUT, k->multiplier);
     int64_t out;
     AT_TRY(declare_stem(m, k, width, first));

@@ -1,4 +1,5 @@
-/* mobilenet_v2.h: what the network's config reader and its graph share. Layer: models, private to the folder. */
+/* mobilenet_v2.h: what the network's config reader and its graph share. Layer: models, private to the folder.
+ */
 #ifndef AT_MOBILENET_V2_H
 #define AT_MOBILENET_V2_H
 

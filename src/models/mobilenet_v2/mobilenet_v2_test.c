@@ -1,10 +1,10 @@
-/* mobilenet_v2_test.c: the network against goldens: a real ImageNet backbone in both layouts, and tiny random networks
- * with logits, loss, every gradient and 20 steps of two optimisers. */
+/* mobilenet_v2_test.c: the network against goldens: a real ImageNet backbone in both layouts, and tiny random
+ * networks with logits, loss, every gradient and 20 steps of two optimisers. */
+#include "engine/plan.h"
+#include "models/model.h"
 #include "ops/optim/adamw.h"
 #include "ops/optim/sgd.h"
 #include "ops/softmax_xent/softmax_xent.h"
-#include "engine/plan.h"
-#include "models/model.h"
 #include "tests/harness/report.h"
 #include "tests/harness/test.h"
 #include "tests/harness/tolerance.h"
@@ -123,7 +123,9 @@ static void check_backbone(at_ctx *ctx, const char *name, const char *kernels)
     open_rig(&t, folder, golden, "cpu");
     at_expect_ok(ctx, at_safetensors_open(&pictures, ctx, inputs));
     build_rig(&t, AT_EVAL, at_safetensors_find(pictures, "pixel_values"), NULL);
-    at_expect_ok(ctx, at_plan_create(&t.plan, t.g, &(at_plan_options){.kernels = kernels, .fetches = &t.output, .n_fetches = 1}));
+    at_expect_ok(
+        ctx, at_plan_create(&t.plan, t.g,
+                            &(at_plan_options){.kernels = kernels, .fetches = &t.output, .n_fetches = 1}));
     compare_output(&t, at_safetensors_find(t.golden, "pooled"), name, AT_TOL_MODEL);
     at_safetensors_close(ctx, pictures);
     close_rig(&t);
@@ -149,13 +151,15 @@ static const char *variant_folder(char out[1024], const char *golden, const char
 {
     char command[4096];
     at_test_folder(out, variant);
-    snprintf(command, sizeof command, "cp '%s'/model.safetensors '%s' && cp '%s/config.%s.json' '%s/config.json'", golden, out,
-             golden, variant, out);
+    snprintf(command, sizeof command,
+             "cp '%s'/model.safetensors '%s' && cp '%s/config.%s.json' '%s/config.json'", golden, out, golden,
+             variant, out);
     if (system(command) != 0) fail_msg("%s", command);
     return out;
 }
 
-static void check_logits(at_ctx *ctx, const char *folder, const char *golden, const char *tensor, const char *device)
+static void check_logits(at_ctx *ctx, const char *folder, const char *golden, const char *tensor,
+                         const char *device)
 {
     char path[1200];
     snprintf(path, sizeof path, "%s/golden.safetensors", golden);
@@ -176,22 +180,26 @@ AT_TEST(test_mobilenet_v2__logits_equal_pytorch_with_either_padding_and_epsilon)
     for (int i = 0; i < 2; i++) {
         check_logits(ctx, goldens[i], goldens[i], "eval.logits", "cpu");
         check_logits(ctx, variant_folder(folder, goldens[i], "eps"), goldens[i], "eval.eps.logits", "cpu");
-        check_logits(ctx, variant_folder(folder, goldens[i], "padding"), goldens[i], "eval.padding.logits", "cpu");
+        check_logits(ctx, variant_folder(folder, goldens[i], "padding"), goldens[i], "eval.padding.logits",
+                     "cpu");
     }
     at_test_done(ctx);
 }
 
 /* ---- Training: everything learns, batch statistics ---- */
 
-static void build_training(rig *t, const at_optimizer *optimizer, const void *options, double clip, double decay)
+static void build_training(rig *t, const at_optimizer *optimizer, const void *options, double clip,
+                           double decay)
 {
     at_expect_ok(t->ctx, at_model_keep_head(t->model));
     for (int i = 0; i < t->model->net.n_params; i++) {
         at_param *p = t->model->net.params[i];
-        p->trainable = p->part == AT_WEIGHT || p->part == AT_BIAS || p->part == AT_NORM_GAMMA || p->part == AT_NORM_BETA;
+        p->trainable =
+            p->part == AT_WEIGHT || p->part == AT_BIAS || p->part == AT_NORM_GAMMA || p->part == AT_NORM_BETA;
     }
     at_net_assign_roles(&t->model->net);
-    build_rig(t, AT_TRAIN, at_safetensors_find(t->golden, "pixel_values"), at_safetensors_find(t->golden, "labels"));
+    build_rig(t, AT_TRAIN, at_safetensors_find(t->golden, "pixel_values"),
+              at_safetensors_find(t->golden, "labels"));
     t->loss = at_softmax_xent(t->g, t->output, t->in.list[2].value, NULL, 0);
     at_gradients(t->g, &t->loss.sum, &(at_value *){NULL}, 1);
     at_step_sum(t->g, t->loss.sum);
@@ -200,11 +208,13 @@ static void build_training(rig *t, const at_optimizer *optimizer, const void *op
     at_store *s = t->model->net.store;
     at_expect_ok(t->ctx, at_store_layout(s, t->g));
     for (int i = 0; i < s->n_ranges; i++) s->ranges[i].decay = s->ranges[i].state->shape.rank > 1 ? decay : 0;
-    at_expect_ok(t->ctx, at_build_commit(&t->commit, t->g, t->loss.sum, t->loss.weight, clip, optimizer, options));
+    at_expect_ok(t->ctx,
+                 at_build_commit(&t->commit, t->g, t->loss.sum, t->loss.weight, clip, optimizer, options));
     t->fetch[0] = t->output;
     t->fetch[1] = t->commit.norm;
     t->fetch[2] = t->commit.ok;
-    at_expect_ok(t->ctx, at_plan_create(&t->plan, t->g, &(at_plan_options){.fetches = t->fetch, .n_fetches = 3}));
+    at_expect_ok(t->ctx,
+                 at_plan_create(&t->plan, t->g, &(at_plan_options){.fetches = t->fetch, .n_fetches = 3}));
 }
 
 /* The golden tensor "prefix.NAME" for a parameter; NULL = the golden does not have it. */
@@ -223,14 +233,17 @@ static void compare_gradients(rig *t, at_report *r)
     at_store *s = t->model->net.store;
     at_real *flat = malloc((size_t)s->gradient->count * sizeof *flat);
     at_expect_ok(t->ctx, at_state_get(s, s->gradient, flat));
-    double largest = 0; /* a shift before a batch norm has no gradient at all: differences count against the others */
-    for (int64_t i = 0; i < s->gradient->count; i++) largest = fmax(largest, fabs((double)flat[i]) / (double)t->n);
+    double largest =
+        0; /* a shift before a batch norm has no gradient at all: differences count against the others */
+    for (int64_t i = 0; i < s->gradient->count; i++)
+        largest = fmax(largest, fabs((double)flat[i]) / (double)t->n);
     for (int i = 0; i < t->model->net.n_params; i++) {
         const at_param *p = t->model->net.params[i];
         if (!p->trainable) continue;
         at_real *want = reals(t->ctx, golden_of(t, "grad", p)), *got = flat + p->state->offset;
         for (int64_t k = 0; k < p->state->count; k++) got[k] /= (at_real)t->n;
-        at_report_close_to(r, p->state->name, got, want, p->state->count, AT_TOL_GOLDEN_GRADIENT, 1e-3 * largest);
+        at_report_close_to(r, p->state->name, got, want, p->state->count, AT_TOL_GOLDEN_GRADIENT,
+                           1e-3 * largest);
         free(want);
     }
     free(flat);
@@ -253,9 +266,11 @@ static void run_step(rig *t, double rate, at_real *loss, at_real *norm)
     *loss /= (at_real)t->n;
 }
 
-/* 20 steps on the same batch: losses, norms, and what the golden has of the parameters and statistics afterwards. */
-static void check_trace(at_ctx *ctx, const char *folder, const char *device, const char *name, const at_optimizer *optimizer,
-                        const void *options, double rate, double clip, double decay)
+/* 20 steps on the same batch: losses, norms, and what the golden has of the parameters and statistics
+ * afterwards. */
+static void check_trace(at_ctx *ctx, const char *folder, const char *device, const char *name,
+                        const at_optimizer *optimizer, const void *options, double rate, double clip,
+                        double decay)
 {
     char path[1200], tensor[64];
     rig t = {.ctx = ctx};

@@ -23,4 +23,8 @@ static at_status run(const at_call *c)
 }
 
 const at_kernel AT_SIMD(at_kernel_add) = {
-    .name = "add." AT_SIMD_VARIANT, .op = &at_op_add, .isa = AT_SIMD_LEVEL, .run = run};
+    .name = "add." AT_SIMD_VARIANT,
+    .op = &at_op_add,
+    .isa = AT_SIMD_LEVEL,
+    .run = run,
+};

@@ -83,7 +83,15 @@ static at_status gradient(const at_call *c)
 }
 
 const at_kernel AT_SIMD(at_kernel_dropout) = {
-    .name = "dropout." AT_SIMD_VARIANT, .op = &at_op_dropout, .isa = AT_SIMD_LEVEL, .run = forward};
+    .name = "dropout." AT_SIMD_VARIANT,
+    .op = &at_op_dropout,
+    .isa = AT_SIMD_LEVEL,
+    .run = forward,
+};
 
 const at_kernel AT_SIMD(at_kernel_dropout_dx) = {
-    .name = "dropout_dx." AT_SIMD_VARIANT, .op = &at_op_dropout_dx, .isa = AT_SIMD_LEVEL, .run = gradient};
+    .name = "dropout_dx." AT_SIMD_VARIANT,
+    .op = &at_op_dropout_dx,
+    .isa = AT_SIMD_LEVEL,
+    .run = gradient,
+};

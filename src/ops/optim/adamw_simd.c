@@ -45,4 +45,8 @@ static at_status run(const at_call *c)
 }
 
 const at_kernel AT_SIMD(at_kernel_adamw) = {
-    .name = "adamw." AT_SIMD_VARIANT, .op = &at_op_adamw, .isa = AT_SIMD_LEVEL, .run = run};
+    .name = "adamw." AT_SIMD_VARIANT,
+    .op = &at_op_adamw,
+    .isa = AT_SIMD_LEVEL,
+    .run = run,
+};

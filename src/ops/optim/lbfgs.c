@@ -1,6 +1,6 @@
-/* lbfgs: limited-memory BFGS with a Wolfe line search (Nocedal and Wright 2006, algorithms 7.4, 7.5, 3.5), for small
- * problems solved over the whole data at once: a linear probe. Minimises until the largest gradient element falls below
- * the tolerance, or rounding leaves nothing to gain. */
+/* lbfgs: limited-memory BFGS with a Wolfe line search (Nocedal and Wright 2006, algorithms 7.4, 7.5, 3.5),
+ * for small problems solved over the whole data at once: a linear probe. Minimises until the largest gradient
+ * element falls below the tolerance, or rounding leaves nothing to gain. */
 #include "ops/optim/lbfgs.h"
 #include <math.h>
 
@@ -70,8 +70,10 @@ static at_status line_search(solver *v, double step, bool *found, double *value)
     for (int i = 0; i < 40; i++) {
         double slope;
         AT_TRY(evaluate(v, step, value, &slope));
-        if (!(*value <= v->value + 1e-4 * step * slope0)) high = step;
-        else if (slope < 0.9 * slope0) low = step;
+        if (!(*value <= v->value + 1e-4 * step * slope0))
+            high = step;
+        else if (slope < 0.9 * slope0)
+            low = step;
         else {
             *found = true;
             return AT_OK;
@@ -105,7 +107,8 @@ static at_status minimise(solver *v)
     AT_TRY(v->f->evaluate(v->f->self, v->x, &v->value, v->g));
     for (int64_t iteration = 1; iteration <= v->o->iterations; iteration++) {
         const double norm = largest(v->g, v->n);
-        AT_REQUIRE(v->ctx, isfinite(v->value) && isfinite(norm), AT_E_NONFINITE, "lbfgs: the loss is not finite");
+        AT_REQUIRE(v->ctx, isfinite(v->value) && isfinite(norm), AT_E_NONFINITE,
+                   "lbfgs: the loss is not finite");
         if (norm <= v->o->tolerance) return AT_OK;
         find_direction(v);
         double value;
@@ -139,8 +142,10 @@ static at_status solve(at_ctx *ctx, const at_objective *f, double *x, int64_t n,
 }
 
 static const at_option option_list[] = {
-    {"history", AT_OPTION_WHOLE, AT_OPTION(at_lbfgs_options, history), "10", 1, 100, .help = "pairs that model the curvature"},
-    {"iterations", AT_OPTION_WHOLE, AT_OPTION(at_lbfgs_options, iterations), "1000", 1, 1000000, .help = "at most"},
+    {"history", AT_OPTION_WHOLE, AT_OPTION(at_lbfgs_options, history), "10", 1, 100,
+     .help = "pairs that model the curvature"},
+    {"iterations", AT_OPTION_WHOLE, AT_OPTION(at_lbfgs_options, iterations), "1000", 1, 1000000,
+     .help = "at most"},
     {"tolerance", AT_OPTION_REAL, AT_OPTION(at_lbfgs_options, tolerance), "1e-5", 0, 1,
      .help = "largest gradient element at which the problem counts as solved"},
     {0},
@@ -148,5 +153,8 @@ static const at_option option_list[] = {
 
 const at_options at_options_lbfgs = {"lbfgs", option_list, sizeof(at_lbfgs_options)};
 
-const at_optimizer at_optimizer_lbfgs = {.name = "lbfgs", .doc = "solves over the whole data at once; for heads on cached features",
-                                         .options = &at_options_lbfgs, .solve = solve};
+const at_optimizer at_optimizer_lbfgs = {
+    .name = "lbfgs",
+    .doc = "solves over the whole data at once; for heads on cached features",
+    .options = &at_options_lbfgs,
+    .solve = solve};

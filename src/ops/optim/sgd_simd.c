@@ -34,4 +34,8 @@ static at_status run(const at_call *c)
 }
 
 const at_kernel AT_SIMD(at_kernel_sgd) = {
-    .name = "sgd." AT_SIMD_VARIANT, .op = &at_op_sgd, .isa = AT_SIMD_LEVEL, .run = run};
+    .name = "sgd." AT_SIMD_VARIANT,
+    .op = &at_op_sgd,
+    .isa = AT_SIMD_LEVEL,
+    .run = run,
+};

@@ -45,7 +45,15 @@ static at_status gradient(const at_call *c)
 }
 
 const at_kernel AT_SIMD(at_kernel_relu) = {
-    .name = "relu." AT_SIMD_VARIANT, .op = &at_op_relu, .isa = AT_SIMD_LEVEL, .run = forward};
+    .name = "relu." AT_SIMD_VARIANT,
+    .op = &at_op_relu,
+    .isa = AT_SIMD_LEVEL,
+    .run = forward,
+};
 
 const at_kernel AT_SIMD(at_kernel_relu_dx) = {
-    .name = "relu_dx." AT_SIMD_VARIANT, .op = &at_op_relu_dx, .isa = AT_SIMD_LEVEL, .run = gradient};
+    .name = "relu_dx." AT_SIMD_VARIANT,
+    .op = &at_op_relu_dx,
+    .isa = AT_SIMD_LEVEL,
+    .run = gradient,
+};

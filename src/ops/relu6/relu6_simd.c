@@ -42,7 +42,15 @@ static at_status gradient(const at_call *c)
 }
 
 const at_kernel AT_SIMD(at_kernel_relu6) = {
-    .name = "relu6." AT_SIMD_VARIANT, .op = &at_op_relu6, .isa = AT_SIMD_LEVEL, .run = forward};
+    .name = "relu6." AT_SIMD_VARIANT,
+    .op = &at_op_relu6,
+    .isa = AT_SIMD_LEVEL,
+    .run = forward,
+};
 
 const at_kernel AT_SIMD(at_kernel_relu6_dx) = {
-    .name = "relu6_dx." AT_SIMD_VARIANT, .op = &at_op_relu6_dx, .isa = AT_SIMD_LEVEL, .run = gradient};
+    .name = "relu6_dx." AT_SIMD_VARIANT,
+    .op = &at_op_relu6_dx,
+    .isa = AT_SIMD_LEVEL,
+    .run = gradient,
+};

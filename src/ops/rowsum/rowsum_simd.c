@@ -29,4 +29,9 @@ static at_status run(const at_call *c)
 }
 
 const at_kernel AT_SIMD(at_kernel_rowsum) = {
-    .name = "rowsum." AT_SIMD_VARIANT, .op = &at_op_rowsum, .isa = AT_SIMD_LEVEL, .need = need, .run = run};
+    .name = "rowsum." AT_SIMD_VARIANT,
+    .op = &at_op_rowsum,
+    .isa = AT_SIMD_LEVEL,
+    .need = need,
+    .run = run,
+};

@@ -7,4 +7,5 @@ static double factor(double progress)
     return 0.5 * (1.0 + cos(3.141592653589793 * progress));
 }
 
-const at_schedule at_schedule_cosine = {.name = "cosine", .doc = "falls to 0 along half a cosine", .factor = factor};
+const at_schedule at_schedule_cosine = {
+    .name = "cosine", .doc = "falls to 0 along half a cosine", .factor = factor};

@@ -6,4 +6,5 @@ static double factor(double progress)
     return 1.0 - progress;
 }
 
-const at_schedule at_schedule_linear = {.name = "linear", .doc = "falls to 0 in a straight line", .factor = factor};
+const at_schedule at_schedule_linear = {
+    .name = "linear", .doc = "falls to 0 in a straight line", .factor = factor};

@@ -13,4 +13,8 @@ static double value(const at_classified *c)
 }
 
 const at_metric at_metric_accuracy = {
-    .name = "accuracy", .doc = "share predicted right", .higher_is_better = true, .value = value};
+    .name = "accuracy",
+    .doc = "share predicted right",
+    .higher_is_better = true,
+    .value = value,
+};

@@ -1,4 +1,5 @@
-/* balanced_accuracy: mean over the classes that occur of the share of their samples predicted right (recall). */
+/* balanced_accuracy: mean over the classes that occur of the share of their samples predicted right (recall).
+ */
 #include "tasks/task.h"
 
 static double value(const at_classified *c)
@@ -16,4 +17,8 @@ static double value(const at_classified *c)
 }
 
 const at_metric at_metric_balanced_accuracy = {
-    .name = "balanced_accuracy", .doc = "mean recall of the classes", .higher_is_better = true, .value = value};
+    .name = "balanced_accuracy",
+    .doc = "mean recall of the classes",
+    .higher_is_better = true,
+    .value = value,
+};

@@ -14,4 +14,8 @@ static double value(const at_classified *c)
 }
 
 const at_metric at_metric_log_loss = {
-    .name = "log_loss", .doc = "mean -log p of the true class", .higher_is_better = false, .value = value};
+    .name = "log_loss",
+    .doc = "mean -log p of the true class",
+    .higher_is_better = false,
+    .value = value,
+};

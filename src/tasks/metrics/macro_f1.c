@@ -20,4 +20,8 @@ static double value(const at_classified *c)
 }
 
 const at_metric at_metric_macro_f1 = {
-    .name = "macro_f1", .doc = "mean F1 of the classes", .higher_is_better = true, .value = value};
+    .name = "macro_f1",
+    .doc = "mean F1 of the classes",
+    .higher_is_better = true,
+    .value = value,
+};
