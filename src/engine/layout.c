@@ -5,11 +5,12 @@
 enum { PITCH_ELEMENTS = 8, PAGE_BYTES = 4096 };
 
 /* Rows are padded to 8 elements (32 and more would double the bytes of narrow channels, measured on
- * MobileNetV2's 16-channel stem), and once more where rows 4 KiB apart would fall into one cache set. */
+ * MobileNetV2's 16-channel stem), and once more where rows 4 KiB apart would fall into one cache set. Rows of fewer
+ * elements, as the pixels of a picture, lie without gaps: a convolution then reads neighbours as one run. */
 static int64_t row_pitch(const at_meta *m, at_dtype dtype)
 {
     const int64_t C = at_meta_cols(m);
-    if (!m->extent || m->type == AT_INT || C == 1) return C;
+    if (!m->extent || m->type == AT_INT || C < PITCH_ELEMENTS) return C;
     int64_t pitch = at_round_up(C, PITCH_ELEMENTS);
     if (pitch * (int64_t)at_dtype_size(dtype) % PAGE_BYTES == 0) pitch += 2 * PITCH_ELEMENTS;
     return pitch;

@@ -1,8 +1,9 @@
 /* gemm_simd.c: C = A B with B in packed panels.
  *
- * A tile is MB rows by NB columns of C. Within it, for each block of KC: GEMM_MR rows of A are loaded into a
- * dense buffer that stays in L1 and meets every panel of B, which streams from L2. The micro-kernel keeps
- * GEMM_MR x GEMM_NR of C in registers over the block. Reading path: at_gemm, tile, block_row, micro. */
+ * A tile is MB rows by NB columns of C. Within it, for each block of KC: GEMM_MR rows of A, read where they
+ * lie or through a loader into a dense buffer, stay in L1 and meet every panel of B, which streams from L2.
+ * The micro-kernel keeps GEMM_MR x GEMM_NR of C in registers over the block. Reading path: at_gemm, tile,
+ * block_row, micro. */
 #include "gemm/gemm_simd.h"
 
 enum {
@@ -14,9 +15,25 @@ enum {
 
 #define INLINE static inline __attribute__((always_inline))
 
+INLINE void store_tile(const int mr, const int nv, vf (*acc)[GEMM_NV], float *c, int64_t c_pitch,
+                       const int64_t lanes, bool add, const float *bias)
+{
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < nv; j++) {
+            float *p = c + i * c_pitch + j * VL;
+            const int64_t n = j + 1 < nv ? VL : lanes;
+            vf x = acc[i][j];
+            if (add) x = vf_load_n(p, n) + x;
+            if (bias) x += vf_load_n(bias + j * VL, n);
+            vf_store_n(p, x, n);
+        }
+}
+
 /* C[mr, nv vectors] = A-block times panel (+ C when add, + bias). The last vector has `lanes` columns. */
-INLINE void micro_body(const int mr, const int nv, int64_t kc, const float *a, const float *b, float *c,
-                       int64_t c_pitch, int64_t lanes, bool add, const float *bias)
+INLINE void micro_body(const int mr, const int nv, int64_t kc, const float *a, int64_t lda, const float *b,
+                       float *c, int64_t c_pitch, int64_t lanes, bool add, const float *bias)
 {
     vf acc[GEMM_MR][GEMM_NV];
 #pragma GCC unroll 16
@@ -31,63 +48,56 @@ INLINE void micro_body(const int mr, const int nv, int64_t kc, const float *a, c
         for (int j = 0; j < nv; j++) bv[j] = *(const vf *)(b + k * GEMM_NR + j * VL);
 #pragma GCC unroll 16
         for (int i = 0; i < mr; i++) {
-            const vf av = vf_set(a[i * A_LD + k]);
+            const vf av = vf_set(a[i * lda + k]);
 #pragma GCC unroll 4
             for (int j = 0; j < nv; j++) acc[i][j] += av * bv[j];
         }
     }
-#pragma GCC unroll 16
-    for (int i = 0; i < mr; i++)
-#pragma GCC unroll 4
-        for (int j = 0; j < nv; j++) {
-            float *p = c + i * c_pitch + j * VL;
-            const int64_t n = j + 1 < nv ? VL : lanes;
-            vf x = acc[i][j];
-            if (add) x = vf_load_n(p, n) + x;
-            if (bias) x += vf_load_n(bias + j * VL, n);
-            vf_store_n(p, x, n);
-        }
+    if (lanes == VL) {
+        store_tile(mr, nv, acc, c, c_pitch, VL, add, bias);
+    } else {
+        store_tile(mr, nv, acc, c, c_pitch, lanes, add, bias);
+    }
 }
 
-typedef void (*micro_fn)(int64_t kc, const float *a, const float *b, float *c, int64_t c_pitch, int64_t lanes,
-                         bool add, const float *bias);
+typedef void (*micro_fn)(int64_t kc, const float *a, int64_t lda, const float *b, float *c, int64_t c_pitch,
+                         int64_t lanes, bool add, const float *bias);
 
 #define MICRO(mr)                                                                                            \
-    static void micro_##mr##_1(int64_t kc, const float *a, const float *b, float *c, int64_t c_pitch,        \
-                               int64_t lanes, bool add, const float *bias)                                   \
+    static void micro_##mr##_1(int64_t kc, const float *a, int64_t lda, const float *b, float *c,            \
+                               int64_t c_pitch, int64_t lanes, bool add, const float *bias)                  \
     {                                                                                                        \
-        micro_body(mr, 1, kc, a, b, c, c_pitch, lanes, add, bias);                                           \
+        micro_body(mr, 1, kc, a, lda, b, c, c_pitch, lanes, add, bias);                                      \
     }                                                                                                        \
-    static void micro_##mr##_2(int64_t kc, const float *a, const float *b, float *c, int64_t c_pitch,        \
-                               int64_t lanes, bool add, const float *bias)                                   \
+    static void micro_##mr##_2(int64_t kc, const float *a, int64_t lda, const float *b, float *c,            \
+                               int64_t c_pitch, int64_t lanes, bool add, const float *bias)                  \
     {                                                                                                        \
-        micro_body(mr, 2, kc, a, b, c, c_pitch, lanes, add, bias);                                           \
+        micro_body(mr, 2, kc, a, lda, b, c, c_pitch, lanes, add, bias);                                      \
     }
 #define ENTRY(mr) {micro_##mr##_1, micro_##mr##_2},
 
 GEMM_FOR_EVERY_MR(MICRO)
 static const micro_fn micro[GEMM_MR][GEMM_NV] = {GEMM_FOR_EVERY_MR(ENTRY)};
 
-static void load_a(const at_gemm_matrix *a, float *out, int64_t row, int64_t rows, int64_t k, int64_t kc)
-{
-    if (a->load) {
-        a->load(a->arg, out, A_LD, row, rows, k, kc);
-        return;
-    }
-    for (int64_t i = 0; i < rows; i++)
-        memcpy(out + i * A_LD, a->data + (row + i) * a->pitch + k, (size_t)kc * sizeof(float));
-}
-
 /* Up to GEMM_MR rows of C against all panels of the tile, one block of K. */
-static void block_row(const at_gemm_job *g, float *a, int64_t m, int64_t n_first, int64_t n_last, int64_t k)
+static void block_row(const at_gemm_job *g, float *buffer, int64_t m, int64_t n_first, int64_t n_last,
+                      int64_t k)
 {
     const int64_t rows = at_min(GEMM_MR, g->M - m), kc = at_min(AT_GEMM_KC, g->K - k);
     const bool add = k > 0 || g->accumulate, last = k + kc == g->K;
-    load_a(&g->a, a, m, rows, k, kc);
+    const float *a = buffer;
+    int64_t lda = A_LD;
+    if (g->a.load) {
+        g->a.load(g->a.arg, buffer, A_LD, m, rows, k, kc);
+    } else { /* read where it is: the few rows meet every panel from the first cache */
+        a = g->a.data + m * g->a.pitch + k;
+        lda = g->a.pitch;
+    }
     for (int64_t n = n_first; n < n_last; n += GEMM_NR) {
         const int64_t columns = at_min(GEMM_NR, g->N - n), nv = at_ceil_div(columns, VL);
-        micro[rows - 1][nv - 1](kc, a, g->b + n * g->K + k * GEMM_NR, g->c + m * g->c_pitch + n, g->c_pitch,
-                                columns - (nv - 1) * VL, add, last && g->bias ? g->bias + n : NULL);
+        micro[rows - 1][nv - 1](kc, a, lda, g->b + n * g->K + k * GEMM_NR, g->c + m * g->c_pitch + n,
+                                g->c_pitch, columns - (nv - 1) * VL, add,
+                                last && g->bias ? g->bias + n : NULL);
     }
 }
 

@@ -8,7 +8,9 @@
 #include "gemm/gemm_simd.h"
 
 enum {
-    KC = 256, /* rows a block: what a tile touches of A and B stays in L2 */
+    KC = 256,       /* rows a block: what a tile touches of A and B stays in L2 */
+    KC_NARROW = 64, /* few columns: each row of A is read again soon, from L1 */
+    NARROW = 64,    /* columns */
     OUTER_M = 8 * GEMM_MR,
     OUTER_N = 256,
     LARGE_C = 64 << 10, /* elements */
@@ -122,8 +124,9 @@ static void sum_chunk(const at_gemm_outer_job *g, float *buffer, const area *t, 
 {
     float *copy = buffer + OUTER_M * OUTER_N;
     const int64_t first = chunk * AT_GEMM_CHUNK, last = at_min(first + AT_GEMM_CHUNK, g->rows);
-    for (int64_t row = first; row < last; row += KC) {
-        const int64_t kc = at_min(KC, last - row);
+    const int64_t block = g->N <= NARROW ? KC_NARROW : KC;
+    for (int64_t row = first; row < last; row += block) {
+        const int64_t kc = at_min(block, last - row);
         int64_t pitch;
         const float *b = block_of_b(g, copy, t, row, kc, &pitch);
         const bool masked = reads_in_place(g);

@@ -14,55 +14,113 @@ typedef struct view {
     const at_conv2d_param *p;
 } view;
 
-/* Row of memory that output (y, x) meets at tap (ky, kx), or -1 in the padding. */
-static int64_t forward_row(const view *v, int64_t s, int64_t y, int64_t x, int64_t ky, int64_t kx)
+/* Where row `row` of the product is in the grid, and the step to the next. */
+typedef struct place {
+    int64_t s, y, x;
+} place;
+
+static place place_of(const view *v, int64_t row)
 {
-    const int64_t iy = y * v->p->stride_y - v->p->pad_top + ky * v->p->dilation_y;
-    const int64_t ix = x * v->p->stride_x - v->p->pad_left + kx * v->p->dilation_x;
-    return iy < 0 || iy >= v->H || ix < 0 || ix >= v->W ? -1 : (s * v->H + iy) * v->W + ix;
+    return (place){row / (v->rows_x * v->rows_y), row / v->rows_x % v->rows_y, row % v->rows_x};
 }
 
-/* Row of dy that input (y, x) contributed to through tap (ky, kx), or -1. */
-static int64_t backward_row(const view *v, int64_t s, int64_t y, int64_t x, int64_t ky, int64_t kx)
+static void step(const view *v, place *at)
 {
-    const int64_t ny = y + v->p->pad_top - ky * v->p->dilation_y,
-                  nx = x + v->p->pad_left - kx * v->p->dilation_x;
-    if (ny < 0 || nx < 0 || ny % v->p->stride_y || nx % v->p->stride_x) return -1;
-    const int64_t oy = ny / v->p->stride_y, ox = nx / v->p->stride_x;
-    return oy >= v->H || ox >= v->W ? -1 : (s * v->H + oy) * v->W + ox;
+    if (++at->x < v->rows_x) return;
+    at->x = 0;
+    if (++at->y < v->rows_y) return;
+    at->y = 0;
+    at->s++;
 }
 
-typedef int64_t (*row_fn)(const view *v, int64_t s, int64_t y, int64_t x, int64_t ky, int64_t kx);
-
-static inline __attribute__((always_inline)) void load(const view *v, row_fn row_of, float *out, int64_t ld,
-                                                       int64_t row, int64_t rows, int64_t col, int64_t cols)
+static void zero(float *out, int64_t n)
 {
-    for (int64_t i = 0; i < rows; i++, out += ld) {
-        const int64_t r = row + i, x = r % v->rows_x, y = r / v->rows_x % v->rows_y,
-                      s = r / (v->rows_x * v->rows_y);
-        int64_t tap = col / v->channels, channel = col % v->channels;
-        for (int64_t k = 0; k < cols; tap++, channel = 0) {
-            const int64_t n = at_min(v->channels - channel, cols - k);
-            const int64_t from = row_of(v, s, y, x, tap / v->kw, tap % v->kw);
-            if (from >= 0)
-                for (int64_t c = 0; c < n; c++) out[k + c] = v->data[from * v->pitch + channel + c];
-            else
-                for (int64_t c = 0; c < n; c++) out[k + c] = 0.0f;
-            k += n;
-        }
+    for (int64_t i = 0; i < n; i++) out[i] = 0.0f;
+}
+
+static void copy(float *out, const float *from, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) vf_store(out + i, vf_load(from + i));
+    for (; i < n; i++) out[i] = from[i];
+}
+
+/* ---- im2col of x: row (s, y, x), columns (ky, kx, channel) ---- */
+
+/* Elements [first, last) of the taps along x of one row of the picture, which begin at pixel ix. */
+static void load_taps(const view *v, float *out, const float *line, int64_t ix, int64_t first, int64_t last)
+{
+    const int64_t C = v->channels;
+    if (v->p->dilation_x == 1 && v->pitch == C) { /* one run of memory */
+        const int64_t begin = at_min(at_max(first, -ix * C), last),
+                      end = at_max(begin, at_min(last, (v->W - ix) * C));
+        zero(out, begin - first);
+        copy(out + (begin - first), line + ix * C + begin, end - begin);
+        zero(out + (end - first), last - end);
+        return;
+    }
+    for (int64_t at = first; at < last;) {
+        const int64_t x = ix + at / C * v->p->dilation_x, channel = at % C,
+                      n = at_min(C - channel, last - at);
+        if (x >= 0 && x < v->W)
+            copy(out, line + x * v->pitch + channel, n);
+        else
+            zero(out, n);
+        out += n;
+        at += n;
     }
 }
 
 static void load_forward(const void *arg, float *out, int64_t ld, int64_t row, int64_t rows, int64_t col,
                          int64_t cols)
 {
-    load(arg, forward_row, out, ld, row, rows, col, cols);
+    const view *v = arg;
+    const int64_t run = v->kw * v->channels; /* columns of one ky */
+    place at = place_of(v, row);
+    for (int64_t i = 0; i < rows; i++, step(v, &at)) {
+        const int64_t ix = at.x * v->p->stride_x - v->p->pad_left;
+        for (int64_t k = col, ky = col / run; k < col + cols; ky++) {
+            const int64_t first = k - ky * run, last = at_min(run, col + cols - ky * run);
+            const int64_t iy = at.y * v->p->stride_y - v->p->pad_top + ky * v->p->dilation_y;
+            float *to = out + i * ld + (k - col);
+            if (iy >= 0 && iy < v->H)
+                load_taps(v, to, v->data + (at.s * v->H + iy) * v->W * v->pitch, ix, first, last);
+            else
+                zero(to, last - first);
+            k += last - first;
+        }
+    }
+}
+
+/* ---- Its adjoint: row (s, y, x) of x, columns (ky, kx, output channel) ---- */
+
+/* Row of dy that input (y, x) contributed to through tap (ky, kx), or -1. */
+static int64_t backward_row(const view *v, const place *at, int64_t ky, int64_t kx)
+{
+    const int64_t ny = at->y + v->p->pad_top - ky * v->p->dilation_y,
+                  nx = at->x + v->p->pad_left - kx * v->p->dilation_x;
+    if (ny < 0 || nx < 0 || ny % v->p->stride_y || nx % v->p->stride_x) return -1;
+    const int64_t oy = ny / v->p->stride_y, ox = nx / v->p->stride_x;
+    return oy >= v->H || ox >= v->W ? -1 : (at->s * v->H + oy) * v->W + ox;
 }
 
 static void load_backward(const void *arg, float *out, int64_t ld, int64_t row, int64_t rows, int64_t col,
                           int64_t cols)
 {
-    load(arg, backward_row, out, ld, row, rows, col, cols);
+    const view *v = arg;
+    place at = place_of(v, row);
+    for (int64_t i = 0; i < rows; i++, step(v, &at)) {
+        int64_t tap = col / v->channels, channel = col % v->channels;
+        for (int64_t k = 0; k < cols; tap++, channel = 0) {
+            const int64_t n = at_min(v->channels - channel, cols - k);
+            const int64_t from = backward_row(v, &at, tap / v->kw, tap % v->kw);
+            if (from >= 0)
+                copy(out + i * ld + k, v->data + from * v->pitch + channel, n);
+            else
+                zero(out + i * ld + k, n);
+            k += n;
+        }
+    }
 }
 
 /* 1x1, stride 1, no padding: row m of the product is row m of memory. */
