@@ -61,7 +61,9 @@ static at_status evaluate(solver *v, double step, double *value, double *slope)
     return AT_OK;
 }
 
-/* A step that satisfies the weak Wolfe conditions, by bisection; *found = false when rounding allows none. */
+/* A step that satisfies the weak Wolfe conditions, by bisection; *found = false when rounding allows none. Near the
+ * optimum a float32 loss is all noise while its slope is not: there the slope alone must say that the step is not too
+ * long, which for a quadratic is the same condition (Hager and Zhang 2005). */
 static at_status line_search(solver *v, double step, bool *found, double *value)
 {
     const double slope0 = dot(v->g, v->direction, v->n);
@@ -70,8 +72,12 @@ static at_status line_search(solver *v, double step, bool *found, double *value)
     for (int i = 0; i < 40; i++) {
         double slope;
         AT_TRY(evaluate(v, step, value, &slope));
-        if (!(*value <= v->value + 1e-4 * step * slope0)) high = step;
-        else if (slope < 0.9 * slope0) low = step;
+        const bool lower = *value <= v->value + 1e-4 * step * slope0;
+        const bool level = *value <= v->value + 1e-6 * fabs(v->value) && slope <= -(1 - 2e-4) * slope0;
+        if (!lower && !level)
+            high = step;
+        else if (slope < 0.9 * slope0)
+            low = step;
         else {
             *found = true;
             return AT_OK;
@@ -139,7 +145,8 @@ static at_status solve(at_ctx *ctx, const at_objective *f, double *x, int64_t n,
 }
 
 static const at_option option_list[] = {
-    {"history", AT_OPTION_WHOLE, AT_OPTION(at_lbfgs_options, history), "10", 1, 100, .help = "pairs that model the curvature"},
+    {"history", AT_OPTION_WHOLE, AT_OPTION(at_lbfgs_options, history), "10", 1, 100,
+     .help = "pairs that model the curvature"},
     {"iterations", AT_OPTION_WHOLE, AT_OPTION(at_lbfgs_options, iterations), "1000", 1, 1000000, .help = "at most"},
     {"tolerance", AT_OPTION_REAL, AT_OPTION(at_lbfgs_options, tolerance), "1e-5", 0, 1,
      .help = "largest gradient element at which the problem counts as solved"},
@@ -148,5 +155,7 @@ static const at_option option_list[] = {
 
 const at_options at_options_lbfgs = {"lbfgs", option_list, sizeof(at_lbfgs_options)};
 
-const at_optimizer at_optimizer_lbfgs = {.name = "lbfgs", .doc = "solves over the whole data at once; for heads on cached features",
-                                         .options = &at_options_lbfgs, .solve = solve};
+const at_optimizer at_optimizer_lbfgs = {.name = "lbfgs",
+                                         .doc = "solves over the whole data at once; for heads on cached features",
+                                         .options = &at_options_lbfgs,
+                                         .solve = solve};
