@@ -26,7 +26,9 @@ enum {
         256, /* rows (or long rows) that are added in float before they are carried into doubles */
     AT_PART_ELEMENTS = 1 << 18,
     AT_MAX_SUMS = 2,
-    AT_MAX_OPERANDS = 2
+    AT_MAX_OPERANDS = 2,
+    AT_MAX_CONSTANTS = 3,
+    AT_UNIFORM = 2 /* numbers that are the same for all channels, as bounds */
 };
 
 /* Elements of a long row of C columns; C itself when they are not narrow. Always a multiple of C. */
@@ -43,7 +45,7 @@ static inline int64_t at_long_row(int64_t C)
  * of a span of whole rows meets pattern[e % L]. Patterns stand at the start of scratch, one behind the other.
  */
 
-enum { AT_MAX_PATTERNS = 4, AT_PREFETCH = 256 /* elements */ };
+enum { AT_MAX_PATTERNS = 5, AT_PREFETCH = 256 /* elements */ };
 
 /* Floats that one pattern takes. */
 static inline int64_t at_pattern_room(int64_t C)
@@ -71,12 +73,18 @@ static inline void at_patterns_repeat(const at_call *c, int64_t C, int n_pattern
     }
 }
 
-/* The result from one vector of each operand and of each pattern. */
-typedef vf (*at_channel_fn)(const vf *x, const vf *k);
+static inline void at_set_uniform(vf u[AT_UNIFORM], const double *uniform)
+{
+    for (int j = 0; j < AT_UNIFORM; j++) u[j] = vf_set(uniform ? (float)uniform[j] : 0.0f);
+}
+
+/* The result from one vector of each operand and of each pattern; u: numbers that are the same for all
+ * channels. */
+typedef vf (*at_channel_fn)(const vf *x, const vf *k, const vf *u);
 
 AT_FORCE_INLINE void at__channel_vector(float *const *at, const float *pattern, int64_t room, int64_t e,
-                                        int64_t i, int64_t lanes, bool accumulate, int n_x, int n_k,
-                                        at_channel_fn f)
+                                        int64_t i, int64_t lanes, bool accumulate, const vf *u, int n_x,
+                                        int n_k, at_channel_fn f)
 {
     vf x[AT_MAX_OPERANDS], k[AT_MAX_PATTERNS];
     for (int j = 0; j < n_x; j++) {
@@ -85,15 +93,18 @@ AT_FORCE_INLINE void at__channel_vector(float *const *at, const float *pattern, 
         x[j] = vf_load_n(at[j] + e + i, lanes);
     }
     for (int j = 0; j < n_k; j++) k[j] = vf_load(pattern + j * room + i);
-    vf v = f(x, k);
+    vf v = f(x, k, u);
     if (accumulate) v += vf_load_n(at[n_x] + e + i, lanes);
     vf_store_n(at[n_x] + e + i, v, lanes);
 }
 
-/* The body of a span function: n_x operands, then the output, which is out[0]. */
-AT_FORCE_INLINE void at_channel_span(const at_call *c, float *const *at, int64_t n, int n_x, int n_k,
-                                     at_channel_fn f)
+/* The body of a span function: n_x operands, then the output, which is out[0]. uniform: AT_UNIFORM numbers or
+ * NULL. */
+AT_FORCE_INLINE void at_channel_span(const at_call *c, float *const *at, int64_t n, const double *uniform,
+                                     int n_x, int n_k, at_channel_fn f)
 {
+    vf u[AT_UNIFORM];
+    at_set_uniform(u, uniform);
     const int64_t C = c->out[0].cols, L = at_long_row(C), room = at_pattern_room(C);
     const float *pattern = c->scratch;
     const bool accumulate = c->accumulate & 1;
@@ -101,25 +112,46 @@ AT_FORCE_INLINE void at_channel_span(const at_call *c, float *const *at, int64_t
         const int64_t now = at_min(L, n - e);
         int64_t i = 0;
         for (; i + VL <= now; i += VL)
-            at__channel_vector(at, pattern, room, e, i, VL, accumulate, n_x, n_k, f);
-        if (i < now) at__channel_vector(at, pattern, room, e, i, now - i, accumulate, n_x, n_k, f);
+            at__channel_vector(at, pattern, room, e, i, VL, accumulate, u, n_x, n_k, f);
+        if (i < now) at__channel_vector(at, pattern, room, e, i, now - i, accumulate, u, n_x, n_k, f);
     }
 }
 
 /* ---- Sums over rows ---- */
 
 typedef struct at_column_sums {
-    const at_arg *x[AT_MAX_OPERANDS]; /* what is summed: same rows and columns */
-    const float *centre;              /* [cols], a constant that the terms may use */
-    bool first_row_is_centre;         /* instead: each part's first row of x[0] */
-    double *partial;                  /* [parts][n_sums][cols], in scratch */
+    const at_arg *x[AT_MAX_OPERANDS];        /* what is summed: same rows and columns */
+    const float *constant[AT_MAX_CONSTANTS]; /* [cols] each, for the terms */
+    bool first_row_is_constant;              /* instead: constant 0 is each part's first row of x[0] */
+    const double *uniform;                   /* AT_UNIFORM numbers for the terms; NULL = zeros */
+    const at_arg *y;                         /* where the values of the terms go; NULL = nowhere */
+    bool accumulate;                         /* y += them */
+    double *partial;                         /* [parts][n_sums][cols], in scratch */
     int n_x, n_sums;
     int64_t rows, cols, part_rows, n_parts;
     bool gapless;
 } at_column_sums;
 
-/* Add the terms of one vector of each operand to sum[0] (and sum[1]). */
-typedef void (*at_terms_fn)(vf *sum, const vf *x, vf centre);
+/* Add the terms of one vector of each operand to sum[0] (and sum[1]); k: of each constant, u: the uniform
+ * numbers. Returns what y gets. */
+typedef vf (*at_terms_fn)(vf *sum, const vf *x, const vf *k, const vf *u);
+
+/* What a kernel's loops are compiled for. */
+typedef struct at_sums_shape {
+    int n_x, n_sums, n_k;
+    bool stores; /* y gets what the terms return */
+    at_terms_fn terms;
+} at_sums_shape;
+
+/* A row (or long row) in the making: sums and constants of its columns, and where its operands are. */
+typedef struct at_sums_row {
+    float acc[AT_MAX_SUMS][AT_LONG_ROW_MAX], constant[AT_MAX_CONSTANTS][AT_LONG_ROW_MAX];
+    vf u[AT_UNIFORM];
+    const float *x[AT_MAX_OPERANDS];
+    float *y;
+    int64_t pitch[AT_MAX_OPERANDS], y_pitch;
+    bool accumulate;
+} at_sums_row;
 
 /* Rows of a part: a chunk, halved until it has few enough elements. */
 static inline int64_t at_part_rows(int64_t cols)
@@ -134,68 +166,81 @@ static inline size_t at_column_sums_bytes(int64_t max_rows, int64_t cols, int n_
     return (size_t)(at_max(1, at_ceil_div(max_rows, at_part_rows(cols))) * n_sums * cols) * sizeof(double);
 }
 
-AT_FORCE_INLINE void at__add_vectors(float (*acc)[AT_LONG_ROW_MAX], const float *centre,
-                                     const float *const *x, int64_t i, int64_t lanes, int n_x, int n_sums,
-                                     at_terms_fn terms)
+AT_FORCE_INLINE void at__add_vectors(at_sums_row *r, int64_t i, int64_t lanes, const at_sums_shape shape)
 {
-    vf sum[AT_MAX_SUMS] = {{0}}, v[AT_MAX_OPERANDS] = {{0}};
-    for (int k = 0; k < n_sums; k++) sum[k] = vf_load(acc[k] + i);
-    for (int k = 0; k < n_x; k++) v[k] = vf_load_n(x[k] + i, lanes);
-    terms(sum, v, vf_load(centre + i));
-    for (int k = 0; k < n_sums; k++) vf_store_n(acc[k] + i, sum[k], lanes); /* other lanes are other rows' */
+    vf sum[AT_MAX_SUMS] = {{0}}, x[AT_MAX_OPERANDS] = {{0}}, k[AT_MAX_CONSTANTS] = {{0}};
+    for (int j = 0; j < shape.n_sums; j++) sum[j] = vf_load(r->acc[j] + i);
+    for (int j = 0; j < shape.n_x; j++) x[j] = vf_load_n(r->x[j] + i, lanes);
+    for (int j = 0; j < shape.n_k; j++) k[j] = vf_load(r->constant[j] + i);
+    vf y = shape.terms(sum, x, k, r->u);
+    for (int j = 0; j < shape.n_sums; j++)
+        vf_store_n(r->acc[j] + i, sum[j], lanes); /* other lanes: other rows */
+    if (!shape.stores) return;
+    if (r->accumulate) y += vf_load_n(r->y + i, lanes);
+    vf_store_n(r->y + i, y, lanes);
 }
 
 /* Add `rows` rows of n elements, one after another: the memory is read in order, the sums stay in the first
  * cache. */
-AT_FORCE_INLINE void at__add_rows(float (*acc)[AT_LONG_ROW_MAX], const float *centre, const float **x,
-                                  const int64_t *pitch, int64_t rows, int64_t n, int n_x, int n_sums,
-                                  at_terms_fn terms)
+AT_FORCE_INLINE void at__add_rows(at_sums_row *r, int64_t rows, int64_t n, const at_sums_shape shape)
 {
     for (int64_t m = 0; m < rows; m++) {
         int64_t i = 0;
-        for (; i + VL <= n; i += VL) at__add_vectors(acc, centre, x, i, VL, n_x, n_sums, terms);
-        if (i < n) at__add_vectors(acc, centre, x, i, n - i, n_x, n_sums, terms);
-        for (int k = 0; k < n_x; k++) x[k] += pitch[k];
+        for (; i + VL <= n; i += VL) at__add_vectors(r, i, VL, shape);
+        if (i < n) at__add_vectors(r, i, n - i, shape);
+        for (int j = 0; j < shape.n_x; j++) r->x[j] += r->pitch[j];
+        if (shape.stores) r->y += r->y_pitch;
     }
+}
+
+/* Point a row at columns [col, col + cols) of row `first`, `abreast` rows side by side. */
+AT_FORCE_INLINE void at__start_row(at_sums_row *r, const at_column_sums *s, int64_t first, int64_t col,
+                                   int64_t cols, int64_t abreast, const at_sums_shape shape)
+{
+    at_set_uniform(r->u, s->uniform);
+    for (int j = 0; j < shape.n_k; j++) {
+        const float *from = s->constant[j];
+        if (j == 0 && s->first_row_is_constant) from = (const float *)s->x[0]->data + first * s->x[0]->pitch;
+        for (int64_t e = 0; e < abreast * cols; e++) r->constant[j][e] = from ? from[col + e % cols] : 0.0f;
+    }
+    for (int j = 0; j < shape.n_x; j++) {
+        r->x[j] = (const float *)s->x[j]->data + first * s->x[j]->pitch + col;
+        r->pitch[j] = abreast * s->x[j]->pitch;
+    }
+    if (!shape.stores) return;
+    r->y = (float *)s->y->data + first * s->y->pitch + col;
+    r->y_pitch = abreast * s->y->pitch;
+    r->accumulate = s->accumulate;
 }
 
 /* Rows [first, first + rows) of columns [col, col + cols): out[sum * stride + column], overwritten. */
 AT_FORCE_INLINE void at_sum_rows(const at_column_sums *s, int64_t first, int64_t rows, int64_t col,
-                                 int64_t cols, double *out, int64_t stride, int n_x, int n_sums,
-                                 at_terms_fn terms)
+                                 int64_t cols, double *out, int64_t stride, const at_sums_shape shape)
 {
-    float acc[AT_MAX_SUMS][AT_LONG_ROW_MAX], centre[AT_LONG_ROW_MAX];
+    at_sums_row r;
     const int64_t L = s->gapless && cols == s->cols ? at_long_row(cols) : cols, abreast = L / cols;
-    const float *middle =
-        s->first_row_is_centre ? (const float *)s->x[0]->data + first * s->x[0]->pitch : s->centre;
-    for (int64_t e = 0; e < L; e++) centre[e] = middle ? middle[col + e % cols] : 0.0f;
-    for (int k = 0; k < n_sums; k++) memset(out + k * stride, 0, (size_t)cols * sizeof *out);
-    const float *x[AT_MAX_OPERANDS];
-    int64_t pitch[AT_MAX_OPERANDS];
-    for (int k = 0; k < n_x; k++) {
-        x[k] = (const float *)s->x[k]->data + first * s->x[k]->pitch + col;
-        pitch[k] = abreast * s->x[k]->pitch;
-    }
+    at__start_row(&r, s, first, col, cols, abreast, shape);
+    for (int k = 0; k < shape.n_sums; k++) memset(out + k * stride, 0, (size_t)cols * sizeof *out);
     for (int64_t left = rows; left > 0; left -= AT_CARRY_ROWS * abreast) {
         const int64_t now = at_min(left, AT_CARRY_ROWS * abreast);
-        for (int k = 0; k < n_sums; k++) memset(acc[k], 0, (size_t)at_round_up(L, VL) * sizeof(float));
-        at__add_rows(acc, centre, x, pitch, now / abreast, L, n_x, n_sums, terms);
-        if (now % abreast) at__add_rows(acc, centre, x, pitch, 1, now % abreast * cols, n_x, n_sums, terms);
-        for (int k = 0; k < n_sums; k++)
+        for (int k = 0; k < shape.n_sums; k++)
+            memset(r.acc[k], 0, (size_t)at_round_up(L, VL) * sizeof(float));
+        at__add_rows(&r, now / abreast, L, shape);
+        if (now % abreast) at__add_rows(&r, 1, now % abreast * cols, shape);
+        for (int k = 0; k < shape.n_sums; k++)
             for (int64_t p = 0; p < abreast; p++)
-                for (int64_t c = 0; c < cols; c++) out[k * stride + c] += (double)acc[k][p * cols + c];
+                for (int64_t c = 0; c < cols; c++) out[k * stride + c] += (double)r.acc[k][p * cols + c];
     }
 }
 
-/* The body of a tile function: a kernel's own tile passes its terms, so that they melt into the loops. */
-AT_FORCE_INLINE void at_column_sums_tile(const at_column_sums *s, int64_t part, int n_x, int n_sums,
-                                         at_terms_fn terms)
+/* The body of a tile function: a kernel's own tile passes its shape, so that the terms melt into the loops.
+ */
+AT_FORCE_INLINE void at_column_sums_tile(const at_column_sums *s, int64_t part, const at_sums_shape shape)
 {
     const int64_t first = part * s->part_rows, rows = at_min(s->part_rows, s->rows - first);
-    double *out = s->partial + part * n_sums * s->cols;
+    double *out = s->partial + part * shape.n_sums * s->cols;
     for (int64_t col = 0; col < s->cols; col += AT_LONG_ROW_MAX)
-        at_sum_rows(s, first, rows, col, at_min(AT_LONG_ROW_MAX, s->cols - col), out + col, s->cols, n_x,
-                    n_sums, terms);
+        at_sum_rows(s, first, rows, col, at_min(AT_LONG_ROW_MAX, s->cols - col), out + col, s->cols, shape);
 }
 
 /* The sums of all parts of x[0] (and x[1]): tile is the kernel's own. */
@@ -207,6 +252,7 @@ static inline void at_column_sums_run(at_column_sums *s, int n_sums, at_pool *po
     s->cols = s->x[0]->cols;
     s->gapless = true;
     for (int k = 0; k < s->n_x; k++) s->gapless &= s->x[k]->pitch == s->cols;
+    if (s->y) s->gapless &= s->y->pitch == s->cols;
     s->part_rows = at_part_rows(s->cols);
     s->n_parts = at_ceil_div(s->rows, s->part_rows);
     at_parallel_for(pool, s->n_parts, tile, s);

@@ -1,5 +1,6 @@
 /* rig.c: building and running the graph of one op. */
 #include "tests/harness/rig.h"
+#include "engine/fuse.h"
 #include "tests/harness/opcheck.h"
 #include <stdlib.h>
 
@@ -76,6 +77,11 @@ at_status at_rig_build(at_rig *t, at_ctx *ctx, const at_op *op, const at_op_case
     const at_extent *extent;
     const int n_in = make_inputs(t, op, k, options->wanted, &extent);
     at_node *n = at_apply(t->g, op, k->param, t->in, n_in);
+    at_value *result[AT_MAX_OUT];
+    memcpy(result, n->out, sizeof result);
+    if (options->then) result[0] = at_op1(t->g, options->then, NULL, n->out[0]);
+    if (options->fuse) at_graph_fuse(t->g, result, 1);
+    t->n_forward = t->g->n_nodes;
     AT_TRY(at_graph_finish(t->g));
     make_seeds(t, op, n);
     at_value *seeds[AT_MAX_OUT] = {0}, *outputs[AT_MAX_OUT] = {0};
@@ -83,14 +89,14 @@ at_status at_rig_build(at_rig *t, at_ctx *ctx, const at_op *op, const at_op_case
     for (int o = 0; o < op->n_out; o++) {
         if (!(options->seeded >> o & 1) || (op->loss && o > 0)) continue;
         if (!op->loss) seeds[n_seeded] = t->seed[o] = at_rig_input(t, "dy", &n->out[o]->meta, extent);
-        outputs[n_seeded++] = n->out[o];
+        outputs[n_seeded++] = result[o];
     }
     if (options->wanted) at_gradients(t->g, outputs, seeds, n_seeded);
     AT_TRY(at_graph_finish(t->g));
     for (int i = 0; i < op->n_in; i++)
         if (options->wanted >> i & 1 && t->in[i] && t->in[i]->grad) t->fetch[t->n_fetch++] = t->in[i]->grad;
     const int n_results = op->n_out + (options->saved ? op->n_saved : 0);
-    for (int o = 0; o < n_results && !options->wanted; o++) t->fetch[t->n_fetch++] = n->out[o];
+    for (int o = 0; o < n_results && !options->wanted; o++) t->fetch[t->n_fetch++] = result[o];
     return at_plan_create(
         &t->plan, t->g,
         &(at_plan_options){.kernels = options->kernels, .fetches = t->fetch, .n_fetches = t->n_fetch});

@@ -16,6 +16,7 @@ typedef struct at_rig {
     at_real *data[AT_MAX_IN]; /* dense inputs; integers are stored as int32 in the same memory */
     at_real *seeds[AT_MAX_OUT];
     int64_t count[AT_MAX_IN], out_count[AT_MAX_OUT], rows;
+    int n_forward;                /* nodes before those of the gradient */
     at_meta out_meta[AT_MAX_OUT]; /* outputs, then saved values */
 } at_rig;
 
@@ -24,6 +25,8 @@ typedef struct at_rig_options {
     uint32_t seeded;     /* bit o: output o has a seed; of losses, output 0 only */
     bool saved;          /* saved values are fetched behind the outputs */
     const char *kernels; /* as in at_plan_options */
+    const at_op *then;   /* follows the op: its result stands for output 0; NULL = none */
+    bool fuse;           /* fusions are applied */
 } at_rig_options;
 
 /* Random inputs and seeds, which the caller may overwrite in data[] and seeds[]. On failure the rig is still

@@ -9,14 +9,15 @@ static void forward_need(const at_problem *p, at_need *out)
     out->scratch = at_patterns_bytes(at_meta_cols(&p->in[0]), 2);
 }
 
-AT_FORCE_INLINE vf affine(const vf *x, const vf *k)
+AT_FORCE_INLINE vf affine(const vf *x, const vf *k, const vf *u)
 {
+    (void)u;
     return x[0] * k[0] + k[1];
 }
 
 static void forward_span(const at_call *c, float *const *at, int64_t n)
 {
-    at_channel_span(c, at, n, 1, 2, affine);
+    at_channel_span(c, at, n, NULL, 1, 2, affine);
 }
 
 static at_status forward(const at_call *c)
@@ -41,17 +42,17 @@ const at_kernel AT_SIMD(at_kernel_channel_affine) = {.name = "channel_affine." A
 /* ---- gradient of scale and shift ---- */
 
 /* dshift first: the sum that rowsum makes has the same bits. */
-AT_FORCE_INLINE void dscale_terms(vf *sum, const vf *x, vf centre)
+AT_FORCE_INLINE vf dscale_terms(vf *sum, const vf *x, const vf *k, const vf *u)
 {
-    (void)centre;
+    (void)k, (void)u;
     sum[0] += x[1];
-    sum[1] += x[0] * x[1];
+    return sum[1] += x[0] * x[1];
 }
 
 static void dscale_tile(void *arg, int64_t i, int thread)
 {
     (void)thread;
-    at_column_sums_tile(arg, i, 2, 2, dscale_terms);
+    at_column_sums_tile(arg, i, (at_sums_shape){.n_x = 2, .n_sums = 2, .terms = dscale_terms});
 }
 
 static void dscale_need(const at_problem *p, at_need *out)

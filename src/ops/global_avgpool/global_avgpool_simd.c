@@ -19,10 +19,10 @@ static work work_of(const at_call *c, int64_t area)
 
 /* ---- forward ---- */
 
-AT_FORCE_INLINE void forward_terms(vf *sum, const vf *x, vf centre)
+AT_FORCE_INLINE vf forward_terms(vf *sum, const vf *x, const vf *k, const vf *u)
 {
-    (void)centre;
-    sum[0] += x[0];
+    (void)k, (void)u;
+    return sum[0] += x[0];
 }
 
 static void forward_tile(void *arg, int64_t i, int thread)
@@ -32,7 +32,8 @@ static void forward_tile(void *arg, int64_t i, int thread)
     const int64_t sample = i / w->n_blocks, col = i % w->n_blocks * COLUMN_BLOCK;
     const int64_t cols = at_min(COLUMN_BLOCK, w->c->out[0].cols - col);
     double sum[COLUMN_BLOCK];
-    at_sum_rows(&w->sums, sample * w->area, w->area, col, cols, sum, COLUMN_BLOCK, 1, 1, forward_terms);
+    at_sum_rows(&w->sums, sample * w->area, w->area, col, cols, sum, COLUMN_BLOCK,
+                (at_sums_shape){.n_x = 1, .n_sums = 1, .terms = forward_terms});
     at_real *y = at_out_row(w->c, 0, sample) + col;
     for (int64_t k = 0; k < cols; k++) at_put(w->c, 0, &y[k], sum[k] / (double)w->area);
 }
