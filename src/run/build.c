@@ -2,6 +2,7 @@
  *
  * A pipe is one graph (training or evaluation) with its plan. Its inputs are the data set's columns by name,
  * each on the extent "samples" (ragged ones on "rows"), the task's constants, and "sample_id". */
+#include "engine/fuse.h"
 #include "run/run.h"
 #include <stdio.h>
 
@@ -50,7 +51,59 @@ at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *
     } else {
         p->fetch[p->n_fetch++] = p->output;
     }
+    AT_TRY(at_graph_finish(p->g));
+    at_value *const kept[] = {p->output, p->loss, p->count};
+    if (strcmp(r->settings.general.kernels, "ref") != 0) at_graph_fuse(p->g, kept, p->loss ? 3 : 1);
     return at_graph_finish(p->g);
+}
+
+/* ---- How many samples at once ---- */
+
+enum { NEAR_BYTES = 12 << 20 };
+
+/* The most samples, up to `most` in halves, whose largest value still lies in a processor's last cache when the next
+ * node reads it: measured on MobileNetV2, 4 instead of 16 samples take a third less time and memory. A constant and no
+ * property of the machine, so that bits are the same everywhere. learning: values that have no gradient do not count,
+ * because they are cached. Where an op couples rows its batch is its own. */
+static int64_t near_batch(const at_pipe *p, int64_t most, bool learning)
+{
+    int64_t widest = 1;
+    for (int i = 0; i < p->g->n_nodes; i++) {
+        const at_node *n = p->g->nodes[i];
+        if (n->op->couples_rows) return most;
+        if (learning && !n->out[0]->needs_grad) continue;
+        for (int o = 0; o < n->op->n_out + n->op->n_saved; o++) {
+            const at_meta *m = &n->out[o]->meta;
+            if (m->extent) widest = at_max(widest, at_meta_max_rows(m) * at_meta_cols(m) / p->batch);
+        }
+    }
+    int64_t batch = most;
+    while (batch > 1 && batch * widest * (int64_t)sizeof(at_real) > NEAR_BYTES) batch = at_ceil_div(batch, 2);
+    return batch;
+}
+
+at_status at__build_eval(at_run *r, const at_dataset *like, int64_t most)
+{
+    AT_TRY(at__build_pipe(r, &r->eval, AT_EVAL, like, most));
+    const int64_t batch = near_batch(&r->eval, most, false);
+    if (batch == most) return AT_OK;
+    at__close_pipe(&r->eval);
+    return at__build_pipe(r, &r->eval, AT_EVAL, like, batch);
+}
+
+at_status at__choose_micro_batch(at_run *r)
+{
+    if (r->settings.train.micro_batch > 0) return AT_OK;
+    const at_dataset *d = r->job.split[AT_SPLIT_TRAIN];
+    at_status s = at__build_pipe(r, &r->train, AT_TRAIN, d, r->batch_size);
+    if (s == AT_OK) s = at__build_pipe(r, &r->eval, AT_EVAL, d, r->batch_size);
+    if (s == AT_OK) s = at__find_cut(r, &r->train);
+    if (s == AT_OK) s = at__find_cut(r, &r->eval);
+    if (s == AT_OK) r->micro_batch = near_batch(&r->train, r->batch_size, at__caches_features(r));
+    at__close_pipe(&r->train);
+    at__close_pipe(&r->eval);
+    AT_TRY(s);
+    return at_recipe_decide(r->recipe, "train.micro_batch", at_tree_whole(&r->recipe->arena, r->micro_batch));
 }
 
 void at__close_pipe(at_pipe *p)
@@ -134,7 +187,7 @@ at_status at__build_training(at_run *r)
         p->fetch[p->n_fetch++] = r->commit.norm;
         p->fetch[p->n_fetch++] = r->commit.ok;
     }
-    AT_TRY(at__build_pipe(r, &r->eval, AT_EVAL, d, r->micro_batch));
+    AT_TRY(at__build_eval(r, d, r->batch_size));
     AT_TRY(at__find_cut(r, &r->train));
     AT_TRY(at__find_cut(r, &r->eval));
     AT_TRY(at__cache_features(r));

@@ -304,7 +304,7 @@ static bool same_cut(const at_pipe *a, const at_pipe *b)
     return true;
 }
 
-static bool is_wanted(at_run *r)
+bool at__caches_features(const at_run *r)
 {
     const char *how = r->settings.train.cache_features;
     if (strcmp(how, "no") == 0 || r->eval.n_cut == 0 || !same_cut(&r->train, &r->eval)) return false;
@@ -313,7 +313,7 @@ static bool is_wanted(at_run *r)
 
 at_status at__cache_features(at_run *r)
 {
-    const bool wanted = is_wanted(r);
+    const bool wanted = at__caches_features(r);
     AT_REQUIRE(r->ctx, wanted || strcmp(r->settings.train.cache_features, "yes") != 0, AT_E_ARG,
                "%s: nothing can be cached: every layer learns, or the samples are augmented",
                at_recipe_where(r->recipe, "train.cache_features"));

@@ -137,13 +137,12 @@ static at_status count_steps(at_run *r)
     at_train_settings *t = &r->settings.train;
     r->n_train = r->job.split[AT_SPLIT_TRAIN]->n;
     AT_TRY(decide_whole(r, "train.batch_size", &t->batch_size, r->n_train < 1000 ? 16 : 32));
-    AT_TRY(decide_whole(r, "train.micro_batch", &t->micro_batch, t->batch_size));
     AT_REQUIRE(r->ctx, t->micro_batch <= t->batch_size, AT_E_RANGE,
                "%s is %lld, must not exceed train.batch_size (%lld)",
                at_recipe_where(r->recipe, "train.micro_batch"), (long long)t->micro_batch,
                (long long)t->batch_size);
     r->batch_size = at_min(t->batch_size, r->n_train);
-    r->micro_batch = at_min(t->micro_batch, r->batch_size);
+    r->micro_batch = t->micro_batch > 0 ? at_min(t->micro_batch, r->batch_size) : r->batch_size;
     r->steps_per_epoch = at_ceil_div(r->n_train, r->batch_size);
     r->total_steps = t->steps > 0 ? t->steps : t->epochs * r->steps_per_epoch;
     r->checkpoint_every =

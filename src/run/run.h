@@ -102,6 +102,10 @@ at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *
 at_status at__plan_pipe(at_run *r, at_pipe *p, bool features);
 void at__close_pipe(at_pipe *p);
 at_status at__build_training(at_run *r);
+/* Samples of a micro batch where the recipe leaves them open; before the run folder is compared with the recipe. */
+at_status at__choose_micro_batch(at_run *r);
+/* The evaluation pipe, for at most so many samples at once. */
+at_status at__build_eval(at_run *r, const at_dataset *like, int64_t most);
 /* Write a batch into the pipe's inputs; the data set's columns are matched by name. */
 at_status at__feed(at_run *r, at_pipe *p, const at_dataset *d, const at_batch *b);
 /* Run the pipe over a whole data set, in order, and fetch `value` [n, cols] of each sample. */
@@ -110,6 +114,7 @@ at_status at__forward(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d,
 
 /* ---- features.c ---- */
 at_status at__find_cut(at_run *r, at_pipe *p);
+bool at__caches_features(const at_run *r); /* once both pipes have their cut */
 at_status at__cache_features(at_run *r);
 
 /* ---- use.c ---- */

@@ -58,7 +58,7 @@ static const at_option train[] = {
      .aliases = "batch_size per_device_train_batch_size",
      .help = "samples an optimiser step; 16 below 1,000 samples, else 32"},
     {"micro_batch", AT_OPTION_WHOLE, AT_OPTION(at_train_settings, micro_batch), .low = 1, .high = 1 << 20,
-     .aliases = "micro_batch_size", .help = "samples in memory at once; batch_size when absent"},
+     .aliases = "micro_batch_size", .help = "samples in memory at once; when absent, what suits the cache"},
     {"epochs", AT_OPTION_WHOLE, AT_OPTION(at_train_settings, epochs), "15", 1, 1000000,
      .aliases = "epochs num_train_epochs num_epochs", .help = "times through the training data"},
     {"steps", AT_OPTION_WHOLE, AT_OPTION(at_train_settings, steps), .low = 1, .high = 1e12,

@@ -41,6 +41,7 @@ static at_status get_ready(at_run *r)
 {
     AT_TRY(at__look(r));
     AT_TRY(at__adapt(r));
+    AT_TRY(at__choose_micro_batch(r));
     AT_TRY(at__check_folder(r));
     if (r->finished) return AT_OK;
     AT_TRY(at__build_training(r));

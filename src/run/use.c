@@ -3,7 +3,7 @@
 
 static at_status build_eval(at_run *r, const at_dataset *d)
 {
-    AT_TRY(at__build_pipe(r, &r->eval, AT_EVAL, d, at_min(r->micro_batch, at_max(d->n, 1))));
+    AT_TRY(at__build_eval(r, d, at_min(r->micro_batch, at_max(d->n, 1))));
     return at__plan_pipe(r, &r->eval, false);
 }
 
