@@ -270,7 +270,7 @@ static void print(const bench *b, double *mine, double *peer)
     at_plan_next(b->mine.plan, &(int){0}, &line);
     printf("{\"product\":\"%s\",\"M\":%lld,\"K\":%lld,\"N\":%lld,\"threads\":%d,\"rounds\":%d,"
            "\"ratio\":%.4f,\"ratio_least\":%.4f,\"ratio_most\":%.4f,"
-           "\"gflops\":%.2f,\"peer_gflops\":%.2f,\"kernel\":\"%s\",\"peer\":\"oneDNN %s %s (%s)\","
+           "\"gflops\":%.2f,\"peer_gflops\":%.2f,\"kernel\":\"%s\",\"peer\":\"oneDNN %s\",\"primitive\":\"%s, %s\","
            "\"error_share\":%.4f,\"peer_error_share\":%.4f,\"difference\":%.3g}\n",
            product_names[b->product], (long long)b->s->M, (long long)b->s->K, (long long)b->s->N, b->ctx->threads, n,
            median, ratio[0], ratio[n - 1], gflop / bench_median(mine, n), gflop / bench_median(peer, n),
