@@ -78,6 +78,11 @@ def find_data() -> Path | None:
     return data if data.is_dir() else None
 
 
+def last_event(out: str, kind: str) -> Result:
+    """Of what attune --json printed."""
+    return [line for line in json_lines(out) if line.get("event") == kind][-1]
+
+
 def torch_name(results: list[Result]) -> str:
     """The peer with its version."""
     return f"PyTorch {results[0]['torch']}"
@@ -112,6 +117,14 @@ def gemm(s: Setup) -> Result:
 # ---- Training steps ----
 
 
+def train_some(s: Setup, batch: int) -> float:
+    """Largest resident memory of a real run that trains everything, in MiB."""
+    command = [s.build / "attune", "train", ROOT / "demo/model", ROOT / "demo/photos", "--method", "full", "--json"]
+    norms = ["--edits", '[{norm: {sites: "*", mode: train}}]']
+    size = ["--train.batch_size", batch, "--train.steps", 4, "--threads", s.threads, "--output", s.scratch("memory")]
+    return column([last_event(run([*command, *norms, *size])[1], "done")], "peak_memory_bytes", MEBIBYTE)[0]
+
+
 def step(s: Setup) -> Result:
     """A training step on one resident batch of noise, and the memory of the process."""
     python = s.need_python()
@@ -134,6 +147,10 @@ def step(s: Setup) -> Result:
         rows.append(row(f"{what}: step", "images/s", mine, column(results["PyTorch"], "images_per_second"), True))
         memory = [column(results[name], "peak_resident_bytes", MEBIBYTE) for name in ("attune", "PyTorch")]
         rows.append(row(f"{what}: largest resident memory", "MiB", *memory))
+        if width == "0.35":
+            job = [train_some(s, batch)] * s.rounds
+            rows.append(row(f"{what}: the same, of a whole `attune train`", "MiB", job, memory[1]))
+            rows[-1]["note"] = "attune with loader and evaluation, PyTorch without"
     return {"peer": peer, "rows": rows}
 
 
@@ -147,8 +164,8 @@ def train_head(s: Setup, photos: Path, epochs: int) -> Result:
     command = [s.build / "attune", "train", ROOT / "demo/model", photos, "--method", "head", "--train.epochs", epochs]
     options = ["--data.valid", "none", "--threads", s.threads, "--cache", cache, "--output", output, "--json"]
     seconds, out = run([*command, *options])
-    done = [line for line in json_lines(out) if line.get("event") == "done"][-1]
-    return {"seconds": seconds, "accuracy": done["test"]["accuracy"], "cold": cold}  # type: ignore[index]
+    done = last_event(out, "done")
+    return {"seconds": seconds, "accuracy": done["test"]["accuracy"], "cold": cold}
 
 
 def tutorial(s: Setup, photos: Path, epochs: int, cached: bool = False) -> Result:
@@ -164,8 +181,8 @@ def tutorial(s: Setup, photos: Path, epochs: int, cached: bool = False) -> Resul
 def few_epochs(s: Setup, photos: Path, few: tuple[int, int], epochs: int) -> Result:
     """The tutorial's seconds for all epochs, drawn on from two short runs: its epochs all do the same work."""
     short, longer = (tutorial(s, photos, n) for n in few)
-    slope = (float(longer["seconds"]) - float(short["seconds"])) / (few[1] - few[0])  # type: ignore[arg-type]
-    return short | {"seconds": float(short["seconds"]) + (epochs - few[0]) * slope}  # type: ignore[arg-type]
+    slope = (longer["seconds"] - short["seconds"]) / (few[1] - few[0])
+    return short | {"seconds": short["seconds"] + (epochs - few[0]) * slope}
 
 
 def head(s: Setup) -> Result:
@@ -194,8 +211,8 @@ def head(s: Setup) -> Result:
     if s.full_tutorial:
         log("head: the whole tutorial, once")
         whole = tutorial(s, photos, epochs)
-        middle = measure.spread(ours)["median"]
-        rows.append(row(f"the tutorial's loop, all {epochs} epochs, one run", "s", [middle], [whole["seconds"]]))  # type: ignore[list-item]
+        middle = [measure.spread(ours)["median"]]
+        rows.append(row(f"the tutorial's loop, all {epochs} epochs, one run", "s", middle, [whole["seconds"]]))
         rows[-1]["note"] = f"test accuracy {whole['accuracy']:.3f}"
     cold = all(result["cold"] for result in results["attune"])
     note = "Files were dropped from the page cache before each run." if cold else "The page cache could not be dropped."
@@ -211,9 +228,9 @@ def start(s: Setup) -> Result:
     for i in range(3 if s.quick else 10):
         command = [s.build / "attune", "train", ROOT / "demo/model", ROOT / "demo/photos", "--method", "full"]
         options = ["--train.steps", 1, "--threads", s.threads, "--output", s.scratch("start"), "--json"]
-        done = [line for line in json_lines(run([*command, *options])[1]) if line.get("event") == "done"][-1]
+        done = last_event(run([*command, *options])[1], "done")
         if i > 0:  # the first one warms the page cache
-            first.append(float(done["first_step_seconds"]))  # type: ignore[arg-type]
+            first.append(done["first_step_seconds"])
     rows: list[Result] = [
         {"what": "exec to the end of the first step, demo photos, `full`", "unit": "s", "attune": measure.spread(first)}
     ]

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
-Result = dict[str, object]
+Result = dict[str, Any]
 
 
 class Failed(Exception):
@@ -68,7 +69,7 @@ def row(what: str, unit: str, ours: list[float], peer: list[float], more_is_bett
 
 def column(results: list[Result], key: str, scale: float = 1.0) -> list[float]:
     """One number of every result."""
-    return [float(result[key]) * scale for result in results]  # type: ignore[arg-type]
+    return [result[key] * scale for result in results]
 
 
 # ---- Machine ----
@@ -100,18 +101,33 @@ def machine(build: Path) -> Result:
     changed = first_line(["git", "status", "--porcelain", "--untracked-files=no"])
     environment["commit"] = first_line(["git", "rev-parse", "--short", "HEAD"]) + (" and changes" if changed else "")
     environment["compiler"] = first_line(["cc", "--version"])
-    environment["kernel"] = " ".join(os.uname()[i] for i in (0, 2, 4))
+    release = ".".join(os.uname().release.split(".")[:2])
+    environment["kernel"] = f"{os.uname().sysname} {release} {os.uname().machine}"
     return environment
 
 
+def busy_share(seconds: float = 2.0) -> float:
+    """How much of the processors something else uses while we wait."""
+
+    def ticks() -> tuple[int, int]:
+        numbers = [int(x) for x in Path("/proc/stat").read_text(encoding="ascii").split("\n")[0].split()[1:9]]
+        return numbers[3] + numbers[4], sum(numbers)
+
+    before = ticks()
+    time.sleep(seconds)
+    after = ticks()
+    return 1.0 - (after[0] - before[0]) / max(1, after[1] - before[1])
+
+
 def record(path: Path, build: Path, measure: Callable[[], Result]) -> None:
-    """Measure, and write the result with when and on what it was measured."""
-    load = os.getloadavg()[0]
+    """Measure, and write the result with when, on what, and how quiet a machine it was measured."""
+    busy = busy_share()
+    log(f"other work: {100 * busy:.0f} % of the processors")
     begin = time.monotonic()
     result = measure()
     result |= {
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "load_before": round(load, 2),
+        "busy_before": round(busy, 3),
         "seconds": round(time.monotonic() - begin, 1),
         "machine": machine(build),
     }

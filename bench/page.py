@@ -5,6 +5,19 @@ from pathlib import Path
 
 from measure import Result
 
+INTRODUCTION = (
+    "Made by `make bench`; do not edit. A ratio above 1 means that attune is better: faster, or smaller in memory. Each "
+    "is the median over rounds in which both sides took turns, with the least and the most."
+)
+
+REPEAT = (
+    "On a machine that does nothing else: `make bench`, or one part of it, `bench/run build --only step`. `PYTHON` names "
+    "an interpreter with PyTorch and timm, `ATTUNE_DATA` the folder of large data; parts that lack theirs are skipped. "
+    "`bench/README.md` explains each program."
+)
+
+QUIET = 0.05  # share of the processors that others may use
+
 TITLES = {
     "gemm": "Matrix products",
     "step": "Training steps",
@@ -34,7 +47,7 @@ def number(x: float) -> str:
 
 def measured(value: Result | None, unit: str) -> str:
     """A median with its unit."""
-    return f"{number(value['median'])} {unit}" if value else ""  # type: ignore[arg-type]
+    return f"{number(value['median'])} {unit}" if value else ""
 
 
 def ratio(value: Result | None) -> str:
@@ -46,20 +59,19 @@ def ratio(value: Result | None) -> str:
 
 def table(result: Result) -> list[str]:
     """One comparison."""
-    rows: list[Result] = result["rows"]  # type: ignore[assignment]
+    rows = result["rows"]
     peer = result["peer"]
     if not peer:
         lines = ["| | median | least to most |", "|---|---|---|"]
         for r in rows:
-            a: Result = r["attune"]  # type: ignore[assignment]
-            lines.append(
-                f"| {r['what']} | {measured(a, str(r['unit']))} | {number(a['least'])} to {number(a['most'])}, n = {a['n']} |"  # type: ignore[arg-type]
-            )
+            a = r["attune"]
+            cells = [measured(a, r["unit"]), f"{number(a['least'])} to {number(a['most'])}, n = {a['n']}"]
+            lines.append(f"| {r['what']} | {cells[0]} | {cells[1]} |")
         return lines
     lines = [f"| | attune | {peer} | ratio (least to most) | |", "|---|---|---|---|---|"]
     for r in rows:
-        cells = [measured(r[side], str(r["unit"])) for side in ("attune", "peer")]  # type: ignore[arg-type]
-        lines.append(f"| {r['what']} | {cells[0]} | {cells[1]} | {ratio(r['ratio'])} | {r.get('note', '')} |")  # type: ignore[arg-type]
+        cells = [measured(r[side], r["unit"]) for side in ("attune", "peer")]
+        lines.append(f"| {r['what']} | {cells[0]} | {cells[1]} | {ratio(r['ratio'])} | {r.get('note', '')} |")
     return lines
 
 
@@ -67,27 +79,30 @@ def losses(results: dict[str, Result]) -> list[str]:
     """Where the peer wins."""
     lines = []
     for name, result in results.items():
-        for r in result.get("rows", []):  # type: ignore[union-attr]
+        for r in result.get("rows", []):
             if r.get("ratio") and r["ratio"]["median"] < 1.0:
-                lines.append(f"- {TITLES[name]}, {r['what']}: {result['peer']}, by a factor of {1 / r['ratio']['median']:.2f}")
+                factor = 1 / r["ratio"]["median"]
+                lines.append(f"- {TITLES[name]}, {r['what']}: {result['peer']}, by a factor of {factor:.2f}")
     return lines or ["In none of the comparisons on this page."]
 
 
 def conditions(result: Result) -> str:
     """When and how quiet."""
-    m: Result = result["machine"]  # type: ignore[assignment]
-    text = f"Measured {result['date']} at commit {m['commit']}; load before: {result['load_before']}."
-    if float(result["load_before"]) > 0.5:  # type: ignore[arg-type]
+    m = result["machine"]
+    busy = result["busy_before"]
+    text = f"{result['threads']} threads on both sides. Measured {result['date']} at commit {m['commit']}; "
+    text += f"other work before: {100 * busy:.0f} % of the processors."
+    if busy > QUIET:
         text += " **The machine was not quiet: do not trust these figures.**"
     return text + (f" {result['note']}" if result.get("note") else "")
 
 
 def describe_machine(m: Result) -> list[str]:
     """The machine as a list."""
-    memory = float(m["memory_bytes"]) / 2**30  # type: ignore[arg-type]
+    memory = m["memory_bytes"] / 2**30
     return [
         f"- {m['processor']}, {m['processors']} processors, {memory:.1f} GiB; {m['kernel']}",
-        f"- instruction set {m['instruction_set']}, used {m['instruction_set_used']}; {m['threads']} threads on both sides",
+        f"- instruction set {m['instruction_set']}, used {m['instruction_set_used']}",
         f"- attune {m['version']}, compiled by {m['compiler']}",
     ]
 
@@ -97,7 +112,7 @@ def accuracy_table(accuracy: Result) -> list[str]:
     lines = ["## Accuracy", "", "The same recipes, the same photographs, the same seeds (`bench/accuracy`).", ""]
     lines += ["| | attune | PyTorch | seeds |", "|---|---|---|---|"]
     for what, sides in accuracy.items():
-        seeds: dict[str, dict[str, float]] = {side: sides.get(side, {}) for side in ("attune", "pytorch")}  # type: ignore[union-attr]
+        seeds = {side: sides.get(side, {}) for side in ("attune", "pytorch")}
         cells = [f"{100 * sum(v.values()) / len(v):.1f} %" if v else "" for v in seeds.values()]
         lines.append(f"| {what} | {cells[0]} | {cells[1]} | {len(seeds['attune'])} and {len(seeds['pytorch'])} |")
     return [*lines, ""]
@@ -110,12 +125,11 @@ def write(path: Path, folder: Path) -> None:
         file = folder / f"{name}.json"
         if file.exists():
             results[name] = json.loads(file.read_text(encoding="utf-8"))
-    lines = ["# Benchmarks", "", "Made by `make bench`; do not edit. A ratio above 1 means that attune is better: faster, or "]
-    lines[-1] += "smaller in memory. Each is the median over rounds in which both sides took turns, with the least and the most."
+    lines = ["# Benchmarks", "", INTRODUCTION]
     measured_ones = {name: r for name, r in results.items() if "rows" in r}
     if measured_ones:
         newest = max(measured_ones.values(), key=lambda r: str(r["date"]))
-        lines += ["", *describe_machine(newest["machine"])]  # type: ignore[arg-type]
+        lines += ["", *describe_machine(newest["machine"])]
     for name, result in results.items():
         lines += ["", f"## {TITLES[name]}", "", TEXTS[name], ""]
         if "rows" in result:
@@ -126,8 +140,6 @@ def write(path: Path, folder: Path) -> None:
     accuracy = folder / "accuracy.json"
     if accuracy.exists():
         lines += accuracy_table(json.loads(accuracy.read_text(encoding="utf-8")))
-    lines += ["## How to repeat", "", "On a machine that does nothing else: `make bench`, or one part of it, "]
-    lines[-1] += "`bench/run build --only step`. `PYTHON` names an interpreter with PyTorch and timm, `ATTUNE_DATA` the folder of "
-    lines[-1] += "large data; parts that lack theirs are skipped. `bench/README.md` explains each program."
+    lines += ["## How to repeat", "", REPEAT]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
