@@ -148,7 +148,7 @@ static at_status measure(at_run *r, const wishes *w)
     AT_TRY(at__adapt(r));
     AT_TRY(at__build_training(r));
     AT_REQUIRE(r->ctx, r->optimizer->build && r->micro_batch == r->batch_size, AT_E_UNSUPPORTED,
-               "bench_step: one pass a step and an optimiser of steps, please");
+               "one micro batch a step and an optimiser of steps, please");
     AT_NEW(r->ctx, f.seconds, w->steps);
     at_status s = time_steps(r, w, &f);
     if (s == AT_OK) print(r, w, &f);
