@@ -83,6 +83,13 @@ def last_event(out: str, kind: str) -> Result:
     return [line for line in json_lines(out) if line.get("event") == kind][-1]
 
 
+def train(s: Setup, photos: Path, method: str, *options: object) -> tuple[float, Result]:
+    """Seconds of a whole run, and its last event."""
+    command = [s.build / "attune", "train", ROOT / "demo/model", photos, "--method", method, *options]
+    seconds, out = run([*command, "--threads", s.threads, "--output", s.scratch("run"), "--json"])
+    return seconds, last_event(out, "done")
+
+
 def torch_name(results: list[Result]) -> str:
     """The peer with its version."""
     return f"PyTorch {results[0]['torch']}"
@@ -117,12 +124,11 @@ def gemm(s: Setup) -> Result:
 # ---- Training steps ----
 
 
-def train_some(s: Setup, batch: int) -> float:
+def peak_of_run(s: Setup, batch: int) -> float:
     """Largest resident memory of a real run that trains everything, in MiB."""
-    command = [s.build / "attune", "train", ROOT / "demo/model", ROOT / "demo/photos", "--method", "full", "--json"]
     norms = ["--edits", '[{norm: {sites: "*", mode: train}}]']
-    size = ["--train.batch_size", batch, "--train.steps", 4, "--threads", s.threads, "--output", s.scratch("memory")]
-    return column([last_event(run([*command, *norms, *size])[1], "done")], "peak_memory_bytes", MEBIBYTE)[0]
+    size = ["--train.batch_size", batch, "--train.steps", 4]
+    return train(s, ROOT / "demo/photos", "full", *norms, *size)[1]["peak_memory_bytes"] * MEBIBYTE
 
 
 def step(s: Setup) -> Result:
@@ -138,17 +144,22 @@ def step(s: Setup) -> Result:
         theirs: list[object] = [python, PEERS / "mobilenet_train.py", "--model", network, *sizes]
         run([*ours[:2], "--batch", 1, "--size", 32, "--steps", 1])  # makes the folder
         results = by_turns(
-            {"attune": lambda c=ours: json_lines(run(c)[1])[-1], "PyTorch": lambda c=theirs: json_lines(run(c)[1])[-1]},
+            {
+                "attune": lambda c=ours: json_lines(run(c)[1])[-1],
+                "PyTorch": lambda c=theirs: json_lines(run(c)[1])[-1],
+            },
             s.rounds,
         )
         peer = torch_name(results["PyTorch"])
         what = f"MobileNetV2 {width}, batch {batch}"
         mine = column(results["attune"], "samples_per_second")
-        rows.append(row(f"{what}: step", "images/s", mine, column(results["PyTorch"], "images_per_second"), True))
+        rows.append(
+            row(f"{what}: step", "images/s", mine, column(results["PyTorch"], "images_per_second"), True)
+        )
         memory = [column(results[name], "peak_resident_bytes", MEBIBYTE) for name in ("attune", "PyTorch")]
         rows.append(row(f"{what}: largest resident memory", "MiB", *memory))
         if width == "0.35":
-            job = [train_some(s, batch)] * s.rounds
+            job = [peak_of_run(s, batch)] * s.rounds
             rows.append(row(f"{what}: the same, of a whole `attune train`", "MiB", job, memory[1]))
             rows[-1]["note"] = "attune with loader and evaluation, PyTorch without"
     return {"peer": peer, "rows": rows}
@@ -159,12 +170,9 @@ def step(s: Setup) -> Result:
 
 def train_head(s: Setup, photos: Path, epochs: int) -> Result:
     """Our whole process, everything cold."""
-    output, cache = s.scratch("head-run"), s.scratch("head-cache")
     cold = s.cool_down()
-    command = [s.build / "attune", "train", ROOT / "demo/model", photos, "--method", "head", "--train.epochs", epochs]
-    options = ["--data.valid", "none", "--threads", s.threads, "--cache", cache, "--output", output, "--json"]
-    seconds, out = run([*command, *options])
-    done = last_event(out, "done")
+    options = ["--train.epochs", epochs, "--data.valid", "none", "--cache", s.scratch("head-cache")]
+    seconds, done = train(s, photos, "head", *options)
     return {"seconds": seconds, "accuracy": done["test"]["accuracy"], "cold": cold}
 
 
@@ -199,23 +207,39 @@ def head(s: Setup) -> Result:
         1 if s.quick else min(s.rounds, 3),
     )
     ours = column(results["attune"], "seconds")
-    rows = []
-    for name, what in (
-        ("tutorial, few epochs", f"the tutorial's loop; {epochs} epochs estimated from runs of {few[0]} and {few[1]}"),
-        ("features computed once", f"the same with features computed once, {epochs} epochs"),
-    ):
-        rows.append(row(what, "s", ours, column(results[name], "seconds")))
-        if name == "features computed once":
-            accuracies = [measure.spread(column(results[k], "accuracy"))["median"] for k in ("attune", name)]
-            rows[-1]["note"] = f"test accuracy {accuracies[0]:.3f} and {accuracies[1]:.3f}"
+    rows = [
+        row(
+            f"the tutorial's loop, {epochs} epochs estimated from runs of {few[0]} and {few[1]}",
+            "s",
+            ours,
+            column(results["tutorial, few epochs"], "seconds"),
+        ),
+        row(
+            f"the same with features computed once, {epochs} epochs",
+            "s",
+            ours,
+            column(results["features computed once"], "seconds"),
+        ),
+    ]
+    accuracies = [
+        measure.spread(column(results[name], "accuracy"))["median"]
+        for name in ("attune", "features computed once")
+    ]
+    rows[-1]["note"] = f"test accuracy {accuracies[0]:.3f} and {accuracies[1]:.3f}"
     if s.full_tutorial:
         log("head: the whole tutorial, once")
         whole = tutorial(s, photos, epochs)
         middle = [measure.spread(ours)["median"]]
-        rows.append(row(f"the tutorial's loop, all {epochs} epochs, one run", "s", middle, [whole["seconds"]]))
+        rows.append(
+            row(f"the tutorial's loop, all {epochs} epochs, one run", "s", middle, [whole["seconds"]])
+        )
         rows[-1]["note"] = f"test accuracy {whole['accuracy']:.3f}"
     cold = all(result["cold"] for result in results["attune"])
-    note = "Files were dropped from the page cache before each run." if cold else "The page cache could not be dropped."
+    note = (
+        "Files were dropped from the page cache before each run."
+        if cold
+        else "The page cache could not be dropped."
+    )
     return {"peer": torch_name(results["tutorial, few epochs"]), "rows": rows, "note": note}
 
 
@@ -224,21 +248,25 @@ def head(s: Setup) -> Result:
 
 def start(s: Setup) -> Result:
     """From exec to the end of the first step, and the whole demonstration."""
-    first = []
-    for i in range(3 if s.quick else 10):
-        command = [s.build / "attune", "train", ROOT / "demo/model", ROOT / "demo/photos", "--method", "full"]
-        options = ["--train.steps", 1, "--threads", s.threads, "--output", s.scratch("start"), "--json"]
-        done = last_event(run([*command, *options])[1], "done")
-        if i > 0:  # the first one warms the page cache
-            first.append(done["first_step_seconds"])
+    n = 2 if s.quick else 9
+    first = [
+        train(s, ROOT / "demo/photos", "full", "--train.steps", 1)[1]["first_step_seconds"]
+        for _ in range(n + 1)
+    ][1:]  # the first one warms the page cache
     rows: list[Result] = [
-        {"what": "exec to the end of the first step, demo photos, `full`", "unit": "s", "attune": measure.spread(first)}
+        {
+            "what": "exec to the end of the first step, demo photos, `full`",
+            "unit": "s",
+            "attune": measure.spread(first),
+        }
     ]
     if not s.quick:
         log("start: the demonstration, once")
         options = ["--threads", s.threads, "--cache", s.scratch("demo-cache"), "--output", s.scratch("demo")]
         seconds = run([s.build / "attune", "demo", ROOT / "demo", *options])[0]
-        rows.append({"what": "`attune demo`, whole, one run", "unit": "s", "attune": measure.spread([seconds])})
+        rows.append(
+            {"what": "`attune demo`, whole, one run", "unit": "s", "attune": measure.spread([seconds])}
+        )
     return {"peer": "", "rows": rows}
 
 

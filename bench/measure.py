@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,9 @@ def machine(build: Path) -> Result:
     for name in ("event", "variables"):
         environment.pop(name, None)
     changed = first_line(["git", "status", "--porcelain", "--untracked-files=no"])
-    environment["commit"] = first_line(["git", "rev-parse", "--short", "HEAD"]) + (" and changes" if changed else "")
+    environment["commit"] = first_line(["git", "rev-parse", "--short", "HEAD"]) + (
+        " and changes" if changed else ""
+    )
     environment["compiler"] = first_line(["cc", "--version"])
     release = ".".join(os.uname().release.split(".")[:2])
     environment["kernel"] = f"{os.uname().sysname} {release} {os.uname().machine}"
@@ -126,7 +128,7 @@ def record(path: Path, build: Path, measure: Callable[[], Result]) -> None:
     begin = time.monotonic()
     result = measure()
     result |= {
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "busy_before": round(busy, 3),
         "seconds": round(time.monotonic() - begin, 1),
         "machine": machine(build),

@@ -6,14 +6,14 @@ from pathlib import Path
 from measure import Result
 
 INTRODUCTION = (
-    "Made by `make bench`; do not edit. A ratio above 1 means that attune is better: faster, or smaller in memory. Each "
-    "is the median over rounds in which both sides took turns, with the least and the most."
+    "Made by `make bench`; do not edit. A ratio above 1 means that attune is better: faster, or smaller in "
+    "memory. Each is the median over rounds in which both sides took turns, with the least and the most."
 )
 
 REPEAT = (
-    "On a machine that does nothing else: `make bench`, or one part of it, `bench/run build --only step`. `PYTHON` names "
-    "an interpreter with PyTorch and timm, `ATTUNE_DATA` the folder of large data; parts that lack theirs are skipped. "
-    "`bench/README.md` explains each program."
+    "On a machine that does nothing else: `make bench`, or one part of it, `bench/run build --only step`. "
+    "`PYTHON` names an interpreter with PyTorch and timm, `ATTUNE_DATA` the folder of large data; parts "
+    "that lack theirs are skipped. `bench/README.md` explains each program."
 )
 
 QUIET = 0.05  # share of the processors that others may use
@@ -26,16 +26,25 @@ TITLES = {
 }
 
 TEXTS = {
-    "gemm": "Float32 products M x K x N of a linear map: forward y = x w', dx = dy w, dw = dy' x. Each side runs in the "
-    "same process by turns, with weights in its own preferred layout; a ratio is taken within each round. oneDNN stands "
-    "for the faster of its matmul and its inner product. The last four sizes are odd on purpose.",
-    "step": "Forward, loss, backward and AdamW on one resident batch of random 224 x 224 pictures, 1,000 classes, float32, "
-    "batch statistics; PyTorch in channels-last layout with fused AdamW. Processes by turns; a ratio is taken within "
-    "each round. attune also clips the gradient and tests it for infinities; PyTorch's loop does not.",
-    "head": "The whole process, from the start of the program to the accuracy on 612 test photographs: MobileNetV2 0.35 "
-    "frozen, a new head of 24 classes, 50 epochs of batches of 16. The peer is the loop of PyTorch's transfer learning "
-    "tutorial, which decodes and computes every photograph in every epoch; and, stricter, the same with features "
-    "computed once, as attune does. Imports are part of the time.",
+    "gemm": (
+        "Float32 products M x K x N of a linear map: forward y = x w', dx = dy w, dw = dy' x. Each side "
+        "runs in the same process by turns, with weights in its own preferred layout; a ratio is taken "
+        "within each round. oneDNN stands for the faster of its matmul and its inner product. The last four "
+        "sizes are odd on purpose."
+    ),
+    "step": (
+        "Forward, loss, backward and AdamW on one resident batch of random 224 x 224 pictures, 1,000 "
+        "classes, float32, batch statistics; PyTorch in channels-last layout with fused AdamW. Processes by "
+        "turns; a ratio is taken within each round. attune also clips the gradient and tests it for "
+        "infinities; PyTorch's loop does not."
+    ),
+    "head": (
+        "The whole process, from the start of the program to the accuracy on 612 test photographs: "
+        "MobileNetV2 0.35 frozen, a new head of 24 classes, 50 epochs of batches of 16. The peer is the "
+        "loop of PyTorch's transfer learning tutorial, which decodes and computes every photograph in every "
+        "epoch; and, stricter, the same with features computed once, as attune does. Imports are part of "
+        "the time."
+    ),
     "start": "No peer.",
 }
 
@@ -109,12 +118,19 @@ def describe_machine(m: Result) -> list[str]:
 
 def accuracy_table(accuracy: Result) -> list[str]:
     """What bench/accuracy has found so far."""
-    lines = ["## Accuracy", "", "The same recipes, the same photographs, the same seeds (`bench/accuracy`).", ""]
+    lines = [
+        "## Accuracy",
+        "",
+        "The same recipes, the same photographs, the same seeds (`bench/accuracy`).",
+        "",
+    ]
     lines += ["| | attune | PyTorch | seeds |", "|---|---|---|---|"]
     for what, sides in accuracy.items():
         seeds = {side: sides.get(side, {}) for side in ("attune", "pytorch")}
         cells = [f"{100 * sum(v.values()) / len(v):.1f} %" if v else "" for v in seeds.values()]
-        lines.append(f"| {what} | {cells[0]} | {cells[1]} | {len(seeds['attune'])} and {len(seeds['pytorch'])} |")
+        lines.append(
+            f"| {what} | {cells[0]} | {cells[1]} | {len(seeds['attune'])} and {len(seeds['pytorch'])} |"
+        )
     return [*lines, ""]
 
 
