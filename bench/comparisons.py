@@ -187,7 +187,7 @@ def tutorial(s: Setup, photos: Path, epochs: int, cached: bool = False) -> Resul
 
 
 def few_epochs(s: Setup, photos: Path, few: tuple[int, int], epochs: int) -> Result:
-    """The tutorial's seconds for all epochs, drawn on from two short runs: its epochs all do the same work."""
+    """The tutorial's seconds for all epochs, drawn on from two short runs; all epochs do the same."""
     short, longer = (tutorial(s, photos, n) for n in few)
     slope = (longer["seconds"] - short["seconds"]) / (few[1] - few[0])
     return short | {"seconds": short["seconds"] + (epochs - few[0]) * slope}
