@@ -1,7 +1,8 @@
 /* onednn.c: a product as a oneDNN primitive (C interface of 2.6): matmul, or inner product and its gradients.
  *
- * Activations lie dense by rows, as a caller has them. Weights have "any" layout: oneDNN chooses, and the reorder is
- * not part of what is timed. So has the weight gradient, whose reorder back is not timed either: in oneDNN's favour. */
+ * Activations lie dense by rows, as a caller has them. Weights have "any" layout: oneDNN chooses, and the
+ * reorder is not part of what is timed. So has the weight gradient, whose reorder back is not timed either:
+ * in oneDNN's favour. */
 #include "bench/onednn.h"
 #include <dnnl.h>
 #include <stdio.h>
@@ -19,9 +20,9 @@ struct bench_onednn {
     dnnl_memory_desc_t plain_result;
 };
 
-#define DO(call)                                                                                                       \
-    do {                                                                                                               \
-        if ((call) != dnnl_success) return false;                                                                      \
+#define DO(call)                                                                                             \
+    do {                                                                                                     \
+        if ((call) != dnnl_success) return false;                                                            \
     } while (0)
 
 /* ---- Layouts ---- */
@@ -42,7 +43,8 @@ static dnnl_memory_desc_t any(int64_t rows, int64_t cols)
     return d;
 }
 
-/* ---- Descriptions: what is computed. Each fills the plain layouts of both operands and of the result. ---- */
+/* ---- Descriptions: what is computed. Each fills the plain layouts of both operands and of the result. ----
+ */
 
 typedef struct plan {
     dnnl_memory_desc_t a, b, c;
@@ -75,7 +77,8 @@ static bool describe_matmul(bench_onednn *p, plan *l, bench_product product, int
     return true;
 }
 
-static bool describe_inner_forward(const bench_onednn *p, dnnl_primitive_desc_t *out, int64_t M, int64_t K, int64_t N)
+static bool describe_inner_forward(const bench_onednn *p, dnnl_primitive_desc_t *out, int64_t M, int64_t K,
+                                   int64_t N)
 {
     dnnl_inner_product_desc_t d;
     const dnnl_memory_desc_t x = by_rows(M, K, false), w = any(N, K), y = by_rows(M, N, false);
@@ -84,7 +87,8 @@ static bool describe_inner_forward(const bench_onednn *p, dnnl_primitive_desc_t 
     return true;
 }
 
-static bool describe_inner_gradient(bench_onednn *p, plan *l, bench_product product, int64_t M, int64_t K, int64_t N)
+static bool describe_inner_gradient(bench_onednn *p, plan *l, bench_product product, int64_t M, int64_t K,
+                                    int64_t N)
 {
     dnnl_inner_product_desc_t d;
     dnnl_primitive_desc_t forward;
@@ -175,23 +179,24 @@ static bool make_memory(bench_onednn *p, int i, int arg, dnnl_query_t layout, co
 
 /* ---- Life ---- */
 
-static bool create(bench_onednn *p, bench_product product, bench_primitive primitive, int64_t M, int64_t K, int64_t N,
-                   const float *a, const float *b)
+static bool create(bench_onednn *p, bench_product product, bench_primitive primitive, int64_t M, int64_t K,
+                   int64_t N, const float *a, const float *b)
 {
     plan l;
     DO(dnnl_engine_create(&p->engine, dnnl_cpu, 0));
     DO(dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags));
-    const bool offered =
-        primitive == BENCH_MATMUL ? describe_matmul(p, &l, product, M, K, N) : describe_inner(p, &l, product, M, K, N);
+    const bool offered = primitive == BENCH_MATMUL ? describe_matmul(p, &l, product, M, K, N)
+                                                   : describe_inner(p, &l, product, M, K, N);
     if (!offered) return false;
     DO(dnnl_primitive_create(&p->primitive, p->description));
     p->plain_result = l.c;
-    return make_memory(p, 0, l.arg_a, l.layout_a, &l.a, a) && make_memory(p, 1, l.arg_b, l.layout_b, &l.b, b) &&
+    return make_memory(p, 0, l.arg_a, l.layout_a, &l.a, a) &&
+           make_memory(p, 1, l.arg_b, l.layout_b, &l.b, b) &&
            make_memory(p, 2, l.arg_c, l.layout_c, &l.c, NULL);
 }
 
-bench_onednn *bench_onednn_create(bench_product product, bench_primitive primitive, int64_t M, int64_t K, int64_t N,
-                                  const float *a, const float *b)
+bench_onednn *bench_onednn_create(bench_product product, bench_primitive primitive, int64_t M, int64_t K,
+                                  int64_t N, const float *a, const float *b)
 {
     bench_onednn *p = calloc(1, sizeof *p);
     if (p && create(p, product, primitive, M, K, N, a, b)) return p;

@@ -1,5 +1,5 @@
-/* profile.c: what a step's time goes into. Launches are told apart by their call: a node's own lies in the plan; the
- * launches before it (packing of operands, copies of bases) are counted as its preparation. */
+/* profile.c: what a step's time goes into. Launches are told apart by their call: a node's own lies in the
+ * plan; the launches before it (packing of operands, copies of bases) are counted as its preparation. */
 #include "bench/profile.h"
 #include "bench/measure.h"
 #include "engine/plan_internal.h"
@@ -78,8 +78,9 @@ static int64_t elements(const at_arg *a)
     return a->data || a->storage ? a->rows * a->cols : 0;
 }
 
-/* Matrices among a node's operands are weights; the work of a product is two operations for each weight and each row
- * of its output side, which has the fewest rows (strides). Others have no matrices and count as no arithmetic. */
+/* Matrices among a node's operands are weights; the work of a product is two operations for each weight and
+ * each row of its output side, which has the fewest rows (strides). Others have no matrices and count as no
+ * arithmetic. */
 static double gflop_of(const at_step_node *s)
 {
     const at_node *n = s->node;
@@ -144,13 +145,14 @@ static void print_numbers(const line *l, double total)
 
 static void print_nodes(const line *lines, int n, double total)
 {
-    fprintf(stderr, "%9s %6s %8s %8s %8s %8s %7s  kernel, site, shapes\n", "ms", "share", "prepare", "GFLOP", "GFLOP/s",
-            "GB", "GB/s");
+    fprintf(stderr, "%9s %6s %8s %8s %8s %8s %7s  kernel, site, shapes\n", "ms", "share", "prepare", "GFLOP",
+            "GFLOP/s", "GB", "GB/s");
     for (int i = 0; i < n; i++) {
         char shapes[512];
         describe_args(lines[i].step, shapes, sizeof shapes);
         print_numbers(&lines[i], total);
-        fprintf(stderr, "%s  %s%s  %s\n", lines[i].name, lines[i].step->node->site ? lines[i].step->node->site : "",
+        fprintf(stderr, "%s  %s%s  %s\n", lines[i].name,
+                lines[i].step->node->site ? lines[i].step->node->site : "",
                 lines[i].step->node->phase == AT_COMMIT ? " (commit)" : "", shapes);
     }
 }
@@ -179,8 +181,8 @@ static void print_kernels(line *lines, int n, double total)
 {
     const int kernels = merge_by_name(lines, n);
     qsort(lines, (size_t)kernels, sizeof *lines, slower_first);
-    fprintf(stderr, "\n%9s %6s %8s %8s %8s %8s %7s  kernel (nodes)\n", "ms", "share", "prepare", "GFLOP", "GFLOP/s",
-            "GB", "GB/s");
+    fprintf(stderr, "\n%9s %6s %8s %8s %8s %8s %7s  kernel (nodes)\n", "ms", "share", "prepare", "GFLOP",
+            "GFLOP/s", "GB", "GB/s");
     for (int i = 0; i < kernels; i++) {
         print_numbers(&lines[i], total);
         fprintf(stderr, "%s (%d)\n", lines[i].name, lines[i].nodes);

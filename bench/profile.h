@@ -1,4 +1,5 @@
-/* profile.h: seconds of every planned node. A device kind in front of "cpu" that takes the time of each launch. */
+/* profile.h: seconds of every planned node. A device kind in front of "cpu" that takes the time of each
+ * launch. */
 #ifndef AT_BENCH_PROFILE_H
 #define AT_BENCH_PROFILE_H
 

@@ -1,10 +1,12 @@
 /* step.c: training steps on one resident batch of noise: forward, loss, backward, update, as a run does them.
  *
- *   bench_step MODEL [--batch 32] [--size 224] [--classes 1000] [--steps 20] [--warmup 3] [--isa I] [--profile]
+ *   bench_step MODEL [--batch 32] [--size 224] [--classes 1000] [--steps 20] [--warmup 3] [--isa I]
+ * [--profile]
  *              [--KEY VALUE of a recipe: --method full, --threads 2, --kernels avx2 ...]
  *
- * MODEL is a folder; one that does not exist is made, with random weights, when its last name is timm's name of a
- * network ("build/bench/mobilenetv2_100"). Prints one JSON object; with --profile, a table of all nodes to stderr. */
+ * MODEL is a folder; one that does not exist is made, with random weights, when its last name is timm's name
+ * of a network ("build/bench/mobilenetv2_100"). Prints one JSON object; with --profile, a table of all nodes
+ * to stderr. */
 #include "bench/measure.h"
 #include "bench/profile.h"
 #include "bench/synthetic.h"
@@ -77,7 +79,8 @@ static at_status write_recipe(at_recipe *recipe, const wishes *w)
     const char *const settings[][2] = {{"model", w->model},         {"data.train", "noise"},
                                        {"data.valid", "none"},      {"task", "image-classification"},
                                        {"train.batch_size", batch}, {"train.cache_features", "no"}};
-    for (int i = 0; i < AT_COUNT(settings); i++) AT_TRY(at_recipe_set(recipe, settings[i][0], settings[i][1]));
+    for (int i = 0; i < AT_COUNT(settings); i++)
+        AT_TRY(at_recipe_set(recipe, settings[i][0], settings[i][1]));
     return AT_OK;
 }
 
@@ -88,7 +91,8 @@ static at_status step(at_run *r, int64_t attempt, at_step_scalars *out)
 {
     at_plan *plan = r->train.plan;
     const int64_t extents[2] = {r->batch_size, 0};
-    at_pass pass = {.seed = (uint64_t)r->settings.general.seed, .attempt = (uint64_t)attempt, .extents = extents};
+    at_pass pass = {
+        .seed = (uint64_t)r->settings.general.seed, .attempt = (uint64_t)attempt, .extents = extents};
     const at_real rate = 1;
     at_plan_run(plan, &pass);
     pass.micro = 1;
@@ -131,7 +135,8 @@ static at_status time_steps(at_run *r, const wishes *w, figures *f)
 static void print(const at_run *r, const wishes *w, figures *f)
 {
     const double median = bench_median(f->seconds, w->steps);
-    printf("{\"model\":\"%s\",\"method\":\"%s\",\"batch\":%d,\"size\":%d,\"classes\":%d,\"threads\":%d,\"isa\":\"%s\","
+    printf("{\"model\":\"%s\",\"method\":\"%s\",\"batch\":%d,\"size\":%d,\"classes\":%d,\"threads\":%d,"
+           "\"isa\":\"%s\","
            "\"kernels\":\"%s\",\"steps\":%d,",
            w->model, r->method_name, w->batch, w->size, w->classes, r->ctx->threads, at_isa_name(r->ctx->isa),
            r->settings.general.kernels, w->steps);
@@ -148,7 +153,7 @@ static at_status measure(at_run *r, const wishes *w)
     AT_TRY(at__adapt(r));
     AT_TRY(at__build_training(r));
     AT_REQUIRE(r->ctx, r->optimizer->build && r->micro_batch == r->batch_size, AT_E_UNSUPPORTED,
-               "bench_step: one pass a step and an optimiser of steps, please");
+               "one micro batch a step and an optimiser of steps, please");
     AT_NEW(r->ctx, f.seconds, w->steps);
     at_status s = time_steps(r, w, &f);
     if (s == AT_OK) print(r, w, &f);

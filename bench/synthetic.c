@@ -1,11 +1,14 @@
-/* synthetic.c: networks with random weights, and a task whose pictures are noise. The task borrows everything but its
- * data from image classification, so that a benchmark runs the graphs that a real run builds. */
+/* synthetic.c: networks with random weights, and a task whose pictures are noise. The task borrows everything
+ * but its data from image classification, so that a benchmark runs the graphs that a real run builds. */
 #include "bench/synthetic.h"
 #include "base/rng.h"
 #include "base/text.h"
 #include <stdio.h>
 
-enum { N_SAMPLES = 100000, MAX_CLASSES = 10000 }; /* many samples: normalisations learn, as on a large data set */
+enum {
+    N_SAMPLES = 100000,
+    MAX_CLASSES = 10000
+}; /* many samples: normalisations learn, as on a large data set */
 
 /* ---- A network ---- */
 
@@ -32,7 +35,8 @@ static at_status fill_model(at_model *m, at_device *device)
     AT_TRY(at_tree_read(&m->arena, &m->config, config));
     while ((m->architecture = at_registry_next(m->ctx, "architecture", &cursor)))
         if (m->architecture->recognise(m->config, &m->layout)) break;
-    AT_REQUIRE(m->ctx, m->architecture, AT_E_ARG, "%s: no such folder, and no known network's name", m->folder);
+    AT_REQUIRE(m->ctx, m->architecture, AT_E_ARG, "%s: no such folder, and no known network's name",
+               m->folder);
     AT_TRY(at_net_init(&m->net, m->ctx, device));
     if (!(m->self = at_arena_alloc(&m->arena, m->architecture->size))) return AT_E_NOMEM;
     AT_TRY(m->architecture->open(m));
@@ -105,7 +109,8 @@ static at_status open_noise(at_job *j)
 at_status bench_add_noise_task(at_ctx *ctx, int64_t side, int classes)
 {
     const at_task *real = at_registry_find(ctx, "task", "image-classification");
-    AT_REQUIRE(ctx, classes > 1 && classes <= MAX_CLASSES, AT_E_RANGE, "--classes must be 2 to %d", (int)MAX_CLASSES);
+    AT_REQUIRE(ctx, classes > 1 && classes <= MAX_CLASSES, AT_E_RANGE, "--classes must be 2 to %d",
+               (int)MAX_CLASSES);
     AT_REQUIRE(ctx, side >= 1 && side <= 4096, AT_E_RANGE, "--size must be 1 to 4096");
     noise.side = side;
     noise.classes = classes;
@@ -135,7 +140,8 @@ at_status bench_make_batch(at_ctx *ctx, at_batch *out, const at_dataset *d, int6
     int32_t *ids;
     *out = (at_batch){.n = n};
     for (int c = 0; c < d->n_columns; c++)
-        if (!(out->data[c] = at_alloc(ctx, (size_t)(n * at_column_count(&d->columns[c])) * 4))) return AT_E_NOMEM;
+        if (!(out->data[c] = at_alloc(ctx, (size_t)(n * at_column_count(&d->columns[c])) * 4)))
+            return AT_E_NOMEM;
     AT_NEW(ctx, ids, n);
     out->sample_id = ids;
     return fill_batch(ctx, out, ids, d);

@@ -8,7 +8,8 @@
 /* Write a folder in timm's layout whose last name is timm's name of the network ("mobilenetv2_100"). */
 at_status bench_make_model(at_ctx *ctx, const char *folder) AT_MUST_USE;
 
-/* Classification of pictures, side x side x 3, of noise: goes before the real task of its name in this context. */
+/* Classification of pictures, side x side x 3, of noise: goes before the real task of its name in this
+ * context. */
 at_status bench_add_noise_task(at_ctx *ctx, int64_t side, int classes) AT_MUST_USE;
 
 /* The first n samples as one batch; released with bench_free_batch. */

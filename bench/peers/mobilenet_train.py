@@ -1,6 +1,6 @@
 """Training steps of timm's MobileNetV2 in PyTorch: what attune's step is timed against.
 
-One resident batch of random pictures, 10 classes, all layers trained in train mode, fused AdamW. Loading and
+One resident batch of random pictures, all layers trained in train mode, fused AdamW. Loading and
 augmentation are left out on purpose; the first steps, which set up kernels and memory, are not reported.
 Prints one line of JSON: seconds of every step, images per second by their median, largest resident memory in
 bytes.
@@ -19,7 +19,6 @@ import timm
 import torch
 from torch.nn import functional as F
 
-N_CLASSES = 10
 SIDE = 224
 MODELS = ("mobilenetv2_035", "mobilenetv2_050", "mobilenetv2_100", "mobilenetv2_140")
 LAYOUTS = {"channels-last": torch.channels_last, "contiguous": torch.contiguous_format}
@@ -41,10 +40,10 @@ def precision(dtype: str) -> AbstractContextManager:
 def time_steps(args: argparse.Namespace) -> tuple[list[float], float]:
     """Seconds of each step after the warm-up, and the last loss."""
     layout = LAYOUTS[args.layout]
-    model = timm.create_model(args.model, num_classes=N_CLASSES).to(memory_format=layout).train()
+    model = timm.create_model(args.model, num_classes=args.classes).to(memory_format=layout).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01, fused=True)
     x = torch.randn(args.batch, 3, SIDE, SIDE).contiguous(memory_format=layout)
-    y = torch.randint(N_CLASSES, (args.batch,))
+    y = torch.randint(args.classes, (args.batch,))
     seconds = []
     for _ in range(args.warmup + args.steps):
         start = time.perf_counter()
@@ -64,6 +63,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--model", choices=MODELS, default=MODELS[0])
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=10, help="steps reported (10)")
     parser.add_argument("--warmup", type=int, default=3, help="steps before those (3)")
     parser.add_argument("--threads", type=int, default=os.cpu_count())

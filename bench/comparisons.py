@@ -1,0 +1,273 @@
+"""What is compared with what. Every comparison is a function from a setup to rows of a table."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import measure
+from measure import Result, by_turns, column, json_lines, log, row, run
+
+MEBIBYTE = 2.0**-20
+PEERS = Path(__file__).parent / "peers"
+ROOT = Path(__file__).parent.parent
+
+
+class Skipped(Exception):
+    """A comparison that lacks what it needs; the text says what."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Where things are, and how long it may take."""
+
+    build: Path
+    python: Path | None  # with PyTorch and timm
+    data: Path | None  # $ATTUNE_DATA
+    threads: int
+    rounds: int
+    quick: bool  # to see that all works: figures mean nothing
+    full_tutorial: bool
+
+    def scratch(self, name: str) -> Path:
+        """A folder that does not exist yet; its parent does."""
+        path = self.build / "bench" / "scratch" / name
+        shutil.rmtree(path, ignore_errors=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def cool_down(self) -> bool:
+        """Nothing of the files is in memory any more; a quick look leaves them there."""
+        return not self.quick and measure.drop_page_cache()
+
+    def need_python(self) -> Path:
+        """The peer's interpreter."""
+        if self.python is None:
+            raise Skipped("no Python with PyTorch and timm was found: set PYTHON")
+        return self.python
+
+    def need_photos(self) -> Path:
+        """The photographs of crop pests; for a quick look those of the demonstration."""
+        if self.quick:
+            quick = self.scratch("photos")
+            quick.mkdir()
+            for name in ("train", "test"):
+                (quick / name.upper()).symlink_to(ROOT / "demo/photos" / name)
+            return quick
+        folder = self.data / "data/images-crop-pests-xie24" if self.data else None
+        if folder is None or not folder.is_dir():
+            raise Skipped("$ATTUNE_DATA holds no data/images-crop-pests-xie24")
+        return folder
+
+
+def find_python() -> Path | None:
+    """$PYTHON, if it has what the peers import."""
+    python = Path(os.environ.get("PYTHON", "/opt/golden/bin/python"))
+    try:
+        done = subprocess.run([python, "-c", "import torch, timm"], capture_output=True, check=False)
+    except OSError:
+        return None
+    return python if done.returncode == 0 else None
+
+
+def find_data() -> Path | None:
+    """$ATTUNE_DATA, else a folder `shared` beside the checkout."""
+    given = os.environ.get("ATTUNE_DATA")
+    data = Path(given) if given else ROOT.parent / "shared"
+    return data if data.is_dir() else None
+
+
+def last_event(out: str, kind: str) -> Result:
+    """Of what attune --json printed."""
+    return [line for line in json_lines(out) if line.get("event") == kind][-1]
+
+
+def train(s: Setup, photos: Path, method: str, *options: object) -> tuple[float, Result]:
+    """Seconds of a whole run, and its last event."""
+    command = [s.build / "attune", "train", ROOT / "demo/model", photos, "--method", method, *options]
+    seconds, out = run([*command, "--threads", s.threads, "--output", s.scratch("run"), "--json"])
+    return seconds, last_event(out, "done")
+
+
+def torch_name(results: list[Result]) -> str:
+    """The peer with its version."""
+    return f"PyTorch {results[0]['torch']}"
+
+
+# ---- Matrix products ----
+
+
+def gemm(s: Setup) -> Result:
+    """Float32 products, forward and both gradients, against oneDNN."""
+    program = s.build / "bench_gemm"
+    if not program.exists():
+        raise Skipped("bench_gemm was not built: libdnnl-dev is missing (tools/setup --bench)")
+    time = ["--rounds", 2, "--seconds", 0.01, "64x65x66"] if s.quick else ["--rounds", max(s.rounds, 9)]
+    results = json_lines(run([program, "--threads", s.threads, *time])[1])
+    rows = []
+    for r in results:
+        numbers = {"median": r["ratio"], "least": r["ratio_least"], "most": r["ratio_most"], "n": r["rounds"]}
+        rows.append(
+            {
+                "what": f"{r['M']} x {r['K']} x {r['N']}, {r['product']}",
+                "unit": "GFLOP/s",
+                "attune": {"median": r["gflops"]},
+                "peer": {"median": r["peer_gflops"]},
+                "ratio": numbers,
+                "note": f"{r['kernel']}; {r['primitive']}",
+            }
+        )
+    return {"peer": results[0]["peer"], "rows": rows}
+
+
+# ---- Training steps ----
+
+
+def peak_of_run(s: Setup, batch: int) -> float:
+    """Largest resident memory of a real run that trains everything, in MiB."""
+    norms = ["--edits", '[{norm: {sites: "*", mode: train}}]']
+    size = ["--train.batch_size", batch, "--train.steps", 4]
+    return train(s, ROOT / "demo/photos", "full", *norms, *size)[1]["peak_memory_bytes"] * MEBIBYTE
+
+
+def step(s: Setup) -> Result:
+    """A training step on one resident batch of noise, and the memory of the process."""
+    python = s.need_python()
+    batch, steps = (2, 1) if s.quick else (32, 10)
+    sizes = ["--batch", batch, "--classes", 1000, "--steps", steps, "--threads", s.threads]
+    rows: list[Result] = []
+    peer = ""
+    for network, width in (("mobilenetv2_035", "0.35"), ("mobilenetv2_100", "1.0")):
+        log(f"step: {network}")
+        ours: list[object] = [s.build / "bench_step", s.build / "bench" / network, *sizes]
+        theirs: list[object] = [python, PEERS / "mobilenet_train.py", "--model", network, *sizes]
+        run([*ours[:2], "--batch", 1, "--size", 32, "--steps", 1])  # makes the folder
+        results = by_turns(
+            {
+                "attune": lambda c=ours: json_lines(run(c)[1])[-1],
+                "PyTorch": lambda c=theirs: json_lines(run(c)[1])[-1],
+            },
+            s.rounds,
+        )
+        peer = torch_name(results["PyTorch"])
+        what = f"MobileNetV2 {width}, batch {batch}"
+        mine = column(results["attune"], "samples_per_second")
+        rows.append(
+            row(f"{what}: step", "images/s", mine, column(results["PyTorch"], "images_per_second"), True)
+        )
+        memory = [column(results[name], "peak_resident_bytes", MEBIBYTE) for name in ("attune", "PyTorch")]
+        rows.append(row(f"{what}: largest resident memory", "MiB", *memory))
+        if width == "0.35":
+            job = [peak_of_run(s, batch)] * s.rounds
+            rows.append(row(f"{what}: the same, of a whole `attune train`", "MiB", job, memory[1]))
+            rows[-1]["note"] = "attune with loader and evaluation, PyTorch without"
+    return {"peer": peer, "rows": rows}
+
+
+# ---- A whole job ----
+
+
+def train_head(s: Setup, photos: Path, epochs: int) -> Result:
+    """Our whole process, everything cold."""
+    cold = s.cool_down()
+    options = ["--train.epochs", epochs, "--data.valid", "none", "--cache", s.scratch("head-cache")]
+    seconds, done = train(s, photos, "head", *options)
+    return {"seconds": seconds, "accuracy": done["test"]["accuracy"], "cold": cold}
+
+
+def tutorial(s: Setup, photos: Path, epochs: int, cached: bool = False) -> Result:
+    """The peer's whole process, everything cold."""
+    s.cool_down()
+    command = [s.need_python(), PEERS / "head_tutorial.py", "--model", ROOT / "demo/model", "--data", photos]
+    options = ["--epochs", epochs, "--threads", s.threads, *(["--cached"] if cached else [])]
+    seconds, out = run([*command, *options])
+    result = json_lines(out)[-1]
+    return {"seconds": seconds, "accuracy": result["mean_accuracy"], "torch": result["torch"]}
+
+
+def few_epochs(s: Setup, photos: Path, few: tuple[int, int], epochs: int) -> Result:
+    """The tutorial's seconds for all epochs, drawn on from two short runs; all epochs do the same."""
+    short, longer = (tutorial(s, photos, n) for n in few)
+    slope = (longer["seconds"] - short["seconds"]) / (few[1] - few[0])
+    return short | {"seconds": short["seconds"] + (epochs - few[0]) * slope}
+
+
+def head(s: Setup) -> Result:
+    """A new head on 960 photographs, from the start of the process to its end."""
+    photos = s.need_photos()
+    s.need_python()
+    epochs, few = (2, (1, 2)) if s.quick else (50, (1, 3))
+    results = by_turns(
+        {
+            "attune": lambda: train_head(s, photos, epochs),
+            "tutorial, few epochs": lambda: few_epochs(s, photos, few, epochs),
+            "features computed once": lambda: tutorial(s, photos, epochs, cached=True),
+        },
+        1 if s.quick else min(s.rounds, 3),
+    )
+    ours = column(results["attune"], "seconds")
+    rows = [
+        row(
+            f"the tutorial's loop, {epochs} epochs estimated from runs of {few[0]} and {few[1]}",
+            "s",
+            ours,
+            column(results["tutorial, few epochs"], "seconds"),
+        ),
+        row(
+            f"the same with features computed once, {epochs} epochs",
+            "s",
+            ours,
+            column(results["features computed once"], "seconds"),
+        ),
+    ]
+    accuracies = [
+        measure.spread(column(results[name], "accuracy"))["median"]
+        for name in ("attune", "features computed once")
+    ]
+    rows[-1]["note"] = f"test accuracy {accuracies[0]:.3f} and {accuracies[1]:.3f}"
+    if s.full_tutorial:
+        log("head: the whole tutorial, once")
+        whole = tutorial(s, photos, epochs)
+        middle = [measure.spread(ours)["median"]]
+        rows.append(
+            row(f"the tutorial's loop, all {epochs} epochs, one run", "s", middle, [whole["seconds"]])
+        )
+        rows[-1]["note"] = f"test accuracy {whole['accuracy']:.3f}"
+    cold = all(result["cold"] for result in results["attune"])
+    note = (
+        "Files were dropped from the page cache before each run."
+        if cold
+        else "The page cache could not be dropped."
+    )
+    return {"peer": torch_name(results["tutorial, few epochs"]), "rows": rows, "note": note}
+
+
+# ---- Without a peer ----
+
+
+def start(s: Setup) -> Result:
+    """From exec to the end of the first step, and the whole demonstration."""
+    n = 2 if s.quick else 9
+    first = [
+        train(s, ROOT / "demo/photos", "full", "--train.steps", 1)[1]["first_step_seconds"]
+        for _ in range(n + 1)
+    ][1:]  # the first one warms the page cache
+    rows: list[Result] = [
+        {
+            "what": "exec to the end of the first step, demo photos, `full`",
+            "unit": "s",
+            "attune": measure.spread(first),
+        }
+    ]
+    if not s.quick:
+        log("start: the demonstration, once")
+        options = ["--threads", s.threads, "--cache", s.scratch("demo-cache"), "--output", s.scratch("demo")]
+        seconds = run([s.build / "attune", "demo", ROOT / "demo", *options])[0]
+        rows.append(
+            {"what": "`attune demo`, whole, one run", "unit": "s", "attune": measure.spread([seconds])}
+        )
+    return {"peer": "", "rows": rows}
+
+
+ALL = {"gemm": gemm, "step": step, "head": head, "start": start}
