@@ -1,16 +1,19 @@
 /* gemm_simd.c: C = A B with B in packed panels.
  *
- * A tile is MB rows by NB columns of C. Within it, for each block of KC: GEMM_MR rows of A, read where they
- * lie or through a loader into a dense buffer, stay in L1 and meet every panel of B, which streams from L2.
- * The micro-kernel keeps GEMM_MR x GEMM_NR of C in registers over the block. Reading path: at_gemm, tile,
+ * A tile is up to MB rows by NB columns of C. Within it, for each block of KC: GEMM_MR rows of A, read where
+ * they lie or through a loader into a dense buffer, stay in L1 and meet every panel of B, which streams from
+ * L2. The micro-kernel keeps GEMM_MR x GEMM_NR of C in registers over the block. Reading path: at_gemm, tile,
  * block_row, micro. */
 #include "gemm/gemm_simd.h"
 
 enum {
     AHEAD = 16,
     A_LD = AT_GEMM_KC + 16, /* rows of the A buffer: not a multiple of 4 KiB apart */
-    MB = 8 * GEMM_MR,       /* rows a tile: enough to pay for reading B's panels from L3 */
+    MB = 24 * GEMM_MR,      /* rows a tile: enough to pay for reading B's panels from L3 */
+    MB_LEAST = 4 * GEMM_MR, /* the same where there are few */
+    TILES = 16,             /* so many share the work evenly */
     NB = 16 * GEMM_NR,      /* columns a tile: KC x NB floats of B stay in L2 */
+    DENSE = 8 * GEMM_NR,    /* so many columns of C pay for a dense copy of A's rows, which lie pages apart */
 };
 
 #define INLINE static inline __attribute__((always_inline))
@@ -79,20 +82,26 @@ typedef void (*micro_fn)(int64_t kc, const float *a, int64_t lda, const float *b
 GEMM_FOR_EVERY_MR(MICRO)
 static const micro_fn micro[GEMM_MR][GEMM_NV] = {GEMM_FOR_EVERY_MR(ENTRY)};
 
+static void load_a(const at_gemm_matrix *a, float *out, int64_t row, int64_t rows, int64_t k, int64_t kc)
+{
+    if (a->load) {
+        a->load(a->arg, out, A_LD, row, rows, k, kc);
+        return;
+    }
+    for (int64_t i = 0; i < rows; i++)
+        memcpy(out + i * A_LD, a->data + (row + i) * a->pitch + k, (size_t)kc * sizeof(float));
+}
+
 /* Up to GEMM_MR rows of C against all panels of the tile, one block of K. */
 static void block_row(const at_gemm_job *g, float *buffer, int64_t m, int64_t n_first, int64_t n_last,
                       int64_t k)
 {
     const int64_t rows = at_min(GEMM_MR, g->M - m), kc = at_min(AT_GEMM_KC, g->K - k);
     const bool add = k > 0 || g->accumulate, last = k + kc == g->K;
-    const float *a = buffer;
-    int64_t lda = A_LD;
-    if (g->a.load) {
-        g->a.load(g->a.arg, buffer, A_LD, m, rows, k, kc);
-    } else { /* read where it is: the few rows meet every panel from the first cache */
-        a = g->a.data + m * g->a.pitch + k;
-        lda = g->a.pitch;
-    }
+    const bool dense = g->a.load || n_last - n_first >= DENSE;
+    const float *a = dense ? buffer : g->a.data + m * g->a.pitch + k;
+    const int64_t lda = dense ? A_LD : g->a.pitch;
+    if (dense) load_a(&g->a, buffer, m, rows, k, kc);
     for (int64_t n = n_first; n < n_last; n += GEMM_NR) {
         const int64_t columns = at_min(GEMM_NR, g->N - n), nv = at_ceil_div(columns, VL);
         micro[rows - 1][nv - 1](kc, a, lda, g->b + n * g->K + k * GEMM_NR, g->c + m * g->c_pitch + n,
@@ -101,13 +110,18 @@ static void block_row(const at_gemm_job *g, float *buffer, int64_t m, int64_t n_
     }
 }
 
+typedef struct walk {
+    at_gemm_job g;
+    int64_t tile_m, tiles_n;
+} walk;
+
 static void tile(void *arg, int64_t index, int thread)
 {
-    const at_gemm_job *g = arg;
+    const walk *w = arg;
+    const at_gemm_job *g = &w->g;
     float *a = (float *)(void *)(g->thread_scratch + (size_t)thread * g->thread_stride);
-    const int64_t tiles_n = at_ceil_div(g->N, NB);
-    const int64_t m_first = index / tiles_n * MB, m_last = at_min(m_first + MB, g->M);
-    const int64_t n_first = index % tiles_n * NB, n_last = at_min(n_first + NB, g->N);
+    const int64_t m_first = index / w->tiles_n * w->tile_m, m_last = at_min(m_first + w->tile_m, g->M);
+    const int64_t n_first = index % w->tiles_n * NB, n_last = at_min(n_first + NB, g->N);
     for (int64_t k = 0; k < g->K; k += AT_GEMM_KC)
         for (int64_t m = m_first; m < m_last; m += GEMM_MR) block_row(g, a, m, n_first, n_last, k);
 }
@@ -133,6 +147,7 @@ void AT_SIMD(at_gemm)(const at_gemm_job *job)
         no_terms(job);
         return;
     }
-    at_gemm_job g = *job;
-    at_parallel_for(g.pool, at_ceil_div(g.M, MB) * at_ceil_div(g.N, NB), tile, &g);
+    walk w = {.g = *job, .tile_m = MB, .tiles_n = at_ceil_div(job->N, NB)};
+    while (w.tile_m > MB_LEAST && at_ceil_div(job->M, w.tile_m) * w.tiles_n < TILES) w.tile_m /= 2;
+    at_parallel_for(job->pool, at_ceil_div(job->M, w.tile_m) * w.tiles_n, tile, &w);
 }

@@ -1,17 +1,22 @@
 /* outer_simd.c: C = sum over rows of A[r,:]^T B[r,:], the product of weight gradients. Both operands lie by
- * rows, so the micro-kernel reads them where they are: GEMM_MR elements of A and GEMM_NV vectors of B a row.
+ * rows: the micro-kernel takes GEMM_MR elements of A and GEMM_NV vectors of B a row. Where C is large they
+ * are packed first, for their rows lie pages apart; else they are read where they are.
  *
- * Rows are cut into chunks. A tile is (chunk, OUTER_M rows of C, OUTER_N columns of C), summed in the
- * thread's buffer. Small C: tiles of all chunks run in parallel into `partial`, which is then added up by
- * chunk. Large C has tiles enough without: each walks through the chunks and adds to C itself. Both add in
- * the same order. */
+ * Rows are cut into chunks. A tile is (chunk, some rows of C, OUTER_N columns of C), summed in the thread's
+ * buffer. Small C: tiles of all chunks run in parallel into `partial`, which is then added up by chunk. Large
+ * C has tiles enough without: each walks through the chunks and adds to C itself. Both add in the same order.
+ */
 #include "gemm/gemm_simd.h"
 
 enum {
-    KC = 256,       /* rows a block: what a tile touches of A and B stays in L2 */
+    AHEAD = 8,
+    KC = 256, /* rows a block: what a tile touches of A and B stays in L2 */
+    KC_PACKED =
+        200, /* the same beside the packed forms and a larger tile; panels not a multiple of 4 KiB apart */
     KC_NARROW = 64, /* few columns: each row of A is read again soon, from L1 */
     NARROW = 64,    /* columns */
     OUTER_M = 8 * GEMM_MR,
+    OUTER_M_PACKED = (GEMM_MR > 6 ? 8 : 16) * GEMM_MR, /* rows of C that pay for packing B */
     OUTER_N = 256,
     LARGE_C = 64 << 10, /* elements */
 };
@@ -30,6 +35,7 @@ INLINE void micro_body(const int mr, const int nv, int64_t kc, const float *a, i
         for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
     for (int64_t k = 0; k < kc; k++) {
         vf bv[GEMM_NV];
+        __builtin_prefetch(b + AHEAD * b_pitch);
 #pragma GCC unroll 4
         for (int j = 0; j < nv; j++) bv[j] = j + 1 < nv ? vf_load(b + j * VL) : vf_load_n(b + j * VL, lanes);
 #pragma GCC unroll 16
@@ -73,8 +79,9 @@ static const micro_fn micro[GEMM_MR][GEMM_NV] = {GEMM_FOR_EVERY_MR(ENTRY)};
 
 typedef struct walk {
     const at_gemm_outer_job *g;
-    int64_t chunks, tiles_m, tiles_n;
-    bool serial; /* each tile walks through the chunks */
+    int64_t chunks, tile_m, tiles_m, tiles_n; /* tile_m: rows of C a tile */
+    bool serial;                              /* each tile walks through the chunks */
+    bool packed;
 } walk;
 
 typedef struct area { /* of C */
@@ -83,8 +90,8 @@ typedef struct area { /* of C */
 
 static area area_of(const walk *w, int64_t index)
 {
-    area t = {.m = index / w->tiles_n * OUTER_M, .n = index % w->tiles_n * OUTER_N};
-    t.rows = at_min(OUTER_M, w->g->M - t.m);
+    area t = {.m = index / w->tiles_n * w->tile_m, .n = index % w->tiles_n * OUTER_N};
+    t.rows = at_min(w->tile_m, w->g->M - t.m);
     t.cols = at_min(OUTER_N, w->g->N - t.n);
     return t;
 }
@@ -101,44 +108,88 @@ static bool reads_in_place(const at_gemm_outer_job *g)
 #endif
 }
 
-static const float *block_of_b(const at_gemm_outer_job *g, float *copy, const area *t, int64_t row,
-                               int64_t kc, int64_t *pitch)
+/* A block of rows of both operands as the micro-kernel meets it. */
+typedef struct block {
+    const float *a, *b;
+    int64_t a_pitch, b_pitch; /* from row to row */
+    int64_t a_panel, b_panel; /* from panel to panel */
+    bool whole;               /* B may be read in whole vectors */
+} block;
+
+static block block_in_place(const at_gemm_outer_job *g, const area *t, int64_t row)
 {
-    if (reads_in_place(g)) {
-        *pitch = g->b.pitch;
-        return g->b.data + row * g->b.pitch + t->n;
-    }
-    *pitch = at_round_up(t->cols, VL);
-    if (g->b.load) g->b.load(g->b.arg, copy, *pitch, row, kc, t->n, t->cols);
-    for (int64_t k = 0; k < kc; k++) {
-        if (!g->b.load)
-            memcpy(copy + k * *pitch, g->b.data + (row + k) * g->b.pitch + t->n,
-                   (size_t)t->cols * sizeof(float));
-        for (int64_t j = t->cols; j < *pitch; j++) copy[k * *pitch + j] = 0.0f;
-    }
-    return copy;
+    return (block){.a = g->a + row * g->a_pitch + t->m,
+                   .b = g->b.data + row * g->b.pitch + t->n,
+                   .a_pitch = g->a_pitch,
+                   .b_pitch = g->b.pitch,
+                   .a_panel = GEMM_MR,
+                   .b_panel = GEMM_NR};
 }
 
-/* One chunk of rows into the thread's tile buffer [OUTER_M, OUTER_N]. */
-static void sum_chunk(const at_gemm_outer_job *g, float *buffer, const area *t, int64_t chunk)
+/* B dense and padded with zeros to whole vectors. */
+static block block_with_copy(const at_gemm_outer_job *g, float *copy, const area *t, int64_t row, int64_t kc)
 {
-    float *copy = buffer + OUTER_M * OUTER_N;
+    block k = block_in_place(g, t, row);
+    k.b = copy;
+    k.b_pitch = at_round_up(t->cols, VL);
+    k.whole = true;
+    if (g->b.load) g->b.load(g->b.arg, copy, k.b_pitch, row, kc, t->n, t->cols);
+    for (int64_t i = 0; i < kc; i++) {
+        if (!g->b.load)
+            memcpy(copy + i * k.b_pitch, g->b.data + (row + i) * g->b.pitch + t->n,
+                   (size_t)t->cols * sizeof(float));
+        for (int64_t j = t->cols; j < k.b_pitch; j++) copy[i * k.b_pitch + j] = 0.0f;
+    }
+    return k;
+}
+
+/* Rows lie pages apart, where the processor does not look ahead by itself. */
+INLINE void prefetch_row(const float *row, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += 16) __builtin_prefetch(row + i);
+}
+
+/* One row's n elements into panels of `width`, padded with zeros. */
+INLINE void pack_row(float *out, int64_t panel, const float *from, int64_t n, const int width)
+{
+    for (; n >= width; n -= width, out += panel, from += width)
+        for (int i = 0; i < width; i++) out[i] = from[i];
+    for (int64_t i = 0; n > 0 && i < width; i++) out[i] = i < n ? from[i] : 0.0f;
+}
+
+static block block_packed(const at_gemm_outer_job *g, float *pack, const area *t, int64_t row, int64_t kc)
+{
+    float *a = pack, *b = pack + OUTER_M_PACKED * KC_PACKED;
+    const block from = block_in_place(g, t, row),
+                to = {a, b, GEMM_MR, GEMM_NR, GEMM_MR * kc, GEMM_NR * kc, true};
+    for (int64_t i = 0; i < kc; i++) {
+        prefetch_row(from.a + (i + AHEAD) * from.a_pitch, t->rows);
+        prefetch_row(from.b + (i + AHEAD) * from.b_pitch, t->cols);
+        pack_row(a + i * GEMM_MR, to.a_panel, from.a + i * from.a_pitch, t->rows, GEMM_MR);
+        pack_row(b + i * GEMM_NR, to.b_panel, from.b + i * from.b_pitch, t->cols, GEMM_NR);
+    }
+    return to;
+}
+
+/* One chunk of rows into the thread's tile buffer [tile_m, OUTER_N]. */
+static void sum_chunk(const walk *w, float *buffer, const area *t, int64_t chunk)
+{
+    const at_gemm_outer_job *g = w->g;
+    float *scratch = buffer + w->tile_m * OUTER_N;
     const int64_t first = chunk * AT_GEMM_CHUNK, last = at_min(first + AT_GEMM_CHUNK, g->rows);
-    const int64_t block = g->N <= NARROW ? KC_NARROW : KC;
-    for (int64_t row = first; row < last; row += block) {
-        const int64_t kc = at_min(block, last - row);
-        int64_t pitch;
-        const float *b = block_of_b(g, copy, t, row, kc, &pitch);
-        const bool masked = reads_in_place(g);
-        for (int64_t i = 0; i < t->rows; i += GEMM_MR) {
-            const int64_t mr = at_min(GEMM_MR, t->rows - i);
-            const float *a = g->a + row * g->a_pitch + t->m + i;
+    const int64_t step = w->packed ? KC_PACKED : g->N <= NARROW ? KC_NARROW : KC;
+    for (int64_t row = first; row < last; row += step) {
+        const int64_t kc = at_min(step, last - row);
+        const block k = w->packed           ? block_packed(g, scratch, t, row, kc)
+                        : reads_in_place(g) ? block_in_place(g, t, row)
+                                            : block_with_copy(g, scratch, t, row, kc);
+        for (int64_t i = 0; i < t->rows; i += GEMM_MR)
             for (int64_t j = 0; j < t->cols; j += GEMM_NR) {
                 const int64_t columns = at_min(GEMM_NR, t->cols - j), nv = at_ceil_div(columns, VL);
-                micro[mr - 1][nv - 1](kc, a, g->a_pitch, b + j, pitch, buffer + i * OUTER_N + j,
-                                      masked ? columns - (nv - 1) * VL : VL, row > first);
+                micro[at_min(GEMM_MR, t->rows - i) - 1][nv - 1](
+                    kc, k.a + i / GEMM_MR * k.a_panel, k.a_pitch, k.b + j / GEMM_NR * k.b_panel, k.b_pitch,
+                    buffer + i * OUTER_N + j, k.whole ? VL : columns - (nv - 1) * VL, row > first);
             }
-        }
     }
 }
 
@@ -170,13 +221,13 @@ static void tile(void *arg, int64_t index, int thread)
     const area t = area_of(w, index % tiles);
     if (w->serial) {
         for (int64_t chunk = 0; chunk < w->chunks; chunk++) {
-            sum_chunk(g, buffer, &t, chunk);
+            sum_chunk(w, buffer, &t, chunk);
             add_tile(g, buffer, &t, chunk > 0 || g->accumulate);
         }
         return;
     }
     const int64_t chunk = index / tiles;
-    sum_chunk(g, buffer, &t, chunk);
+    sum_chunk(w, buffer, &t, chunk);
     for (int64_t i = 0; i < t.rows; i++)
         memcpy(g->partial + (chunk * g->M + t.m + i) * g->N + t.n, buffer + i * OUTER_N,
                (size_t)t.cols * sizeof(float));
@@ -204,21 +255,27 @@ static bool is_serial(int64_t rows, int64_t M, int64_t N)
     return M * N >= LARGE_C || rows <= AT_GEMM_CHUNK;
 }
 
+/* By the size of C alone, so that bits do not depend on the rows. */
+static bool is_packed(int64_t M, int64_t N, bool loads)
+{
+    return !loads && M * N >= LARGE_C && M >= OUTER_M_PACKED;
+}
+
 void AT_SIMD(at_gemm_outer_scratch)(int64_t rows, int64_t M, int64_t N, bool loads, size_t *shared,
                                     size_t *thread)
 {
     *shared = is_serial(rows, M, N) ? 0 : (size_t)(at_ceil_div(rows, AT_GEMM_CHUNK) * M * N) * sizeof(float);
-    *thread = OUTER_M * OUTER_N * sizeof(float);
-#if !defined(__AVX512F__)
-    loads |= N % VL != 0;
-#endif
-    if (loads) *thread += (size_t)(KC * at_round_up(at_min(N, OUTER_N), VL)) * sizeof(float);
+    int64_t floats = (OUTER_M + KC) * OUTER_N; /* a tile of C and a copy of B */
+    if (is_packed(M, N, loads)) floats = OUTER_M_PACKED * OUTER_N + (OUTER_M_PACKED + OUTER_N) * KC_PACKED;
+    *thread = (size_t)floats * sizeof(float);
 }
 
 void AT_SIMD(at_gemm_outer)(const at_gemm_outer_job *g)
 {
     walk w = {.g = g, .chunks = at_ceil_div(g->rows, AT_GEMM_CHUNK)};
-    w.tiles_m = at_ceil_div(g->M, OUTER_M);
+    w.packed = is_packed(g->M, g->N, g->b.load != NULL);
+    w.tile_m = w.packed ? OUTER_M_PACKED : OUTER_M;
+    w.tiles_m = at_ceil_div(g->M, w.tile_m);
     w.tiles_n = at_ceil_div(g->N, OUTER_N);
     w.serial = is_serial(g->rows, g->M, g->N);
     if (g->rows == 0) {
