@@ -35,7 +35,7 @@
 #define AT_TOL_GOLDEN          1e-11
 #define AT_TOL_GOLDEN_GRADIENT 1e-10
 #define AT_TOL_TRACE_LOSS      1e-9
-#define AT_TOL_TRACE_WEIGHT    1e-8
+#define AT_TOL_TRACE_WEIGHT    1e-9
 #else
 #define AT_TOL_GOLDEN          1e-4
 #define AT_TOL_GOLDEN_GRADIENT 1e-3
