@@ -6,6 +6,10 @@ rate [20]              learning rate of each step; every tensor has its own fact
 norm [20]              what clip_grad_norm_ returned: some above CLIP, some below
 start [n]              the parameters
 VARIANT [20,n]         the parameters after each step, by torch.optim.AdamW and torch.optim.SGD
+
+probe.safetensors holds a softmax regression with columns of very different size and its optimum, on which scikit-learn
+1.9.1 (newton-cholesky) and torch.optim.LBFGS agree: x [60,6], labels [60], weight [4,6], bias [4] (of mean 0), loss [1]
+= mean cross-entropy + PENALTY / 2 |weight|^2.
 """
 import os
 import sys
@@ -15,7 +19,9 @@ import numpy as np
 import torch
 from golden_op import Golden
 from safetensors.numpy import save_file
+from sklearn.linear_model import LogisticRegression
 
+FOLDER = os.path.dirname(os.path.abspath(__file__))
 STEPS, CLIP = 20, 1.0
 TENSORS = [((3, 5), 1.0, 0.1), ((3,), 1.0, 0.0), ((2, 17), 10.0, 0.02), ((2,), 10.0, 0.0)]  # shape, rate factor, decay
 VARIANTS = {
@@ -25,6 +31,17 @@ VARIANTS = {
     "momentum": lambda groups: torch.optim.SGD(groups, momentum=0.9),
     "nesterov": lambda groups: torch.optim.SGD(groups, momentum=0.8, nesterov=True),
 }
+
+
+SAMPLES, FEATURES, CLASSES, PENALTY = 60, 6, 4, 1e-3
+
+
+def save(tensors, name):
+    path = os.path.join(FOLDER, name)
+    order = sorted(tensors, key=lambda n: (-tensors[n].itemsize, n))
+    save_file({n: np.ascontiguousarray(tensors[n]) for n in order}, path)
+    os.chmod(path, 0o644)
+    print(f"{path}: {os.path.getsize(path)} bytes")
 
 
 def split(flat):
@@ -61,7 +78,41 @@ def write_traces():
     for name, make in VARIANTS.items():
         tensors[name], tensors["norm"] = trace(make, start, tensors["gradient"], tensors["rate"])
     assert 5 <= (tensors["norm"] > CLIP).sum() <= 15
-    save_file(tensors, os.path.join(os.path.dirname(os.path.abspath(__file__)), "trace.safetensors"))
+    save(tensors, "trace.safetensors")
+
+
+def solve_by_torch(x, labels):
+    w, b = torch.zeros(CLASSES, FEATURES, requires_grad=True), torch.zeros(CLASSES, requires_grad=True)
+    solver = torch.optim.LBFGS([w, b], max_iter=20000, max_eval=40000, tolerance_grad=1e-12, tolerance_change=0, history_size=30,
+                               line_search_fn="strong_wolfe")
+
+    def loss():
+        solver.zero_grad()
+        z = torch.nn.functional.linear(torch.tensor(x), w, b)
+        f = torch.nn.functional.cross_entropy(z, torch.tensor(labels).long()) + PENALTY / 2 * w.square().sum()
+        f.backward()
+        return f
+
+    solver.step(loss)
+    return w.detach().numpy(), b.detach().numpy(), loss().item()
+
+
+def write_probe():
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, CLASSES, SAMPLES).astype(np.int32)
+    centres = rng.standard_normal((CLASSES, FEATURES))
+    x = (centres[labels] + 1.2 * rng.standard_normal((SAMPLES, FEATURES))) * np.geomspace(0.1, 10, FEATURES) + 0.5
+    best = LogisticRegression(C=1 / (PENALTY * SAMPLES), solver="newton-cholesky", tol=1e-13, max_iter=1000).fit(x, labels)
+    w, b = best.coef_, best.intercept_
+    p = np.exp(x @ w.T + b)
+    p /= p.sum(1, keepdims=True)
+    loss = -np.log(p[np.arange(SAMPLES), labels]).mean() + PENALTY / 2 * (w**2).sum()
+    torch_w, torch_b, torch_loss = solve_by_torch(x, labels)
+    assert abs(loss - torch_loss) < 1e-12
+    assert np.abs(w - torch_w).max() < 1e-6 * np.abs(w).max()
+    assert np.abs(b - b.mean() - torch_b + torch_b.mean()).max() < 1e-6
+    save({"x": x, "labels": labels, "weight": w, "bias": b - b.mean(), "loss": np.array([loss])}, "probe.safetensors")
+    print(f"probe: loss {loss:.6f}, largest weight {np.abs(w).max():.2f}")
 
 
 def clip(largest):
@@ -89,3 +140,4 @@ g.case("clip/clips", clip(0.1), [rng.uniform(0.5, 1.5, 3), np.array([1.7]), np.a
 g.case("clip/leaves", clip(100), [rng.uniform(0.5, 1.5, 3), np.array([1.7]), np.array([0.4]), np.array([1.0])], gradient=False)
 g.save()
 write_traces()
+write_probe()

@@ -61,7 +61,9 @@ static at_status evaluate(solver *v, double step, double *value, double *slope)
     return AT_OK;
 }
 
-/* A step that satisfies the weak Wolfe conditions, by bisection; *found = false when rounding allows none. */
+/* A step that satisfies the weak Wolfe conditions, by bisection; *found = false when rounding allows none.
+ * Near the optimum a float32 loss is all noise while its slope is not: there the slope alone must say that
+ * the step is not too long, which for a quadratic is the same condition (Hager and Zhang 2005). */
 static at_status line_search(solver *v, double step, bool *found, double *value)
 {
     const double slope0 = dot(v->g, v->direction, v->n);
@@ -70,7 +72,9 @@ static at_status line_search(solver *v, double step, bool *found, double *value)
     for (int i = 0; i < 40; i++) {
         double slope;
         AT_TRY(evaluate(v, step, value, &slope));
-        if (!(*value <= v->value + 1e-4 * step * slope0))
+        const bool lower = *value <= v->value + 1e-4 * step * slope0;
+        const bool level = *value <= v->value + 1e-6 * fabs(v->value) && slope <= -(1 - 2e-4) * slope0;
+        if (!lower && !level)
             high = step;
         else if (slope < 0.9 * slope0)
             low = step;
