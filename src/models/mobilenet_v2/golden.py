@@ -11,7 +11,8 @@ train.logits, train.loss        batch statistics; the loss is the mean cross-ent
 grad.<parameter>                of train.loss, every parameter, by its name in model.safetensors
 adamw.loss, sgd.loss            the losses before each of 20 steps on the batch, in train mode
 adamw.grad_norm, sgd.grad_norm  L2 norm of all gradients at those steps, before clipping (only SGD clips)
-adamw.<state>, sgd.<state>      some parameters and running statistics after the 20 steps
+adamw.<state>, sgd.<state>      after the 20 steps: every running statistic, bias, gamma and beta, and the larger
+                                tensors of the traced places
 
 In train mode the gradient of a projection's BatchNorm bias is zero but for rounding, as the next BatchNorm
 takes every shift out again: compare it with the size of other gradients, not with itself. Weights, statistics
@@ -351,7 +352,7 @@ def traces(layout: Layout, model: nn.Module, x: torch.Tensor, labels: torch.Tens
         losses, grad_norms, final = trace(layout, model, x, labels, optimizer)
         out |= {f"{optimizer}.loss": losses, f"{optimizer}.grad_norm": grad_norms}
         for name, value in final.state_dict().items():
-            if name.startswith(layout.traced) and value.is_floating_point():
+            if value.is_floating_point() and (value.ndim <= 1 or name.startswith(layout.traced)):
                 out[f"{optimizer}.{name}"] = value
     return out
 
