@@ -65,8 +65,7 @@ static void new_slot(at_plan *p, at_placed *at, const at_meta *m, int step)
 {
     at->where = AT_IN_ARENA;
     at->slot = p->n_slots;
-    p->slots[p->n_slots++] =
-        (at_buffer_slot){.bytes = at__value_bytes(at, m), .first = step, .last = at->last_use};
+    p->slots[p->n_slots++] = (at_buffer_slot){.bytes = at__value_bytes(at, m), .first = step, .last = at->last_use};
 }
 
 static void share(at_plan *p, at_placed *at, const at_placed *base)
@@ -76,8 +75,7 @@ static void share(at_plan *p, at_placed *at, const at_placed *base)
     at->offset = base->offset;
     at->columns = base->columns;
     at->data = base->data;
-    if (at->where == AT_IN_ARENA && p->slots[at->slot].last < at->last_use)
-        p->slots[at->slot].last = at->last_use;
+    if (at->where == AT_IN_ARENA && p->slots[at->slot].last < at->last_use) p->slots[at->slot].last = at->last_use;
 }
 
 /* May `step` write over this value? Only the arena is taken over, and only by its last reader. */
@@ -95,7 +93,8 @@ static void place_onto(at_plan *p, int i, int o)
     at_placed *at = at__placed(p, v);
     const at_placed *base = at__placed(p, v->onto);
     s->accumulate |= 1u << o;
-    if ((base->where == AT_IN_STATE && !at->fetched) || is_free_after(p, v->onto, i)) {
+    const bool directed = at__first_of_sum(v)->target != AT_TARGET_NONE; /* the sum belongs there, fetched or not */
+    if (directed || is_free_after(p, v->onto, i)) {
         share(p, at, base);
         return;
     }
@@ -137,8 +136,7 @@ static at_status place_output(at_plan *p, int i, int o, size_t *kept)
     switch (v->target) {
     case AT_TARGET_GRADIENT:
     case AT_TARGET_PENDING: {
-        const at_buffer *b =
-            v->target == AT_TARGET_GRADIENT ? &v->target_state->gradient : &v->target_state->pending;
+        const at_buffer *b = v->target == AT_TARGET_GRADIENT ? &v->target_state->gradient : &v->target_state->pending;
         AT_REQUIRE(p->ctx, b->data, AT_E_STATE, "%s: the store is not laid out", v->target_state->name);
         at->where = AT_IN_STATE;
         at->data = b->data;
@@ -168,11 +166,10 @@ static at_status place_view(at_plan *p, const at_value *v)
 {
     at_placed *at = at__placed(p, v), *base = at__placed(p, under_view(v));
     at_state *t = under_view(v)->state;
-    if (t && !base->data &&
-        at->read) { /* views of weights: plain numbers only, their memory is the state's */
+    if (t && !base->data && at->read) { /* views of weights: plain numbers only, their memory is the state's */
         AT_TRY(at_state_place(p->store, t));
-        AT_REQUIRE(p->ctx, t->storage == at_storage_of(p->ctx, AT_REAL), AT_E_UNSUPPORTED,
-                   "%s: a view of a %s state", t->name, t->storage->name);
+        AT_REQUIRE(p->ctx, t->storage == at_storage_of(p->ctx, AT_REAL), AT_E_UNSUPPORTED, "%s: a view of a %s state",
+                   t->name, t->storage->name);
         base->data = t->buffer[0].data;
     }
     at->where = base->where;
