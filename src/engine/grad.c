@@ -8,7 +8,8 @@
 /* Is v the untouched result of a node appended since `before`, so that it may be directed somewhere? */
 static bool is_fresh(const at_graph *g, const at_value *v, int before)
 {
-    if (!v->node || v->node->op->view || v->node->id < before || v->onto || v->target != AT_TARGET_NONE) return false;
+    if (!v->node || v->node->op->view || v->node->id < before || v->onto || v->target != AT_TARGET_NONE)
+        return false;
     for (int i = before; i < g->n_nodes; i++)
         for (int j = 0; j < g->nodes[i]->n_in; j++)
             if (g->nodes[i]->in[j] == v) return false;
@@ -28,11 +29,13 @@ static void contribute(at_graph *g, at_value *x, at_value *dx, int before)
     if (!at_same_shape(&x->meta, &dx->meta)) {
         char a[AT_SHAPE_TEXT], b[AT_SHAPE_TEXT];
         at_graph_fail(g, AT_E_INTERNAL, "a gradient has shape %s, its value %s",
-                      at_shape_text(b, dx->meta.rank, dx->meta.dim), at_shape_text(a, x->meta.rank, x->meta.dim));
+                      at_shape_text(b, dx->meta.rank, dx->meta.dim),
+                      at_shape_text(a, x->meta.rank, x->meta.dim));
         return;
     }
     bool fresh = is_fresh(g, dx, before) && dx != x->grad;
-    if (x->state && !x->grad && !fresh) { /* a state's gradient is written to its place: it needs a node of its own */
+    if (x->state && !x->grad &&
+        !fresh) { /* a state's gradient is written to its place: it needs a node of its own */
         dx = at_op1(g, &at_op_copy, NULL, dx);
         fresh = true;
     }
@@ -40,8 +43,7 @@ static void contribute(at_graph *g, at_value *x, at_value *dx, int before)
         x->grad = dx;
         return;
     }
-    /* What is added must be computed after what it is added to: one node may have given both, or a copy came between.
-     */
+    /* What is added must be computed later: one node may have given both, or a copy came between. */
     at_value *base = x->grad;
     const at_node *earlier = under_views(base)->node;
     if (under_views(base) == under_views(dx) || !fresh || (earlier && earlier->id >= dx->node->id))
@@ -81,7 +83,8 @@ static void backward(at_graph *g, const at_node *n)
     for (int i = 0; i < n->n_in && g->status == AT_OK; i++) {
         if (!dx[i]) continue;
         if (dx[i] == n->in[i])
-            at_graph_fail(g, AT_E_INTERNAL, "%s does not say what the gradient of its input %d is", n->op->name, i);
+            at_graph_fail(g, AT_E_INTERNAL, "%s does not say what the gradient of its input %d is",
+                          n->op->name, i);
         else
             contribute(g, n->in[i], dx[i], before);
     }
@@ -97,7 +100,8 @@ static void direct(at_graph *g, at_value *x)
         at_graph_fail(g, AT_E_INTERNAL, "%s shares its gradient with another state", x->name);
     root->target = AT_TARGET_GRADIENT;
     root->target_state = x->state;
-    if (root->node->phase != AT_PASS) at_graph_fail(g, AT_E_STATE, "the gradient of %s belongs to the pass", x->name);
+    if (root->node->phase != AT_PASS)
+        at_graph_fail(g, AT_E_STATE, "the gradient of %s belongs to the pass", x->name);
 }
 
 void at_gradients(at_graph *g, at_value *const *outputs, at_value *const *seeds, int n)
@@ -109,7 +113,8 @@ void at_gradients(at_graph *g, at_value *const *outputs, at_value *const *seeds,
         if (!seeds[i] && outputs[i]->node && !outputs[i]->node->op->loss)
             at_graph_fail(g, AT_E_ARG, "%s does not emit its gradient in the forward: it needs a seed",
                           outputs[i]->node->op->name);
-        outputs[i]->grad = seeds[i] ? seeds[i] : outputs[i]; /* itself stands for ones: losses do not read it */
+        outputs[i]->grad =
+            seeds[i] ? seeds[i] : outputs[i]; /* itself stands for ones: losses do not read it */
     }
     for (int i = last - 1; i >= 0 && g->status == AT_OK; i--) backward(g, g->nodes[i]);
     for (int i = 0; i < g->n_values && g->status == AT_OK; i++) {

@@ -5,8 +5,9 @@
 enum { PITCH_ELEMENTS = 8, PAGE_BYTES = 4096 };
 
 /* Rows are padded to 8 elements (32 and more would double the bytes of narrow channels, measured on
- * MobileNetV2's 16-channel stem), and once more where rows 4 KiB apart would fall into one cache set. Rows of fewer
- * elements, as the pixels of a picture, lie without gaps: a convolution then reads neighbours as one run. */
+ * MobileNetV2's 16-channel stem), and once more where rows 4 KiB apart would fall into one cache set. Rows of
+ * fewer elements, as the pixels of a picture, lie without gaps: a convolution then reads neighbours as one
+ * run. */
 static int64_t row_pitch(const at_meta *m, at_dtype dtype)
 {
     const int64_t C = at_meta_cols(m);
@@ -65,7 +66,8 @@ static void new_slot(at_plan *p, at_placed *at, const at_meta *m, int step)
 {
     at->where = AT_IN_ARENA;
     at->slot = p->n_slots;
-    p->slots[p->n_slots++] = (at_buffer_slot){.bytes = at__value_bytes(at, m), .first = step, .last = at->last_use};
+    p->slots[p->n_slots++] =
+        (at_buffer_slot){.bytes = at__value_bytes(at, m), .first = step, .last = at->last_use};
 }
 
 static void share(at_plan *p, at_placed *at, const at_placed *base)
@@ -75,7 +77,8 @@ static void share(at_plan *p, at_placed *at, const at_placed *base)
     at->offset = base->offset;
     at->columns = base->columns;
     at->data = base->data;
-    if (at->where == AT_IN_ARENA && p->slots[at->slot].last < at->last_use) p->slots[at->slot].last = at->last_use;
+    if (at->where == AT_IN_ARENA && p->slots[at->slot].last < at->last_use)
+        p->slots[at->slot].last = at->last_use;
 }
 
 /* May `step` write over this value? Only the arena is taken over, and only by its last reader. */
@@ -93,7 +96,7 @@ static void place_onto(at_plan *p, int i, int o)
     at_placed *at = at__placed(p, v);
     const at_placed *base = at__placed(p, v->onto);
     s->accumulate |= 1u << o;
-    const bool directed = at__first_of_sum(v)->target != AT_TARGET_NONE; /* the sum belongs there, fetched or not */
+    const bool directed = at__first_of_sum(v)->target != AT_TARGET_NONE; /* the sum belongs there */
     if (directed || is_free_after(p, v->onto, i)) {
         share(p, at, base);
         return;
@@ -136,7 +139,8 @@ static at_status place_output(at_plan *p, int i, int o, size_t *kept)
     switch (v->target) {
     case AT_TARGET_GRADIENT:
     case AT_TARGET_PENDING: {
-        const at_buffer *b = v->target == AT_TARGET_GRADIENT ? &v->target_state->gradient : &v->target_state->pending;
+        const at_buffer *b =
+            v->target == AT_TARGET_GRADIENT ? &v->target_state->gradient : &v->target_state->pending;
         AT_REQUIRE(p->ctx, b->data, AT_E_STATE, "%s: the store is not laid out", v->target_state->name);
         at->where = AT_IN_STATE;
         at->data = b->data;
@@ -166,17 +170,18 @@ static at_status place_view(at_plan *p, const at_value *v)
 {
     at_placed *at = at__placed(p, v), *base = at__placed(p, under_view(v));
     at_state *t = under_view(v)->state;
-    if (t && !base->data && at->read) { /* views of weights: plain numbers only, their memory is the state's */
+    if (t && !base->data &&
+        at->read) { /* views of weights: plain numbers only, their memory is the state's */
         AT_TRY(at_state_place(p->store, t));
-        AT_REQUIRE(p->ctx, t->storage == at_storage_of(p->ctx, AT_REAL), AT_E_UNSUPPORTED, "%s: a view of a %s state",
-                   t->name, t->storage->name);
+        AT_REQUIRE(p->ctx, t->storage == at_storage_of(p->ctx, AT_REAL), AT_E_UNSUPPORTED,
+                   "%s: a view of a %s state", t->name, t->storage->name);
         base->data = t->buffer[0].data;
     }
     at->where = base->where;
     at->slot = base->slot;
     at->offset = base->offset;
     at->data = base->data;
-    at->pitch = base->pitch;
+    if (v->meta.extent) at->pitch = base->pitch; /* what has no extent is dense, in its own shape */
     at->columns = base->columns + (v->node->op->view_offset ? v->node->op->view_offset(v->node->param) : 0);
     return AT_OK;
 }

@@ -57,7 +57,8 @@ at_status at__prepare_dense(const at_call *c)
 {
     const at_arg *a = &c->in[0];
     at_real *out = c->prepared[0];
-    for (int64_t r = 0; r < a->rows; r++) a->storage->load(out + r * a->cols, a->buffers, a->cols, r, 0, a->cols);
+    for (int64_t r = 0; r < a->rows; r++)
+        a->storage->load(out + r * a->cols, a->buffers, a->cols, r, 0, a->cols);
     return AT_OK;
 }
 
@@ -102,8 +103,8 @@ static at_status choose_and_bind(at_plan *p, at_step_node *s)
     if (s->kernel && s->kernel->need) s->kernel->need(&problem, &s->need);
     if (!s->kernel && n->op->ref_need) n->op->ref_need(&problem, &s->need);
     for (int k = 0; k < s->need.n_prepared; k++)
-        AT_TRY(bind_prepared(p, s, s->need.prepared[k].prepare, s->need.prepared[k].from, s->need.prepared[k].bytes, -1,
-                             k));
+        AT_TRY(bind_prepared(p, s, s->need.prepared[k].prepare, s->need.prepared[k].from,
+                             s->need.prepared[k].bytes, -1, k));
     const at_storage *real = at_storage_of(p->ctx, AT_REAL);
     for (int i = 0; i < n->n_in; i++) {
         at_state *t = n->in[i] ? n->in[i]->state : NULL;
@@ -125,7 +126,8 @@ static void describe_arg(at_arg *a, const at_meta *m, const at_placed *at)
     a->cols = at_meta_cols(m);
     a->rows = at_meta_max_rows(m);
     a->pitch = at->pitch;
-    a->data = at->where == AT_NOWHERE ? NULL : (char *)at->data + (size_t)at->columns * at_dtype_size(at->dtype);
+    a->data =
+        at->where == AT_NOWHERE ? NULL : (char *)at->data + (size_t)at->columns * at_dtype_size(at->dtype);
 }
 
 static void describe_state_arg(at_arg *a, const at_state *t, const at_storage *real)
@@ -205,7 +207,8 @@ static at_status check_phases(const at_plan *p)
             AT_REQUIRE(p->ctx,
                        !v || !v->node || v->node->phase == AT_COMMIT || v->target != AT_TARGET_NONE ||
                            at__placed(p, v)->is_static,
-                       AT_E_STATE, "%s: reads a value of the pass that is no step sum", at_node_text(text, n));
+                       AT_E_STATE, "%s: reads a value of the pass that is no step sum",
+                       at_node_text(text, n));
         }
     }
     return AT_OK;
@@ -218,7 +221,8 @@ static at_status build(at_plan *p)
     AT_NEW(p->ctx, p->steps, g->n_nodes);
     AT_NEW(p->ctx, p->slots, g->n_values);
     AT_NEW(p->ctx, p->extents, g->n_extents + 1);
-    for (int i = 0; i < g->n_values; i++) p->placed[i].dtype = g->values[i]->meta.type == AT_INT ? AT_I32 : AT_REAL;
+    for (int i = 0; i < g->n_values; i++)
+        p->placed[i].dtype = g->values[i]->meta.type == AT_INT ? AT_I32 : AT_REAL;
     for (int i = 0; i < p->options.n_feeds; i++) at__placed(p, p->options.feeds[i])->fed = true;
     for (int i = 0; i < p->options.n_fetches; i++) at__placed(p, p->options.fetches[i])->fetched = true;
     AT_TRY(make_steps(p));
@@ -286,7 +290,8 @@ static void count_state(const at_store *store, const at_state *t, at_memory *m)
     int64_t stored[AT_MAX_BUFFERS] = {0};
     if (t == store->master || t == store->gradient || t == store->running || t == store->pending) return;
     if (t->flat || !t->storage || !t->storage->bytes(stored, t->rows, t->cols)) return;
-    for (int b = 0; b < t->storage->n_buffers; b++) *(t->role == AT_FLAT ? &m->slots : &m->frozen) += (size_t)stored[b];
+    for (int b = 0; b < t->storage->n_buffers; b++)
+        *(t->role == AT_FLAT ? &m->slots : &m->frozen) += (size_t)stored[b];
 }
 
 at_memory at_plan_memory(const at_plan *p)

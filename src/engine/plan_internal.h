@@ -74,7 +74,8 @@ struct at_plan {
 
 /* choose.c */
 void at__describe_problem(const at_plan *p, const at_node *n, at_problem *out);
-at_status at__choose_kernel(const at_plan *p, const at_node *n, const at_problem *problem, const at_kernel **out);
+at_status at__choose_kernel(const at_plan *p, const at_node *n, const at_problem *problem,
+                            const at_kernel **out);
 
 /* layout.c */
 size_t at__value_bytes(const at_placed *v, const at_meta *m);
