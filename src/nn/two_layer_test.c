@@ -1,6 +1,7 @@
-/* two_layer_test.c: a network of two linear sites trained for 20 steps as PyTorch trains it (golden.py): smoothed and
- * weighted cross-entropy, AdamW, clipping, warm-up and cosine, a smaller last batch in every epoch. The same numbers
- * must come out of two micro passes a step, and the same bits after saving and restoring all states half way. */
+/* two_layer_test.c: a network of two linear sites trained for 20 steps as PyTorch trains it (golden.py):
+ * smoothed and weighted cross-entropy, AdamW, clipping, warm-up and cosine, a smaller last batch in every
+ * epoch. The same numbers must come out of two micro passes a step, and the same bits after saving and
+ * restoring all states half way. */
 #include "engine/plan.h"
 #include "formats/safetensors.h"
 #include "nn/net.h"
@@ -78,19 +79,20 @@ static void open_rig(rig *t, at_ctx *ctx, const char *device, const char *kernel
     t->labels = at_input(t->g, "labels", AT_INT, e, 1, (const int64_t[]){1});
     at_value *weight = at_input(t->g, "class_weight", AT_ACC, NULL, 1, (const int64_t[]){CLASSES});
     at_value *h = at_relu(t->g, at_site_linear(t->g, at_net_find(&t->net, "hidden"), t->x));
-    t->loss =
-        at_softmax_xent(t->g, at_site_linear(t->g, at_net_find(&t->net, "output"), h), t->labels, weight, smoothing);
+    t->loss = at_softmax_xent(t->g, at_site_linear(t->g, at_net_find(&t->net, "output"), h), t->labels,
+                              weight, smoothing);
     at_gradients(t->g, &t->loss.sum, &(at_value *){NULL}, 1);
     at_step_sum(t->g, t->loss.sum);
     at_step_sum(t->g, t->loss.weight);
     at_expect_ok(ctx, at_graph_finish(t->g));
     at_expect_ok(ctx, at_store_layout(s, t->g));
     for (int i = 0; i < s->n_ranges; i++) s->ranges[i].decay = s->ranges[i].state->shape.rank > 1 ? decay : 0;
-    at_expect_ok(ctx,
-                 at_build_commit(&t->commit, t->g, t->loss.sum, t->loss.weight, clip, &at_optimizer_adamw, &adamw));
+    at_expect_ok(ctx, at_build_commit(&t->commit, t->g, t->loss.sum, t->loss.weight, clip,
+                                      &at_optimizer_adamw, &adamw));
     at_value *fetches[] = {t->commit.norm, t->commit.ok};
-    at_expect_ok(ctx, at_plan_create(&t->plan, t->g,
-                                     &(at_plan_options){.kernels = kernels, .fetches = fetches, .n_fetches = 2}));
+    at_expect_ok(ctx,
+                 at_plan_create(&t->plan, t->g,
+                                &(at_plan_options){.kernels = kernels, .fetches = fetches, .n_fetches = 2}));
     at_real class_weight[CLASSES];
     reals(class_weight, golden(t, "class_weight", CLASSES), CLASSES);
     at_plan_write(t->plan, weight, class_weight, 1);
@@ -235,7 +237,8 @@ static void restore(rig *t, const snapshot *s)
     at_store_touch(t->net.store);
 }
 
-/* All steps, with a break after `pause` of them (0 = none) in which everything but the saved states is lost. */
+/* All steps, with a break after `pause` of them (0 = none) in which everything but the saved states is lost.
+ */
 static void train(at_ctx *ctx, const char *device, int threads, int pause, snapshot *end)
 {
     rig t;

@@ -1,4 +1,5 @@
-/* schedule_test.c: warm-up and cosine as PyTorch's schedulers give them, and where schedules start and end. */
+/* schedule_test.c: warm-up and cosine as PyTorch's schedulers give them, and where schedules start and end.
+ */
 #include "formats/safetensors.h"
 #include "run/schedule.h"
 #include "tests/harness/test.h"

@@ -1,7 +1,7 @@
-/* random_graphs_exact_test.c: random graphs of the ops that learn: several consumers of a value, shared parameters,
- * views, outputs that are read again, fewer rows than the maximum. In double precision their gradients are held to
- * finite differences, in float32 the kernels to the references; and the bits may not depend on where the plan puts
- * values, on the device or on threads. */
+/* random_graphs_exact_test.c: random graphs of the ops that learn: several consumers of a value, shared
+ * parameters, views, outputs that are read again, fewer rows than the maximum. In double precision their
+ * gradients are held to finite differences, in float32 the kernels to the references; and the bits may not
+ * depend on where the plan puts values, on the device or on threads. */
 #include "engine/plan.h"
 #include "ops/add/add.h"
 #include "ops/batchnorm/batchnorm.h"
@@ -21,7 +21,15 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { SEEDS = 50, SAMPLES = 3, MAX_ACTS = 40, MAX_LEAVES = 48, MAX_OUTPUTS = 16, MAX_ROWS = 64, KEEP_FROM_KINK = 50 };
+enum {
+    SEEDS = 50,
+    SAMPLES = 3,
+    MAX_ACTS = 40,
+    MAX_LEAVES = 48,
+    MAX_OUTPUTS = 16,
+    MAX_ROWS = 64,
+    KEEP_FROM_KINK = 50
+};
 
 typedef struct leaf { /* something with a gradient: an input, or a state (then state is set) */
     at_value *value;
@@ -93,7 +101,8 @@ static at_value *new_leaf(net *t, int rank, const int64_t *dim, bool act, double
     return l->value;
 }
 
-/* A parameter uniform in [low, high): one of that kind that is there already, the sum of two, or a new one. */
+/* A parameter uniform in [low, high): one of that kind that is there already, the sum of two, or a new one.
+ */
 static at_value *param(net *t, int rank, const int64_t *dim, double low, double high)
 {
     at_value *same = NULL;
@@ -298,8 +307,9 @@ static void make_plan(net *t, const options *o)
         if (!t->leaves[i].state && t->leaves[i].value->grad) fetches[n++] = t->leaves[i].value->grad;
     for (int i = 0; i < t->g->n_values && o->fetch_all; i++)
         if (t->g->values[i]->node) fetches[n++] = t->g->values[i];
-    at_expect_ok(t->ctx, at_plan_create(&t->plan, t->g,
-                                        &(at_plan_options){.kernels = o->kernels, .fetches = fetches, .n_fetches = n}));
+    at_expect_ok(t->ctx, at_plan_create(
+                             &t->plan, t->g,
+                             &(at_plan_options){.kernels = o->kernels, .fetches = fetches, .n_fetches = n}));
     free(fetches);
 }
 
@@ -343,11 +353,13 @@ static void fill(net *t, int data)
     for (int i = 0; i < t->n_leaves; i++) {
         const leaf *l = &t->leaves[i];
         for (int64_t e = 0; e < l->count; e++)
-            l->data[e] = (at_real)(l->low + (l->high - l->low) * at_rng_uniform(key, (uint64_t)i, 0, (uint64_t)e));
+            l->data[e] =
+                (at_real)(l->low + (l->high - l->low) * at_rng_uniform(key, (uint64_t)i, 0, (uint64_t)e));
     }
     for (int o = 0; o < t->n_outputs; o++)
         for (int64_t e = 0; e < elements(&t->outputs[o]->meta); e++)
-            t->seed_data[o][e] = t->seeds[o] ? (at_real)(2 * at_rng_uniform(key, (uint64_t)o, 1, (uint64_t)e) - 1) : 1;
+            t->seed_data[o][e] =
+                t->seeds[o] ? (at_real)(2 * at_rng_uniform(key, (uint64_t)o, 1, (uint64_t)e) - 1) : 1;
 }
 
 static void write_leaf(net *t, const leaf *l)
@@ -407,7 +419,8 @@ static at_real *read_gradient(net *t, const leaf *l)
     return out;
 }
 
-/* Data that keep what goes into relu and relu6 away from their kinks by more than differences reach. t fetches all. */
+/* Data that keep what goes into relu and relu6 away from their kinks by more than differences reach. t
+ * fetches all. */
 static int tame_data(net *t)
 {
     for (int data = 0; data < 200; data++) {
@@ -467,7 +480,8 @@ static void check_differences(net *t, at_report *r)
         for (int64_t e = 0; analytic[i] && e < current(t, &l->value->meta); e++)
             largest = fmax(largest, fabs((double)analytic[i][e]));
     }
-    for (int o = 0; o < t->n_outputs; o++) up[o] = malloc((size_t)elements(&t->outputs[o]->meta) * sizeof **up);
+    for (int o = 0; o < t->n_outputs; o++)
+        up[o] = malloc((size_t)elements(&t->outputs[o]->meta) * sizeof **up);
     for (int i = 0; i < t->n_leaves; i++) {
         const leaf *l = &t->leaves[i];
         for (int64_t e = 0; analytic[i] && e < current(t, &l->value->meta); e++) {
@@ -513,8 +527,9 @@ static double largest_gradient(net *t)
     return largest;
 }
 
-/* tol 0: the same bits. Where a gradient is zero by cancellation, what is left is the rounding of terms that are as
- * large as other gradients, 6e-8 each in float32: differences below 1e-6 of the largest do not count. */
+/* tol 0: the same bits. Where a gradient is zero by cancellation, what is left is the rounding of terms that
+ * are as large as other gradients, 6e-8 each in float32: differences below 1e-6 of the largest do not count.
+ */
 static void compare(net *got, net *want, double tol, at_report *r)
 {
     const double least = 1e-2 * largest_gradient(want);
@@ -538,8 +553,8 @@ static void compare(net *got, net *want, double tol, at_report *r)
     }
 }
 
-static void check_against(at_ctx *ctx, const options *o, const options *reference, const char *what, double tol,
-                          at_report *r)
+static void check_against(at_ctx *ctx, const options *o, const options *reference, const char *what,
+                          double tol, at_report *r)
 {
     for (int seed = 0; seed < SEEDS; seed++) {
         net got, want;
@@ -576,8 +591,8 @@ AT_TEST(test_random_graphs_exact__kernels_equal_the_references)
     at_ctx *ctx = at_test_ctx();
     at_report r = {0};
     for (int k = 0; k <= (int)ctx->isa; k++)
-        check_against(ctx, &(options){"cpu", kernels[k], 2, false}, &(options){"cpu", "ref", 2, false}, kernels[k],
-                      AT_TOL_MODEL, &r);
+        check_against(ctx, &(options){"cpu", kernels[k], 2, false}, &(options){"cpu", "ref", 2, false},
+                      kernels[k], AT_TOL_MODEL, &r);
     at_expect_clean(&r);
     at_test_done(ctx);
 }

@@ -1,5 +1,6 @@
-/* real_photos_test.c: four JPEG files through decoding, the preprocessing that a published folder asks for, and its
- * network, against features computed in float64 by a walk over the network as it was first published. Both layouts. */
+/* real_photos_test.c: four JPEG files through decoding, the preprocessing that a published folder asks for,
+ * and its network, against features computed in float64 by a walk over the network as it was first published.
+ * Both layouts. */
 #include "data/pixels.h"
 #include "engine/plan.h"
 #include "models/model.h"
@@ -25,7 +26,8 @@ static void read_preprocess(at_arena *arena, at_preprocess *out, const at_model 
     at_ctx *ctx = arena->ctx;
     at_tree *t;
     if (m->layout == AT_LAYOUT_TIMM) {
-        at_expect_ok(ctx, at_preprocess_from_timm(ctx, out, at_tree_get(m->config, "pretrained_cfg"), m->folder));
+        at_expect_ok(ctx,
+                     at_preprocess_from_timm(ctx, out, at_tree_get(m->config, "pretrained_cfg"), m->folder));
         return;
     }
     const char *path = at_arena_printf(arena, "%s/preprocessor_config.json", m->folder);
@@ -67,7 +69,8 @@ static void run_network(at_model *m, const char *kernels, const at_real *pixels,
     at_value *x = in.list[0].value =
         at_input(g, "pixel_values", AT_ACT, samples, 4, (const int64_t[]){1, SIDE, SIDE, 3});
     at_value *y = m->architecture->build(m, g, &in);
-    at_expect_ok(ctx, at_plan_create(&plan, g, &(at_plan_options){.kernels = kernels, .fetches = &y, .n_fetches = 1}));
+    at_expect_ok(
+        ctx, at_plan_create(&plan, g, &(at_plan_options){.kernels = kernels, .fetches = &y, .n_fetches = 1}));
     at_plan_write(plan, x, pixels, n);
     at_plan_run(plan, &(at_pass){.extents = &n});
     at_plan_fetch(plan, y, features);
@@ -87,8 +90,8 @@ static void expect_features(const char *what, const at_real *got, const at_tenso
         const double d = fabs((double)got[i] - (double)w[i]) / scale;
         if (!(d <= worst[i / FEATURES])) worst[i / FEATURES] = d;
     }
-    printf("%s: largest difference / largest expected %.2g %.2g %.2g %.2g\n", what, worst[0], worst[1], worst[2],
-           worst[3]);
+    printf("%s: largest difference / largest expected %.2g %.2g %.2g %.2g\n", what, worst[0], worst[1],
+           worst[2], worst[3]);
     for (int p = 0; p < PHOTOS; p++)
         if (!(worst[p] <= AT_TOL_MODEL))
             fail_msg("%s: photo %d differs by %.3g, allowed %.3g", what, p, worst[p], AT_TOL_MODEL);
@@ -107,7 +110,8 @@ static void check_layout(at_ctx *ctx, const char *name, at_layout layout)
     at_expect_ok(ctx, at_safetensors_open(&golden, ctx, data(&arena, name, "expected.safetensors")));
     assert_int_equal(m->layout, layout);
     read_preprocess(&arena, &p, m);
-    at_real *pixels = read_photos(&arena, &p, golden), *features = malloc(PHOTOS * FEATURES * sizeof *features);
+    at_real *pixels = read_photos(&arena, &p, golden),
+            *features = malloc(PHOTOS * FEATURES * sizeof *features);
     for (int k = -2; k <= (int)ctx->isa; k++) {
         const char *kernels = k == -2 ? "auto" : k == -1 ? "ref" : at_isa_name((at_isa)k);
         run_network(m, kernels, pixels, PHOTOS, features);

@@ -1,5 +1,6 @@
-/* lbfgs_test.c: the solver reaches the optimum of a badly scaled softmax regression that scikit-learn and PyTorch find
- * (golden.py), through the graph that a linear probe is; and what it does with functions that are not so kind. */
+/* lbfgs_test.c: the solver reaches the optimum of a badly scaled softmax regression that scikit-learn and
+ * PyTorch find (golden.py), through the graph that a linear probe is; and what it does with functions that
+ * are not so kind. */
 #include "engine/plan.h"
 #include "formats/safetensors.h"
 #include "ops/linear/linear.h"
@@ -59,7 +60,8 @@ static void open_probe(probe *p, at_ctx *ctx)
     at_gradients(p->g, &p->loss.sum, &(at_value *){NULL}, 1);
     at_expect_ok(ctx, at_graph_finish(p->g));
     at_expect_ok(ctx, at_store_layout(p->store, p->g));
-    at_expect_ok(ctx, at_plan_create(&p->plan, p->g, &(at_plan_options){.fetches = &p->loss.sum, .n_fetches = 1}));
+    at_expect_ok(ctx,
+                 at_plan_create(&p->plan, p->g, &(at_plan_options){.fetches = &p->loss.sum, .n_fetches = 1}));
     at_real data[SAMPLES * FEATURES];
     for (int i = 0; i < AT_COUNT(data); i++) data[i] = (at_real)((const double *)golden(p, "x"))[i];
     at_plan_write(p->plan, x, data, SAMPLES);
@@ -140,10 +142,12 @@ static double distance(const double *a, const double *b, int n)
 }
 
 /* The golden bias has mean 0: adding a constant to all classes changes nothing. */
-static void expect_optimum(const probe *p, const double *x, double loss_tol, double gradient_tol, double weight_tol)
+static void expect_optimum(const probe *p, const double *x, double loss_tol, double gradient_tol,
+                           double weight_tol)
 {
     double bias[CLASSES], mean = 0, largest;
-    const double *w = x + p->weight->offset, *b = x + p->bias->offset, want = *(const double *)golden(p, "loss");
+    const double *w = x + p->weight->offset, *b = x + p->bias->offset,
+                 want = *(const double *)golden(p, "loss");
     const double loss = exact(p, w, b, &largest);
     for (int c = 0; c < CLASSES; c++) mean += b[c] / CLASSES;
     for (int c = 0; c < CLASSES; c++) bias[c] = b[c] - mean;
@@ -156,8 +160,8 @@ static void expect_optimum(const probe *p, const double *x, double loss_tol, dou
     if (!(db <= weight_tol)) fail_msg("biases differ by %.3g relative L2", db);
 }
 
-/* In float32 the loss is known to 1e-7, so that near the optimum only the gradient can lead: it must get to its
- * tolerance. */
+/* In float32 the loss is known to 1e-7, so that near the optimum only the gradient can lead: it must get to
+ * its tolerance. */
 AT_TEST(test_lbfgs__reaches_the_optimum_of_a_linear_probe)
 {
     at_ctx *ctx = at_test_ctx();
@@ -249,7 +253,8 @@ AT_TEST(test_lbfgs__passes_failures_on)
                     AT_E_NONFINITE, "lbfgs: the loss is not finite");
     assert_true(x[0] == 3);
     c.calls = 0;
-    assert_int_equal(at_optimizer_lbfgs.solve(ctx, &(at_objective){&c, refuses, ignore}, x, 1, &options), AT_E_DEVICE);
+    assert_int_equal(at_optimizer_lbfgs.solve(ctx, &(at_objective){&c, refuses, ignore}, x, 1, &options),
+                     AT_E_DEVICE);
     at_clear_error(ctx);
     at_test_done(ctx);
 }

@@ -1,6 +1,6 @@
-/* optim_test.c: 20 steps of each optimiser against PyTorch (golden.py): clipping, decay, momentum, bias correction,
- * rates and factors are all non-trivial. In between come steps that must not happen. Controls show that the checks see
- * defects. */
+/* optim_test.c: 20 steps of each optimiser against PyTorch (golden.py): clipping, decay, momentum, bias
+ * correction, rates and factors are all non-trivial. In between come steps that must not happen. Controls
+ * show that the checks see defects. */
 #include "engine/plan.h"
 #include "formats/safetensors.h"
 #include "ops/lerp/lerp.h"
@@ -44,7 +44,8 @@ static const variant variants[] = {
     {"nesterov", &at_optimizer_sgd, &(at_sgd_options){0.8, true}},
 };
 
-/* Four tensors that learn and one statistic; the host writes the gradient, the pending statistic, loss and count. */
+/* Four tensors that learn and one statistic; the host writes the gradient, the pending statistic, loss and
+ * count. */
 typedef struct rig {
     at_ctx *ctx;
     at_device *device;
@@ -74,7 +75,8 @@ static void declare(rig *t)
         for (int64_t i = 0; i < t->tensor[k]->count; i++) values[i] = (at_real)*value++;
         at_expect_ok(t->ctx, at_state_set(t->store, t->tensor[k], values));
     }
-    at_expect_ok(t->ctx, at_store_add(&t->statistic, t->store, "statistic", AT_RUNNING, 1, (const int64_t[]){3}));
+    at_expect_ok(t->ctx,
+                 at_store_add(&t->statistic, t->store, "statistic", AT_RUNNING, 1, (const int64_t[]){3}));
     at_expect_ok(t->ctx, at_state_set(t->store, t->statistic, (const at_real[]){1, 2, 3}));
 }
 
@@ -114,8 +116,9 @@ static void open_rig(rig *t, at_ctx *ctx, const char *device, const char *kernel
             }
     at_expect_ok(ctx, at_build_commit(&t->commit, t->g, t->loss, t->count, clip, v->optimizer, v->options));
     at_value *fetches[] = {t->commit.norm, t->commit.ok, t->commit.scale};
-    at_expect_ok(ctx, at_plan_create(&t->plan, t->g,
-                                     &(at_plan_options){.kernels = kernels, .fetches = fetches, .n_fetches = 3}));
+    at_expect_ok(ctx,
+                 at_plan_create(&t->plan, t->g,
+                                &(at_plan_options){.kernels = kernels, .fetches = fetches, .n_fetches = 3}));
 }
 
 static void close_rig(rig *t)
@@ -133,7 +136,8 @@ static void set_gradient(rig *t, const double *mean)
     at_real flat[N * 2] = {0};
     assert_true(t->store->gradient->count <= AT_COUNT(flat));
     for (int k = 0; k < TENSORS; k++)
-        for (int64_t i = 0; i < t->tensor[k]->count; i++) flat[t->tensor[k]->offset + i] = (at_real)(*mean++ * count);
+        for (int64_t i = 0; i < t->tensor[k]->count; i++)
+            flat[t->tensor[k]->offset + i] = (at_real)(*mean++ * count);
     at_expect_ok(t->ctx, at_state_set(t->store, t->store->gradient, flat));
 }
 
@@ -194,8 +198,8 @@ static void check_bad_steps(rig *t, at_report *r)
         memcpy(gradient, golden(t, "gradient", 0), sizeof gradient);
         gradient[N / 2] += bad[i].gradient;
         set_gradient(t, gradient);
-        at_report_check(r, !commit(t, pending, (at_real)bad[i].loss, (at_real)bad[i].count, 0.1, &norm), "%s: ok",
-                        bad[i].what);
+        at_report_check(r, !commit(t, pending, (at_real)bad[i].loss, (at_real)bad[i].count, 0.1, &norm),
+                        "%s: ok", bad[i].what);
         take(t, &after);
         for (int k = 0; k < before.n; k++)
             at_report_same(r, bad[i].what, after.flat[k], before.flat[k], before.bytes[k]);
@@ -225,11 +229,12 @@ static void check_trace(at_ctx *ctx, const char *device, const char *kernels, co
     int clipped = 0;
     for (int step = 0; step < STEPS; step++) {
         at_real norm, statistic[3];
-        const at_real pending[] = {(at_real)step, (at_real)-step, 0.5}, want = (at_real)*golden(&t, "norm", step);
+        const at_real pending[] = {(at_real)step, (at_real)-step, 0.5},
+                      want = (at_real)*golden(&t, "norm", step);
         if (step == BAD_STEP) check_bad_steps(&t, r);
         set_gradient(&t, golden(&t, "gradient", step));
-        at_report_check(r, commit(&t, pending, 1, (at_real)count, *golden(&t, "rate", step), &norm), "step %d: not ok",
-                        step);
+        at_report_check(r, commit(&t, pending, 1, (at_real)count, *golden(&t, "rate", step), &norm),
+                        "step %d: not ok", step);
         at_report_close(r, "norm", &norm, &want, 1,
                         sizeof(at_real) == sizeof(double) ? AT_TOL_EXACT : AT_TOL_GOLDEN_F32);
         clipped += norm > (at_real)clip;
@@ -281,7 +286,8 @@ static void build_defective(at_graph *g, const at_update *u, const void *options
 {
     const at_adamw_options *a = options;
     const at_adamw_param p = {u->ranges, a->beta1, a->beta2, a->epsilon};
-    at_opn(g, &defective, &p, u->master, u->gradient, u->slot[0], u->slot[1], u->step, u->scale, u->ok, u->rate);
+    at_opn(g, &defective, &p, u->master, u->gradient, u->slot[0], u->slot[1], u->step, u->scale, u->ok,
+           u->rate);
 }
 
 static void expect_red(at_run_fn defect, const char *part)
