@@ -43,8 +43,11 @@ static void contribute(at_graph *g, at_value *x, at_value *dx, int before)
         x->grad = dx;
         return;
     }
+    /* What is added must be computed later: one node may have given both, or a copy came between. */
     at_value *base = x->grad;
-    if (under_views(base) == under_views(dx) || !fresh) dx = at_op1(g, &at_op_copy, NULL, dx);
+    const at_node *earlier = under_views(base)->node;
+    if (under_views(base) == under_views(dx) || !fresh || (earlier && earlier->id >= dx->node->id))
+        dx = at_op1(g, &at_op_copy, NULL, dx);
     if (g->status != AT_OK) return;
     dx->onto = base;
     x->grad = dx;
@@ -93,6 +96,8 @@ static void direct(at_graph *g, at_value *x)
 {
     at_value *root = x->grad;
     while (root->onto) root = root->onto;
+    if (root->target != AT_TARGET_NONE)
+        at_graph_fail(g, AT_E_INTERNAL, "%s shares its gradient with another state", x->name);
     root->target = AT_TARGET_GRADIENT;
     root->target_state = x->state;
     if (root->node->phase != AT_PASS)

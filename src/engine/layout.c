@@ -5,8 +5,9 @@
 enum { PITCH_ELEMENTS = 8, PAGE_BYTES = 4096 };
 
 /* Rows are padded to 8 elements (32 and more would double the bytes of narrow channels, measured on
- * MobileNetV2's 16-channel stem), and once more where rows 4 KiB apart would fall into one cache set. Rows of fewer
- * elements, as the pixels of a picture, lie without gaps: a convolution then reads neighbours as one run. */
+ * MobileNetV2's 16-channel stem), and once more where rows 4 KiB apart would fall into one cache set. Rows of
+ * fewer elements, as the pixels of a picture, lie without gaps: a convolution then reads neighbours as one
+ * run. */
 static int64_t row_pitch(const at_meta *m, at_dtype dtype)
 {
     const int64_t C = at_meta_cols(m);
@@ -95,7 +96,8 @@ static void place_onto(at_plan *p, int i, int o)
     at_placed *at = at__placed(p, v);
     const at_placed *base = at__placed(p, v->onto);
     s->accumulate |= 1u << o;
-    if ((base->where == AT_IN_STATE && !at->fetched) || is_free_after(p, v->onto, i)) {
+    const bool directed = at__first_of_sum(v)->target != AT_TARGET_NONE; /* the sum belongs there */
+    if (directed || is_free_after(p, v->onto, i)) {
         share(p, at, base);
         return;
     }
@@ -179,7 +181,7 @@ static at_status place_view(at_plan *p, const at_value *v)
     at->slot = base->slot;
     at->offset = base->offset;
     at->data = base->data;
-    at->pitch = base->pitch;
+    if (v->meta.extent) at->pitch = base->pitch; /* what has no extent is dense, in its own shape */
     at->columns = base->columns + (v->node->op->view_offset ? v->node->op->view_offset(v->node->param) : 0);
     return AT_OK;
 }

@@ -4,11 +4,12 @@
 
 /* ---- What is needed ---- */
 
+/* A later contribution to the gradient of a state has one like the first, which carries the target. */
 static bool has_effect(const at_node *n)
 {
     if (n->op->updates) return true;
     for (int i = 0; i < n->op->n_out + n->op->n_saved; i++)
-        if (n->out[i]->target != AT_TARGET_NONE) return true;
+        if (at__first_of_sum(n->out[i])->target != AT_TARGET_NONE) return true;
     return false;
 }
 

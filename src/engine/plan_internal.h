@@ -85,6 +85,13 @@ size_t at__pack_slots(at_buffer_slot *slots, int n, int *order);
 /* dense copy of a state's logical tensor as at_real, through its loader */
 at_status at__prepare_dense(const at_call *c);
 
+/* What v adds to, and what that adds to ...: the value that was there first. */
+static inline const at_value *at__first_of_sum(const at_value *v)
+{
+    while (v->onto) v = v->onto;
+    return v;
+}
+
 static inline at_placed *at__placed(const at_plan *p, const at_value *v)
 {
     return &p->placed[v->id];

@@ -231,6 +231,15 @@ static const at_op_case refused[] = {
     {.name = "must be positive",
      .param = &(at_conv2d_param){0},
      .in = {{4, {2, 3, 3, 5}}, {4, {4, 5, 1, 1}}}},
+    {.name = "padding must not be negative",
+     .param = PARAM(1, 1, 1, 1, .pad_left = -1),
+     .in = {{4, {2, 3, 3, 5}}, {4, {4, 5, 1, 1}}}},
+    {.name = "does not fit 6 channels in 4 groups",
+     .param = PARAM(1, 1, 1, 4, .pad_top = 0),
+     .in = {{4, {2, 3, 3, 6}}, {4, {4, 1, 1, 1}}}},
+    {.name = "w [5,3,..] does not fit 6 channels in 2 groups",
+     .param = PARAM(1, 1, 1, 2, .pad_top = 0),
+     .in = {{4, {2, 3, 3, 6}}, {4, {5, 3, 1, 1}}}},
     {0},
 };
 

@@ -10,6 +10,8 @@ static at_status infer(at_ctx *ctx, const void *param, const at_meta *in, at_met
     const at_meta *x = &in[0], *w = &in[1];
     AT_REQUIRE(ctx, p->stride_y > 0 && p->stride_x > 0 && p->dilation_y > 0 && p->dilation_x > 0, AT_E_ARG,
                "depthwise: stride and dilation must be positive");
+    AT_REQUIRE(ctx, p->pad_top >= 0 && p->pad_left >= 0 && p->pad_bottom >= 0 && p->pad_right >= 0, AT_E_ARG,
+               "depthwise: padding must not be negative");
     AT_REQUIRE(ctx, x->rank == 4 && w->rank == 4 && w->dim[0] == x->dim[3] && w->dim[1] == 1, AT_E_SHAPE,
                "depthwise: x must be [S,H,W,C] and w [C,1,kh,kw] with equal C");
     out[0] = *x;
@@ -158,6 +160,12 @@ static const at_op_case refused[] = {
     {.name = "must be positive",
      .param = &(at_conv2d_param){0},
      .in = {{4, {2, 3, 3, 5}}, {4, {5, 1, 1, 1}}}},
+    {.name = "padding must not be negative",
+     .param = PARAM(1, 1, 1, .pad_right = -1),
+     .in = {{4, {2, 3, 3, 5}}, {4, {5, 1, 1, 1}}}},
+    {.name = "w [C,1,kh,kw]",
+     .param = PARAM(1, 1, 1, .pad_top = 0),
+     .in = {{4, {2, 3, 3, 5}}, {4, {5, 2, 1, 1}}}},
     {0},
 };
 
