@@ -5,8 +5,9 @@
 enum { PITCH_ELEMENTS = 8, PAGE_BYTES = 4096 };
 
 /* Rows are padded to 8 elements (32 and more would double the bytes of narrow channels, measured on
- * MobileNetV2's 16-channel stem), and once more where rows 4 KiB apart would fall into one cache set. Rows of fewer
- * elements, as the pixels of a picture, lie without gaps: a convolution then reads neighbours as one run. */
+ * MobileNetV2's 16-channel stem), and once more where rows 4 KiB apart would fall into one cache set. Rows of
+ * fewer elements, as the pixels of a picture, lie without gaps: a convolution then reads neighbours as one
+ * run. */
 static int64_t row_pitch(const at_meta *m, at_dtype dtype)
 {
     const int64_t C = at_meta_cols(m);
@@ -14,6 +15,22 @@ static int64_t row_pitch(const at_meta *m, at_dtype dtype)
     int64_t pitch = at_round_up(C, PITCH_ELEMENTS);
     if (pitch * (int64_t)at_dtype_size(dtype) % PAGE_BYTES == 0) pitch += 2 * PITCH_ELEMENTS;
     return pitch;
+}
+
+/* 64 TiB: more than any machine has, and sums of such sizes stay within 64 bits. */
+static const int64_t MOST_BYTES = INT64_C(1) << 46;
+
+static at_status check_size(const at_plan *p, const at_value *v)
+{
+    char text[192];
+    int64_t bytes;
+    const bool fits = at_mul_ok(&bytes, at_meta_max_rows(&v->meta), at_meta_cols(&v->meta)) &&
+                      at_mul_ok(&bytes, bytes, (int64_t)at_dtype_size(at__placed(p, v)->dtype)) &&
+                      bytes <= MOST_BYTES;
+    AT_REQUIRE(p->ctx, fits, AT_E_NOMEM, "%s: a value of %lld rows of %lld numbers fits no memory",
+               v->node ? at_node_text(text, v->node) : v->name, (long long)at_meta_max_rows(&v->meta),
+               (long long)at_meta_cols(&v->meta));
+    return AT_OK;
 }
 
 size_t at__value_bytes(const at_placed *v, const at_meta *m)
@@ -95,8 +112,9 @@ static void place_onto(at_plan *p, int i, int o)
     at_placed *at = at__placed(p, v);
     const at_placed *base = at__placed(p, v->onto);
     s->accumulate |= 1u << o;
-    if ((base->where == AT_IN_STATE && !at->fetched) || is_free_after(p, v->onto, i)) {
+    if (base->where == AT_IN_STATE || is_free_after(p, v->onto, i)) { /* IN_STATE: the gradient's place */
         share(p, at, base);
+        at->pitch = base->pitch; /* the base may show columns of something wider */
         return;
     }
     new_slot(p, at, &v->meta, i);
@@ -202,6 +220,7 @@ at_status at__place_values(at_plan *p)
         const at_value *v = g->values[i];
         at_placed *at = &p->placed[i];
         at->last_use = -1;
+        AT_TRY(check_size(p, v));
         at->pitch = row_pitch(&v->meta, at->dtype);
     }
     find_last_uses(p);
