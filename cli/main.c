@@ -1,5 +1,6 @@
 /* main.c: finds the command, takes its line apart, runs it. Flags are --key value, --key=value, and for
- * switches --key. */
+ * switches --key.
+ */
 #include "cli/cli.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ static void print_overview(FILE *f)
 static void print_list(const at_ctx *ctx, const char *kind, const char *title)
 {
     const char *name, *doc;
+    if (!at_kind_list(ctx, kind, 0, &name, &doc)) return;
     printf("%s:", title);
     for (int i = 0; at_kind_list(ctx, kind, i, &name, &doc); i++) printf("%s %s", i ? "," : "", name);
     printf("\n");
@@ -42,7 +44,11 @@ static void print_keys(const at_ctx *ctx)
     printf("\n");
     print_list(ctx, "method", "methods");
     print_list(ctx, "edit", "edits");
+    print_list(ctx, "adapter", "adapters");
     print_list(ctx, "augment", "augmentations");
+    print_list(ctx, "task", "tasks");
+    print_list(ctx, "optimizer", "optimizers");
+    print_list(ctx, "schedule", "schedules");
     print_list(ctx, "metric", "metrics");
     print_list(ctx, "architecture", "architectures");
 }

@@ -1,6 +1,29 @@
 /* edit.c: walking a list of edits; selectors. */
 #include "adapt/edit.h"
+#include "adapters/adapter.h"
 #include <stdlib.h>
+
+/* {ADAPTER: selector}: at every selected site that it takes, once. */
+static at_status attach(at_edit_site *e, const at_adapter *adapter, const at_tree *value)
+{
+    at_net *net = &e->model->net;
+    const int n = net->n_params; /* attaching adds parameters behind them */
+    bool *selected, any = false;
+    AT_NEW(net->ctx, selected, n);
+    at_status s = at_select(e, value, selected);
+    for (int i = 0; i < n && s == AT_OK; i++) {
+        at_site *site = net->params[i]->site;
+        bool met = false; /* the site, at one of its earlier parameters */
+        for (int k = 0; k < i; k++) met |= selected[k] && net->params[k]->site == site;
+        if (!selected[i] || met || (adapter->takes && !adapter->takes(site))) continue;
+        any = true;
+        s = at_adapter_attach(adapter, net, site);
+    }
+    at_free(net->ctx, selected);
+    if (s != AT_OK) return s;
+    AT_REQUIRE(net->ctx, any, AT_E_ARG, "%s: %s adapts none of the selected layers", e->where, adapter->name);
+    return AT_OK;
+}
 
 static at_status apply_one(at_edit_site *e, const at_tree *item)
 {
@@ -10,7 +33,10 @@ static at_status apply_one(at_edit_site *e, const at_tree *item)
                e->where);
     const at_edit *edit = at_registry_find(ctx, "edit", named->key);
     if (edit) return edit->apply(e, named);
+    const at_adapter *adapter = at_registry_find(ctx, "adapter", named->key);
+    if (adapter) return attach(e, adapter, named);
     const char *nearest = at_registry_nearest(ctx, "edit", named->key);
+    if (!nearest) nearest = at_registry_nearest(ctx, "adapter", named->key);
     return at_fail(ctx, AT_E_ARG, "%s: no edit is called \"%s\"%s%s%s", e->where, named->key,
                    nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
 }

@@ -1,6 +1,7 @@
 /* edit.h: adaptation as data: a list of edits on a model before its graph is built. Layer: adapt. An edit is
  * one file with `const at_edit at_edit_NAME`; a recipe's `edits` (and a method's) is a list of one-key maps:
- * [{train: "layer.1[3-5]*"}, {norm: {sites: "*", mode: affine}}]. */
+ * [{train: "layer.1[3-5]*"}, {norm: {sites: "*", mode: affine}}]. The name of an adapter is an edit, too: it
+ * hangs the adapter on the selected layers' sites (adapters/adapter.h). */
 #ifndef AT_EDIT_H
 #define AT_EDIT_H
 

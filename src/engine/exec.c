@@ -69,8 +69,10 @@ static void set_pass(at_step_node *s, const at_pass *pass)
         if (!n->in[i]) continue;
         set_rows(&s->call.in[i], &n->in[i]->meta, pass->extents);
         const at_state *t = n->in[i]->state;
-        if (t && t->role == AT_RUNNING && t->pending.data && n->phase == AT_PASS)
+        if (t && t->role == AT_RUNNING && t->pending.data && n->phase == AT_PASS) {
             s->call.in[i].data = pass->micro ? t->pending.data : t->buffer[0].data;
+            s->call.in[i].storage = NULL; /* its loader knows the committed value only */
+        }
     }
     for (int o = 0; o < n->op->n_out + n->op->n_saved; o++)
         set_rows(&s->call.out[o], &n->out[o]->meta, pass->extents);
@@ -90,14 +92,23 @@ static void run_step(at_plan *p, at_step_node *s, const at_pass *pass)
     p->device->kind->launch(p->device, s->run, &s->call);
 }
 
-static void remember_extents(at_plan *p, const at_pass *pass)
+/* false, and a failure of the device, when a value is beyond its maximum: there is no memory for such rows.
+ */
+static bool remember_extents(at_plan *p, const at_pass *pass)
 {
-    memcpy(p->extents, pass->extents, (size_t)p->graph->n_extents * sizeof *p->extents);
+    for (int i = 0; i < p->graph->n_extents; i++) {
+        if (pass->extents[i] < 0 || pass->extents[i] > p->graph->extents[i]->max) {
+            p->device->failed = AT_E_INTERNAL;
+            return false;
+        }
+        p->extents[i] = pass->extents[i];
+    }
+    return true;
 }
 
 void at_plan_run(at_plan *p, const at_pass *pass)
 {
-    remember_extents(p, pass);
+    if (!remember_extents(p, pass)) return;
     for (int i = 0; i < p->n_steps; i++)
         if (p->steps[i].node->phase == AT_PASS) run_step(p, &p->steps[i], pass);
 }
@@ -115,6 +126,10 @@ void at_plan_write(at_plan *p, const at_value *v, const void *host, int64_t lead
 {
     const at_placed *at = at__placed(p, v);
     if (at->where != AT_IN_PLAN) return; /* nothing reads it */
+    if (v->meta.extent && leading > v->meta.extent->max) {
+        p->device->failed = AT_E_INTERNAL;
+        return;
+    }
     const size_t size = at_dtype_size(at->dtype), width = (size_t)at_meta_cols(&v->meta) * size;
     const int64_t rows = at_meta_rows_at(&v->meta, at_meta_leading(&v->meta, leading));
     p->device->kind->upload(p->device, at->data, (size_t)at->pitch * size, host, width, width, rows);
@@ -123,16 +138,17 @@ void at_plan_write(at_plan *p, const at_value *v, const void *host, int64_t lead
 void at_plan_fetch(at_plan *p, const at_value *v, void *host)
 {
     const at_placed *at = at__placed(p, v);
-    if (at->where ==
-        AT_NOWHERE) { /* nothing reads it and it is no fetch of the plan: a defect of the caller */
+    const at_state *t = v->node ? NULL : v->state;
+    const bool plain = !t || (t->buffer[0].data && t->storage == at_storage_of(p->ctx, AT_REAL));
+    if (at->where == AT_NOWHERE ||
+        !plain) { /* no fetch of the plan, or no dense numbers: a defect of the caller */
         p->device->failed = AT_E_INTERNAL;
         return;
     }
     const size_t size = at_dtype_size(at->dtype), width = (size_t)at_meta_cols(&v->meta) * size;
     const int64_t extent = v->meta.extent ? p->extents[v->meta.extent->index] : 0;
     const int64_t rows = at_meta_rows_at(&v->meta, at_meta_leading(&v->meta, extent));
-    const char *data =
-        v->state && !v->node ? v->state->buffer[0].data : (char *)at->data + (size_t)at->columns * size;
+    const char *data = t ? t->buffer[0].data : (char *)at->data + (size_t)at->columns * size;
     p->device->kind->download(p->device, host, width, data, (size_t)at->pitch * size, width, rows);
 }
 
@@ -145,20 +161,23 @@ at_status at_plan_sync(at_plan *p)
 
 static at_status is_arg_finite(at_plan *p, const at_arg *a, bool *finite)
 {
+    enum { ELEMENTS = 1 << 16 }; /* looked at together: a far device answers slowly */
     *finite = true;
-    if (!a->data || a->dtype != AT_REAL) return AT_OK;
-    at_real *row = at_alloc_array(p->ctx, a->cols, sizeof *row);
-    if (!row) return AT_E_NOMEM;
+    if (!a->data || a->dtype != AT_REAL || a->cols == 0) return AT_OK;
+    const int64_t at_once = at_max(1, ELEMENTS / a->cols);
+    at_real *part = at_alloc_array(p->ctx, at_min(at_once, a->rows) * a->cols, sizeof *part);
+    if (!part) return AT_E_NOMEM;
     at_status status = AT_OK;
-    const size_t width = (size_t)a->cols * sizeof *row;
-    for (int64_t r = 0; r < a->rows && *finite && status == AT_OK; r++) {
-        const at_real *from = (const at_real *)a->data + r * a->pitch;
-        p->device->kind->download(p->device, row, width, from, width, width, 1);
+    const size_t width = (size_t)a->cols * sizeof *part, pitch = (size_t)a->pitch * sizeof *part;
+    for (int64_t r = 0; r < a->rows && *finite && status == AT_OK; r += at_once) {
+        const int64_t rows = at_min(at_once, a->rows - r);
+        p->device->kind->download(p->device, part, width, (const at_real *)a->data + r * a->pitch, pitch,
+                                  width, rows);
         status = p->device->kind->sync(p->device);
-        for (int64_t i = 0; i < a->cols; i++)
-            if (!isfinite((double)row[i])) *finite = false;
+        for (int64_t i = 0; i < rows * a->cols; i++)
+            if (!isfinite((double)part[i])) *finite = false;
     }
-    at_free(p->ctx, row);
+    at_free(p->ctx, part);
     return status;
 }
 
@@ -188,7 +207,7 @@ static at_status look_at_step(at_plan *p, const at_step_node *s, bool *found, ch
 at_status at_plan_find_nonfinite(at_plan *p, const at_pass *pass, bool *found, char text[256])
 {
     *found = false;
-    remember_extents(p, pass);
+    if (!remember_extents(p, pass)) return at_plan_sync(p);
     for (int i = 0; i < p->n_steps && !*found; i++) {
         at_step_node *s = &p->steps[i];
         if (s->node->phase != AT_PASS) continue;

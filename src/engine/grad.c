@@ -33,16 +33,16 @@ static void contribute(at_graph *g, at_value *x, at_value *dx, int before)
                       at_shape_text(a, x->meta.rank, x->meta.dim));
         return;
     }
-    bool fresh = is_fresh(g, dx, before) && dx != x->grad;
-    if (x->state && !x->grad &&
-        !fresh) { /* a state's gradient is written to its place: it needs a node of its own */
-        dx = at_op1(g, &at_op_copy, NULL, dx);
-        fresh = true;
-    }
+    const bool fresh = is_fresh(g, dx, before) && dx != x->grad;
     if (!x->grad) {
-        x->grad = dx;
+        /* A state's gradient is written to its place, and what is a state's value is never added to: both
+         * take a node of their own. */
+        const bool own = x->state || under_views(dx)->state;
+        x->grad = own && !fresh ? at_op1(g, &at_op_copy, NULL, dx) : dx;
         return;
     }
+    if (x->state && x->grad == dx) /* the same again: neither may read the place where gradients add up */
+        x->grad = at_op1(g, &at_op_copy, NULL, dx);
     /* What is added must be computed later: one node may have given both, or a copy came between. */
     at_value *base = x->grad;
     const at_node *earlier = under_views(base)->node;

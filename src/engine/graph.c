@@ -261,6 +261,10 @@ void at_assign(at_graph *g, at_state *state, at_value *value)
     if (!claim_target(g, value, AT_TARGET_PENDING, "assign")) return;
     if (state->role != AT_RUNNING)
         at_graph_fail(g, AT_E_STATE, "assign: %s is not a running state", state->name);
+    for (int i = 0; i < g->n_values; i++)
+        if (g->values[i]->target_state == state && g->values[i]->target == AT_TARGET_PENDING &&
+            g->values[i] != value)
+            at_graph_fail(g, AT_E_STATE, "assign: %s has its next value already", state->name);
     value->target_state = state;
 }
 

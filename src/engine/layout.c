@@ -17,6 +17,22 @@ static int64_t row_pitch(const at_meta *m, at_dtype dtype)
     return pitch;
 }
 
+/* 64 TiB: more than any machine has, and sums of such sizes stay within 64 bits. */
+static const int64_t MOST_BYTES = INT64_C(1) << 46;
+
+static at_status check_size(const at_plan *p, const at_value *v)
+{
+    char text[192];
+    int64_t bytes;
+    const bool fits = at_mul_ok(&bytes, at_meta_max_rows(&v->meta), at_meta_cols(&v->meta)) &&
+                      at_mul_ok(&bytes, bytes, (int64_t)at_dtype_size(at__placed(p, v)->dtype)) &&
+                      bytes <= MOST_BYTES;
+    AT_REQUIRE(p->ctx, fits, AT_E_NOMEM, "%s: a value of %lld rows of %lld numbers fits no memory",
+               v->node ? at_node_text(text, v->node) : v->name, (long long)at_meta_max_rows(&v->meta),
+               (long long)at_meta_cols(&v->meta));
+    return AT_OK;
+}
+
 size_t at__value_bytes(const at_placed *v, const at_meta *m)
 {
     return (size_t)(at_meta_max_rows(m) * v->pitch) * at_dtype_size(v->dtype);
@@ -99,6 +115,7 @@ static void place_onto(at_plan *p, int i, int o)
     const bool directed = at__first_of_sum(v)->target != AT_TARGET_NONE; /* the sum belongs there */
     if (directed || is_free_after(p, v->onto, i)) {
         share(p, at, base);
+        at->pitch = base->pitch; /* the base may show columns of something wider */
         return;
     }
     new_slot(p, at, &v->meta, i);
@@ -204,6 +221,7 @@ at_status at__place_values(at_plan *p)
         const at_value *v = g->values[i];
         at_placed *at = &p->placed[i];
         at->last_use = -1;
+        AT_TRY(check_size(p, v));
         at->pitch = row_pitch(&v->meta, at->dtype);
     }
     find_last_uses(p);

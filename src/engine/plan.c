@@ -35,6 +35,7 @@ static void mark_needed(const at_plan *p, bool *needed)
 /* Does the value change only when states change between steps? */
 static bool is_static_input(const at_plan *p, const at_value *v)
 {
+    if (at__placed(p, v)->fed) return false;
     if (at__placed(p, v)->is_static) return true;
     if (!v->state || v->node) return false;
     const at_role role = v->state->role;
@@ -73,12 +74,12 @@ static at_status bind_prepared(at_plan *p, at_step_node *s, at_run_fn prepare, u
         if (from >> i & 1) {
             const at_value *v = s->node->in[i];
             if (!v) continue;
-            if (v->state && !v->node)
+            if (v->state && !v->node && is_static_input(p, v))
                 states[i] = v->state;
             else
-                only_states = false;
+                only_states = false; /* what changes within a step has no version to keep it by */
         }
-    if (dense_in >= 0) { /* the same copy serves every node that reads the state */
+    if (dense_in >= 0 && only_states) { /* the same copy serves every node that reads the state */
         const at_state *t = states[dense_in];
         memset(states, 0, sizeof states);
         states[0] = t;
@@ -197,19 +198,47 @@ static at_status make_steps(at_plan *p)
 }
 
 /* Commit nodes run once, after k passes: of the passes' values they may read sums and states only. */
+static at_status check_commit_input(const at_plan *p, const at_node *n, const at_value *v)
+{
+    char text[192];
+    AT_REQUIRE(p->ctx,
+               !v->node || v->node->phase == AT_COMMIT || v->target != AT_TARGET_NONE ||
+                   at__placed(p, v)->is_static,
+               AT_E_STATE, "%s: reads a value of the pass that is no step sum", at_node_text(text, n));
+    return AT_OK;
+}
+
+/* The node that computes a running state's next value; NULL = none. */
+static const at_node *assigner_of(const at_plan *p, const at_state *state)
+{
+    for (int i = 0; i < p->graph->n_values; i++) {
+        const at_value *v = p->graph->values[i];
+        if (v->target == AT_TARGET_PENDING && v->target_state == state) return v->node;
+    }
+    return NULL;
+}
+
+/* In a pass everybody sees the same value of a running state, and nobody what adds up over the passes. */
+static at_status check_pass_input(const at_plan *p, const at_node *n, const at_value *v)
+{
+    char text[192], other[192];
+    AT_REQUIRE(p->ctx, v->target != AT_TARGET_SUM && v->target != AT_TARGET_GRADIENT, AT_E_STATE,
+               "%s: reads a value that adds up over the micro passes", at_node_text(text, n));
+    if (v->node || !v->state || v->state->role != AT_RUNNING) return AT_OK;
+    const at_node *assigner = assigner_of(p, v->state);
+    AT_REQUIRE(p->ctx, !assigner || n->id <= assigner->id, AT_E_STATE, "%s: reads %s after %s assigned it",
+               at_node_text(text, n), v->state->name, at_node_text(other, assigner));
+    return AT_OK;
+}
+
 static at_status check_phases(const at_plan *p)
 {
     for (int i = 0; i < p->n_steps; i++) {
         const at_node *n = p->steps[i].node;
-        for (int j = 0; n->phase == AT_COMMIT && j < n->n_in; j++) {
-            const at_value *v = n->in[j];
-            char text[192];
-            AT_REQUIRE(p->ctx,
-                       !v || !v->node || v->node->phase == AT_COMMIT || v->target != AT_TARGET_NONE ||
-                           at__placed(p, v)->is_static,
-                       AT_E_STATE, "%s: reads a value of the pass that is no step sum",
-                       at_node_text(text, n));
-        }
+        for (int j = 0; j < n->n_in; j++)
+            if (n->in[j])
+                AT_TRY(n->phase == AT_COMMIT ? check_commit_input(p, n, n->in[j])
+                                             : check_pass_input(p, n, n->in[j]));
     }
     return AT_OK;
 }

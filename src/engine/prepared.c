@@ -18,7 +18,8 @@ at_status at_prepared_get(at_prepared **out, at_store *s, at_run_fn prepare, con
             *out = p;
             return AT_OK;
         }
-    if (bytes > s->prepared_budget - s->prepared_bytes) return AT_OK;
+    if (s->prepared_bytes > s->prepared_budget || bytes > s->prepared_budget - s->prepared_bytes)
+        return AT_OK;
     at_prepared *p = at_arena_alloc(&s->arena, sizeof *p);
     void *copy = at_arena_alloc(&s->arena, param_size + 1);
     if (!p || !copy) return AT_E_NOMEM;

@@ -287,7 +287,7 @@ at_status at_model_new_head(at_model *m, int n_labels, const char *const *labels
 bool at_model_has_labels(const at_model *m, int n_labels, const char *const *labels)
 {
     if (!m->head.in_file || m->n_labels != n_labels) return false;
-    for (int i = 0; i < n_labels; i++)
+    for (int i = 0; i < n_labels && labels; i++) /* outputs of a task without classes have no names */
         if (strcmp(m->labels[i], labels[i]) != 0) return false;
     return true;
 }

@@ -99,6 +99,18 @@ static at_status save_config(at_model *m, const char *path)
 
 /* ---- model.safetensors ---- */
 
+/* What the site's adapters make of the tensor: a saved model is a plain one. */
+static at_status merge_adapters(at_model *m, const at_param *p, at_real *values)
+{
+    for (const at_intercept *i = p->site->intercepts; i; i = i->next) {
+        AT_REQUIRE(m->ctx, i->merge, AT_E_UNSUPPORTED,
+                   "%s: the adapter %s cannot be merged into the network's weights", p->site->name,
+                   i->adapter);
+        AT_TRY(i->merge(&m->net, p->site, p->part, values, i->self));
+    }
+    return AT_OK;
+}
+
 /* Frozen tensors as they are in the file, others as 32-bit floats. */
 static at_status tensor_from(at_model *m, at_tensor *t, const at_param *p)
 {
@@ -113,7 +125,7 @@ static at_status tensor_from(at_model *m, at_tensor *t, const at_param *p)
         t->data = &p->whole;
         return AT_OK;
     }
-    if (s->host[0] && s->storage->n_buffers == 1 && !s->owned) {
+    if (s->host[0] && s->storage->n_buffers == 1 && !s->owned && !p->site->intercepts) {
         t->dtype = s->storage->dtype[0];
         t->data = s->host[0];
         return AT_OK;
@@ -122,7 +134,8 @@ static at_status tensor_from(at_model *m, at_tensor *t, const at_param *p)
     at_real *values = at_arena_alloc(&m->arena, (size_t)s->count * sizeof *values);
     if (!values) return AT_E_NOMEM;
     t->data = values;
-    return at_state_get(m->net.store, s, values);
+    AT_TRY(at_state_get(m->net.store, s, values));
+    return merge_adapters(m, p, values);
 }
 
 static at_status save_weights(at_model *m, const char *path)

@@ -28,15 +28,6 @@ typedef enum at_padding {
 typedef struct at_site at_site;
 typedef struct at_net at_net;
 
-/* An adapter at a site: sees what goes in and what the site computed, returns what goes on. At neutral
- * strength the result must equal y bit for bit. */
-typedef struct at_intercept {
-    struct at_intercept *next;
-    const char *adapter; /* name */
-    at_value *(*apply)(at_graph *g, const at_site *site, at_value *x, at_value *y, void *self);
-    void *self;
-} at_intercept;
-
 typedef enum at_part { /* what a parameter is to its site */
                        AT_WEIGHT,
                        AT_BIAS,
@@ -49,6 +40,20 @@ typedef enum at_part { /* what a parameter is to its site */
                        AT_ADAPTER,
                        AT_PART_COUNT
 } at_part;
+
+/* Fold an adapter into the values of one of its site's own tensors, as that tensor lies in files. */
+typedef at_status (*at_merge_fn)(const at_net *net, const at_site *site, at_part part, at_real *values,
+                                 void *self);
+
+/* An adapter at a site (adapters/adapter.h): sees what goes in and what the site computed, returns what goes
+ * on. At neutral strength the result must equal y bit for bit. */
+typedef struct at_intercept {
+    struct at_intercept *next;
+    const char *adapter; /* name */
+    at_value *(*apply)(at_graph *g, const at_site *site, at_value *x, at_value *y, void *self);
+    at_merge_fn merge; /* NULL = the adapted network cannot be saved as a plain one */
+    void *self;
+} at_intercept;
 
 /* A named tensor of the network and how it is to learn. */
 typedef struct at_param {

@@ -22,10 +22,19 @@ static at_value *column_input(at_pipe *p, const at_column *c)
                     c->rank + 1, dim);
 }
 
+/* The most ragged rows that a sample of any split has: all of them go through the evaluation graph. */
+static int64_t most_rows(const at_run *r, const at_dataset *d)
+{
+    int64_t most = at_max(1, d->max_rows);
+    for (int s = 0; s < AT_SPLIT_COUNT; s++)
+        if (r->job.split[s]) most = at_max(most, r->job.split[s]->max_rows);
+    return most;
+}
+
 static void declare_inputs(at_run *r, at_pipe *p, const at_dataset *d)
 {
     p->samples = at_graph_extent(p->g, "samples", p->batch);
-    if (d->rows) p->rows = at_graph_extent(p->g, "rows", p->batch * d->max_rows);
+    if (d->rows) p->rows = at_graph_extent(p->g, "rows", p->batch * most_rows(r, d));
     for (int i = 0; i < d->n_columns; i++) add_input(p, d->columns[i].name, column_input(p, &d->columns[i]));
     p->sample_id = at_input(p->g, "sample_id", AT_INT, p->samples, 1, (const int64_t[]){1});
     add_input(p, "sample_id", p->sample_id);

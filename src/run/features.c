@@ -150,6 +150,12 @@ static const char *name(const at_dataset *d, int64_t sample)
     return f->source->name ? f->source->name(f->source, sample) : "";
 }
 
+static int64_t rows_of(const at_dataset *d, int64_t sample)
+{
+    const at_dataset *source = ((const features *)d)->source;
+    return source->rows(source, sample);
+}
+
 static void close(at_ctx *ctx, at_dataset *d)
 {
     features *f = (features *)d;
@@ -189,6 +195,10 @@ static features *new_features(at_run *r, const at_dataset *source)
     for (int i = 0; i < source->n_columns; i++) { /* labels and the like */
         at_value *input = at_inputs_get(r->train.g, &r->train.inputs, source->columns[i].name);
         if (!is_needed(r, &r->train, input)) continue;
+        if (source->columns[i].ragged) {
+            f->base.rows = rows_of;
+            f->base.max_rows = source->max_rows;
+        }
         f->from_source[f->base.n_columns] = i;
         f->base.columns[f->base.n_columns++] = source->columns[i];
     }

@@ -138,6 +138,10 @@ const at_op at_op_clip = {.name = "clip",
                           .cases = clip_cases,
                           .refused = clip_refused};
 
+/* A few numbers a step, here and in `finite`: the references are fast enough to be kernels, and strict plans
+ * may take them. */
+const at_kernel at_kernel_clip = {.name = "clip.plain", .op = &at_op_clip, .run = clip_ref};
+
 /* ---- finite: in flat [n]; out [1] ---- */
 
 static at_status finite_infer(at_ctx *ctx, const void *p, const at_meta *in, at_meta *out, at_meta *saved)
@@ -169,6 +173,8 @@ const at_op at_op_finite = {.name = "finite",
                             .no_grad_reason = NOT_LEARNT,
                             .ref = finite_ref,
                             .cases = finite_cases};
+
+const at_kernel at_kernel_finite = {.name = "finite.plain", .op = &at_op_finite, .run = finite_ref};
 
 /* ---- commit: in running [n] (overwritten), pending [n], ok [1] ---- */
 
