@@ -99,7 +99,7 @@ def conditions(result: Result) -> str:
     """When and how quiet."""
     m = result["machine"]
     busy = result["busy_before"]
-    text = f"{result['threads']} threads on both sides. Measured {result['date']} at commit {m['commit']}; "
+    text = f"Threads on both sides: {result['threads']}. Measured {result['date']} at commit {m['commit']}; "
     text += f"other work before: {100 * busy:.0f} % of the processors."
     if busy > QUIET:
         text += " **The machine was not quiet: do not trust these figures.**"
