@@ -41,7 +41,7 @@ static int score_of(const at_kernel *k, const at_problem *problem)
     return k->score ? k->score(problem) : 10 * ((int)k->isa + 1);
 }
 
-/* "relu6.avx512" has the variant "avx512". */
+/* "OP.avx512" has the variant "avx512". */
 static bool is_variant(const at_kernel *k, const char *variant)
 {
     const char *dot = strrchr(k->name, '.');
