@@ -33,8 +33,8 @@ typedef struct named {
 
 bool at_kind_list(const at_ctx *ctx, const char *kind, int index, const char **name, const char **doc)
 {
-    static const char *const documented[] = {"op",   "architecture", "task",     "metric",
-                                             "edit", "augment",      "schedule", "optimizer"};
+    static const char *const documented[] = {"op",      "architecture", "task",      "metric", "edit",
+                                             "augment", "schedule",     "optimizer", "method"};
     int cursor = 0;
     const named *item = NULL;
     for (int i = 0; i <= index; i++)
