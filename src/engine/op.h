@@ -103,7 +103,7 @@ typedef struct at_need {
 } at_need;
 
 typedef struct at_kernel {
-    const char *name; /* "OP.avx512": op, dot, variant */
+    const char *name; /* "OP.VARIANT": "OP.avx512" */
     const at_op *op;
     at_isa isa; /* least instruction set */
     uint32_t

@@ -48,8 +48,8 @@ static void reshape_grad(at_graph *g, const at_node *n, at_value *const *dy, at_
 }
 
 static const at_op_case reshape_cases[] = {
-    {.name = "regroup", .param = &(at_shape){2, {0, 4}}, .in = {{3, {2, 3, 4}}}},
-    {.name = "ungroup", .param = &(at_shape){3, {0, 1, 4}}, .in = {{2, {6, 4}}}},
+    {.name = "regroup", .param = &(const at_shape){2, {0, 4}}, .in = {{3, {2, 3, 4}}}},
+    {.name = "ungroup", .param = &(const at_shape){3, {0, 1, 4}}, .in = {{2, {6, 4}}}},
     {0},
 };
 
@@ -107,8 +107,8 @@ static int64_t columns_offset(const void *param)
 }
 
 static const at_op_case columns_cases[] = {
-    {.name = "middle", .param = &(columns_param){2, 3, 0}, .in = {{2, {4, 7}}}},
-    {.name = "all", .param = &(columns_param){0, 5, 0}, .in = {{3, {2, 2, 5}}}},
+    {.name = "middle", .param = &(const columns_param){2, 3, 0}, .in = {{2, {4, 7}}}},
+    {.name = "all", .param = &(const columns_param){0, 5, 0}, .in = {{3, {2, 2, 5}}}},
     {0},
 };
 
@@ -150,7 +150,7 @@ static at_status columns_dx_ref(const at_call *c)
 }
 
 static const at_op_case columns_dx_cases[] = {
-    {.name = "middle", .param = &(columns_param){2, 3, 7}, .in = {{2, {4, 3}}}},
+    {.name = "middle", .param = &(const columns_param){2, 3, 7}, .in = {{2, {4, 3}}}},
     {0},
 };
 

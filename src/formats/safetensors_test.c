@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include <time.h>
 
 static char folder[1024], path[1100];
 
@@ -318,28 +317,18 @@ AT_TEST(test_safetensors__survives_failing_allocations)
     at_test_done(ctx);
 }
 
-static double now_ms(void)
+AT_TEST(test_safetensors__opens_models_of_many_tensors)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
-}
-
-/* Starting must feel immediate: about a millisecond for a model of 1000 tensors. The bound is loose for
- * sanitizers and busy machines; it finds what is quadratic. */
-AT_TEST(test_safetensors__opens_large_models_quickly)
-{
-    at_ctx *ctx = begin("st_speed");
+    at_ctx *ctx = begin("st_many");
     at_arena a;
     at_arena_init(&a, ctx);
     at_expect_ok(ctx, at_safetensors_write(ctx, path, many(&a, 20000), 20000, NULL));
-    const double start = now_ms();
     at_safetensors *f = open_file(ctx);
-    const double ms = now_ms() - start;
     assert_int_equal(f->n, 20000);
-    assert_non_null(at_safetensors_find(f, "model.layers.12345.self_attn.q_proj.weight"));
+    for (int64_t i = 0; i < f->n; i++)
+        assert_ptr_equal(at_safetensors_find(f, f->tensors[i].name), &f->tensors[i]);
+    assert_null(at_safetensors_find(f, "model.layers.20000.self_attn.q_proj.weight"));
     at_safetensors_close(ctx, f);
     at_arena_deinit(&a);
-    if (!(ms < 2000)) fail_msg("20000 tensors take %.0f ms", ms);
     at_test_done(ctx);
 }

@@ -26,7 +26,7 @@ typedef struct at_model {
     at_net net;
     void *self;              /* the architecture's own struct */
     at_safetensors *weights; /* mapped as long as the model lives */
-    const char *prefix;      /* what module names in the file begin with; "" or "mobilenet_v2." */
+    const char *prefix;      /* what module names in the file begin with; "" or the architecture's prefix */
     struct {                 /* set by the architecture: where a task's output layer goes */
         const char *name, *file;
         int64_t features;
@@ -54,7 +54,7 @@ at_value *at_inputs_get(at_graph *g, const at_inputs *in, const char *name);
 struct at_architecture {
     const char *name, *doc;
     const char *family;     /* "image": what data it takes */
-    const char *prefix;     /* of module names in Transformers' task models: "mobilenet_v2." */
+    const char *prefix;     /* of module names in Transformers' task models: "bert." */
     const char *task_class; /* Transformers' class with our head: "MobileNetV2ForImageClassification" */
     size_t size;            /* of the own struct */
     /* Is this config ours, and in which layout? */

@@ -34,7 +34,7 @@ typedef struct named {
 bool at_kind_list(const at_ctx *ctx, const char *kind, int index, const char **name, const char **doc)
 {
     static const char *const documented[] = {"op",      "architecture", "task",      "metric", "edit",
-                                             "augment", "schedule",     "optimizer", "adapter"};
+                                             "augment", "schedule",     "optimizer", "method", "adapter"};
     int cursor = 0;
     const named *item = NULL;
     for (int i = 0; i <= index; i++)

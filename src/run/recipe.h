@@ -28,7 +28,7 @@ struct at_recipe {
 
 /* A named recipe fragment of methods/, embedded at build: `const at_method at_method_NAME`. */
 typedef struct at_method {
-    const char *name, *text;
+    const char *name, *doc, *text; /* doc: the key help of the fragment */
 } at_method;
 
 /* Apply the method ("head", "last:3") for a family of models: its settings rank below the file's. edits: the

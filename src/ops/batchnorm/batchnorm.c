@@ -51,7 +51,7 @@ static at_status ref_fwd(const at_call *c)
 }
 
 #define EPS_1E5                                                                                              \
-    .param = &(at_batchnorm_param)                                                                           \
+    .param = &(const at_batchnorm_param)                                                                     \
     {                                                                                                        \
         1e-5                                                                                                 \
     }
@@ -59,7 +59,9 @@ static at_status ref_fwd(const at_call *c)
 static const at_op_case cases[] = {
     {.name = "rows", EPS_1E5, .in = {{2, {6, 4}}, {1, {4}}, {1, {4}}}},
     {.name = "odd", EPS_1E5, .in = {{3, {2, 5, 7}}, {1, {7}}, {1, {7}}}, .low = -1, .high = 3},
-    {.name = "image", .param = &(at_batchnorm_param){1e-3}, .in = {{4, {3, 2, 3, 5}}, {1, {5}}, {1, {5}}}},
+    {.name = "image",
+     .param = &(const at_batchnorm_param){1e-3},
+     .in = {{4, {3, 2, 3, 5}}, {1, {5}}, {1, {5}}}},
     {.name = "one", EPS_1E5, .in = {{2, {1, 3}}, {1, {3}}, {1, {3}}}},
     {.name = "empty", EPS_1E5, .in = {{2, {0, 8}}, {1, {8}}, {1, {8}}}},
     {.name = "large",
@@ -84,7 +86,7 @@ static const at_op_case refused[] = {
     {.name = "beta must be [C=4]", EPS_1E5, .in = {{2, {3, 4}}, {1, {4}}, {1, {5}}}},
     {.name = "rows and columns", EPS_1E5, .in = {{1, {3}}, {1, {1}}, {1, {1}}}},
     {.name = "must not be negative",
-     .param = &(at_batchnorm_param){-1},
+     .param = &(const at_batchnorm_param){-1},
      .in = {{2, {3, 4}}, {1, {4}}, {1, {4}}}},
     {0},
 };

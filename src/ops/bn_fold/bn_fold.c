@@ -45,7 +45,7 @@ static at_status ref_fwd(const at_call *c)
 }
 
 #define EPS_1E5                                                                                              \
-    .param = &(at_bn_fold_param)                                                                             \
+    .param = &(const at_bn_fold_param)                                                                       \
     {                                                                                                        \
         1e-5                                                                                                 \
     }
@@ -54,7 +54,7 @@ static const at_op_case cases[] = {
     {.name = "odd", EPS_1E5, .in = {{1, {7}}, {1, {7}}, {1, {7}}, {1, {7}}}, .positive = 8},
     {.name = "one", EPS_1E5, .in = {{1, {1}}, {1, {1}}, {1, {1}}, {1, {1}}}, .positive = 8},
     {.name = "tf",
-     .param = &(at_bn_fold_param){1e-3},
+     .param = &(const at_bn_fold_param){1e-3},
      .in = {{1, {5}}, {1, {5}}, {1, {5}}, {1, {5}}},
      .positive = 8},
     {.name = "large",
@@ -69,7 +69,7 @@ static const at_op_case refused[] = {
     {.name = "input 3 must be [C=4]", EPS_1E5, .in = {{1, {4}}, {1, {4}}, {1, {4}}, {1, {5}}}},
     {.name = "input 0 must be", EPS_1E5, .in = {{2, {4, 1}}, {1, {4}}, {1, {4}}, {1, {4}}}},
     {.name = "must not be negative",
-     .param = &(at_bn_fold_param){-1},
+     .param = &(const at_bn_fold_param){-1},
      .in = {{1, {4}}, {1, {4}}, {1, {4}}, {1, {4}}}},
     {0},
 };

@@ -171,7 +171,7 @@ static at_status ref_dw(const at_call *c)
 
 /* Strides and dilation along x, groups; then padding and what the gradients need. */
 #define PARAM(sy, sx, dil_x, g, ...)                                                                         \
-    (&(at_conv2d_param){                                                                                     \
+    (&(const at_conv2d_param){                                                                               \
         .stride_y = sy, .stride_x = sx, .dilation_y = 1, .dilation_x = dil_x, .groups = g, __VA_ARGS__})
 #define PAD1      .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1
 #define PAD_SAME2 .pad_bottom = 1, .pad_right = 1 /* stride 2 on an even size, TensorFlow's "same" */
@@ -229,7 +229,7 @@ static const at_op_case refused[] = {
      .param = PARAM(1, 1, 1, 1, .pad_top = 0),
      .in = {{4, {2, 3, 3, 5}}, {4, {4, 5, 1, 1}}, {1, {5}}}},
     {.name = "must be positive",
-     .param = &(at_conv2d_param){0},
+     .param = &(const at_conv2d_param){0},
      .in = {{4, {2, 3, 3, 5}}, {4, {4, 5, 1, 1}}}},
     {.name = "padding must not be negative",
      .param = PARAM(1, 1, 1, 1, .pad_left = -1),

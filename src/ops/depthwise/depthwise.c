@@ -109,12 +109,12 @@ static at_status ref_dw(const at_call *c)
 
 /* Stride (both axes), dilation along y and x; then padding and what the gradients need. */
 #define PARAM(stride, dil_y, dil_x, ...)                                                                     \
-    (&(at_conv2d_param){.stride_y = stride,                                                                  \
-                        .stride_x = stride,                                                                  \
-                        .dilation_y = dil_y,                                                                 \
-                        .dilation_x = dil_x,                                                                 \
-                        .groups = 1,                                                                         \
-                        __VA_ARGS__})
+    (&(const at_conv2d_param){.stride_y = stride,                                                            \
+                              .stride_x = stride,                                                            \
+                              .dilation_y = dil_y,                                                           \
+                              .dilation_x = dil_x,                                                           \
+                              .groups = 1,                                                                   \
+                              __VA_ARGS__})
 #define PAD1      .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1
 #define PAD2      .pad_top = 2, .pad_left = 2, .pad_bottom = 2, .pad_right = 2
 #define PAD_SAME2 .pad_bottom = 1, .pad_right = 1 /* stride 2 on an even size, TensorFlow's "same" */
@@ -158,7 +158,7 @@ static const at_op_case refused[] = {
      .param = PARAM(1, 1, 1, .pad_top = 0),
      .in = {{4, {2, 2, 3, 5}}, {4, {5, 1, 3, 3}}}},
     {.name = "must be positive",
-     .param = &(at_conv2d_param){0},
+     .param = &(const at_conv2d_param){0},
      .in = {{4, {2, 3, 3, 5}}, {4, {5, 1, 1, 1}}}},
     {.name = "padding must not be negative",
      .param = PARAM(1, 1, 1, .pad_right = -1),

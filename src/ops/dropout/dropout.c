@@ -56,18 +56,30 @@ static at_status ref_fwd(const at_call *c)
 }
 
 static const at_op_case cases[] = {
-    {.name = "row64", .param = &(at_dropout_param){0.5}, .in = {{2, {3, 64}}, {1, {3}}}, .int_below = 1000},
-    {.name = "odd", .param = &(at_dropout_param){0.1}, .in = {{3, {2, 5, 37}}, {1, {2}}}, .int_below = 1000},
-    {.name = "none", .param = &(at_dropout_param){0}, .in = {{2, {2, 5}}, {1, {2}}}, .int_below = 1000},
-    {.name = "one", .param = &(at_dropout_param){0.9}, .in = {{2, {1, 3}}, {1, {1}}}, .int_below = 1000},
-    {.name = "empty", .param = &(at_dropout_param){0.5}, .in = {{2, {0, 8}}, {1, {0}}}, .int_below = 1000},
+    {.name = "row64",
+     .param = &(const at_dropout_param){0.5},
+     .in = {{2, {3, 64}}, {1, {3}}},
+     .int_below = 1000},
+    {.name = "odd",
+     .param = &(const at_dropout_param){0.1},
+     .in = {{3, {2, 5, 37}}, {1, {2}}},
+     .int_below = 1000},
+    {.name = "none", .param = &(const at_dropout_param){0}, .in = {{2, {2, 5}}, {1, {2}}}, .int_below = 1000},
+    {.name = "one",
+     .param = &(const at_dropout_param){0.9},
+     .in = {{2, {1, 3}}, {1, {1}}},
+     .int_below = 1000},
+    {.name = "empty",
+     .param = &(const at_dropout_param){0.5},
+     .in = {{2, {0, 8}}, {1, {0}}},
+     .int_below = 1000},
     {.name = "large",
-     .param = &(at_dropout_param){0.2},
+     .param = &(const at_dropout_param){0.2},
      .in = {{4, {3, 28, 28, 24}}, {1, {3}}},
      .int_below = 1000,
      .large = true},
     {.name = "large_odd",
-     .param = &(at_dropout_param){0.2},
+     .param = &(const at_dropout_param){0.2},
      .in = {{3, {2, 61, 1031}}, {1, {2}}},
      .int_below = 1000,
      .large = true},
@@ -75,10 +87,12 @@ static const at_op_case cases[] = {
 };
 
 static const at_op_case refused[] = {
-    {.name = "must be in [0, 1)", .param = &(at_dropout_param){1}, .in = {{2, {3, 4}}, {1, {3}}}},
-    {.name = "must be in [0, 1)", .param = &(at_dropout_param){-0.5}, .in = {{2, {3, 4}}, {1, {3}}}},
-    {.name = "divide evenly", .param = &(at_dropout_param){0.5}, .in = {{2, {3, 4}}, {1, {2}}}},
-    {.name = "sample_id must be [S]", .param = &(at_dropout_param){0.5}, .in = {{2, {3, 4}}, {2, {3, 1}}}},
+    {.name = "must be in [0, 1)", .param = &(const at_dropout_param){1}, .in = {{2, {3, 4}}, {1, {3}}}},
+    {.name = "must be in [0, 1)", .param = &(const at_dropout_param){-0.5}, .in = {{2, {3, 4}}, {1, {3}}}},
+    {.name = "divide evenly", .param = &(const at_dropout_param){0.5}, .in = {{2, {3, 4}}, {1, {2}}}},
+    {.name = "sample_id must be [S]",
+     .param = &(const at_dropout_param){0.5},
+     .in = {{2, {3, 4}}, {2, {3, 1}}}},
     {0},
 };
 
@@ -119,15 +133,15 @@ static at_status ref_dx(const at_call *c)
 
 static const at_op_case dx_cases[] = {
     {.name = "odd",
-     .param = &(at_dropout_dx_param){0.3, 4},
+     .param = &(const at_dropout_dx_param){0.3, 4},
      .in = {{3, {2, 5, 37}}, {1, {2}}},
      .int_below = 1000},
     {.name = "empty",
-     .param = &(at_dropout_dx_param){0.5, 0},
+     .param = &(const at_dropout_dx_param){0.5, 0},
      .in = {{2, {0, 8}}, {1, {0}}},
      .int_below = 1000},
     {.name = "large",
-     .param = &(at_dropout_dx_param){0.2, 1},
+     .param = &(const at_dropout_dx_param){0.2, 1},
      .in = {{4, {3, 28, 28, 24}}, {1, {3}}},
      .int_below = 1000,
      .large = true},
@@ -135,9 +149,9 @@ static const at_op_case dx_cases[] = {
 };
 
 static const at_op_case dx_refused[] = {
-    {.name = "must be in [0, 1)", .param = &(at_dropout_dx_param){1, 0}, .in = {{2, {3, 4}}, {1, {3}}}},
-    {.name = "divide evenly", .param = &(at_dropout_dx_param){0.5, 0}, .in = {{2, {3, 4}}, {1, {2}}}},
-    {.name = "occurrence -1", .param = &(at_dropout_dx_param){0.5, -1}, .in = {{2, {3, 4}}, {1, {3}}}},
+    {.name = "must be in [0, 1)", .param = &(const at_dropout_dx_param){1, 0}, .in = {{2, {3, 4}}, {1, {3}}}},
+    {.name = "divide evenly", .param = &(const at_dropout_dx_param){0.5, 0}, .in = {{2, {3, 4}}, {1, {2}}}},
+    {.name = "occurrence -1", .param = &(const at_dropout_dx_param){0.5, -1}, .in = {{2, {3, 4}}, {1, {3}}}},
     {0},
 };
 

@@ -88,15 +88,15 @@ static at_status ref_dx(const at_call *c)
 }
 
 static const at_op_case dx_cases[] = {
-    {.name = "odd", .param = &(at_pool_area){2, 5}, .in = {{2, {3, 7}}}},
-    {.name = "empty", .param = &(at_pool_area){2, 2}, .in = {{2, {0, 4}}}},
-    {.name = "large", .param = &(at_pool_area){7, 7}, .in = {{2, {3, 1280}}}, .large = true},
-    {.name = "large_narrow", .param = &(at_pool_area){56, 56}, .in = {{2, {2, 16}}}, .large = true},
+    {.name = "odd", .param = &(const at_pool_area){2, 5}, .in = {{2, {3, 7}}}},
+    {.name = "empty", .param = &(const at_pool_area){2, 2}, .in = {{2, {0, 4}}}},
+    {.name = "large", .param = &(const at_pool_area){7, 7}, .in = {{2, {3, 1280}}}, .large = true},
+    {.name = "large_narrow", .param = &(const at_pool_area){56, 56}, .in = {{2, {2, 16}}}, .large = true},
     {0},
 };
 
 static const at_op_case dx_refused[] = {
-    {.name = "dy must be [S,C]", .param = &(at_pool_area){2, 2}, .in = {{3, {2, 1, 4}}}},
+    {.name = "dy must be [S,C]", .param = &(const at_pool_area){2, 2}, .in = {{3, {2, 1, 4}}}},
     {0},
 };
 

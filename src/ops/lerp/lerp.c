@@ -25,17 +25,17 @@ static at_status ref(const at_call *c)
 }
 
 static const at_op_case cases[] = {
-    {.name = "vector", .param = &(at_lerp_param){0.1}, .in = {{1, {37}}, {1, {37}}}},
-    {.name = "keep", .param = &(at_lerp_param){0}, .in = {{1, {8}}, {1, {8}}}},
-    {.name = "replace", .param = &(at_lerp_param){1}, .in = {{1, {8}}, {1, {8}}}},
-    {.name = "large", .param = &(at_lerp_param){0.01}, .in = {{1, {2048}}, {1, {2048}}}, .large = true},
+    {.name = "vector", .param = &(const at_lerp_param){0.1}, .in = {{1, {37}}, {1, {37}}}},
+    {.name = "keep", .param = &(const at_lerp_param){0}, .in = {{1, {8}}, {1, {8}}}},
+    {.name = "replace", .param = &(const at_lerp_param){1}, .in = {{1, {8}}, {1, {8}}}},
+    {.name = "large", .param = &(const at_lerp_param){0.01}, .in = {{1, {2048}}, {1, {2048}}}, .large = true},
     {0},
 };
 
 static const at_op_case refused[] = {
-    {.name = "must be in [0, 1]", .param = &(at_lerp_param){1.5}, .in = {{1, {3}}, {1, {3}}}},
-    {.name = "must be in [0, 1]", .param = &(at_lerp_param){-0.1}, .in = {{1, {3}}, {1, {3}}}},
-    {.name = "differ in shape", .param = &(at_lerp_param){0.5}, .in = {{1, {3}}, {1, {4}}}},
+    {.name = "must be in [0, 1]", .param = &(const at_lerp_param){1.5}, .in = {{1, {3}}, {1, {3}}}},
+    {.name = "must be in [0, 1]", .param = &(const at_lerp_param){-0.1}, .in = {{1, {3}}, {1, {3}}}},
+    {.name = "differ in shape", .param = &(const at_lerp_param){0.5}, .in = {{1, {3}}, {1, {4}}}},
     {0},
 };
 

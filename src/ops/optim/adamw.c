@@ -49,7 +49,7 @@ static const at_range case_ranges[] = {{.lo = 0, .hi = 5, .rate = 1.0, .decay = 
                                        {.lo = 8, .hi = 9, .rate = 0.5}};
 static const at_range large_ranges[] = {{.lo = 0, .hi = 40001, .rate = 1.0, .decay = 0.1},
                                         {.lo = 40016, .hi = 40050, .rate = 0.5}};
-#define PARAM(r) (&(at_adamw_param){{r, AT_COUNT(r)}, 0.9, 0.999, 1e-8})
+#define PARAM(r) (&(const at_adamw_param){{r, AT_COUNT(r)}, 0.9, 0.999, 1e-8})
 #define INPUTS(n)                                                                                            \
     {                                                                                                        \
         {1, {n}}, {1, {n}}, {1, {n}}, {1, {n}}, {1, {1}}, {1, {1}}, {1, {1}},                                \

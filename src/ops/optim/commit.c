@@ -54,13 +54,13 @@ static at_status sums_ref(const at_call *c)
 }
 
 static const at_op_case sums_cases[] = {
-    {.name = "two", .param = &(at_ranges){case_ranges, 2}, .in = {{1, {9}}}},
-    {.name = "large", .param = &(at_ranges){large_ranges, 2}, .in = {{1, {40050}}}, .large = true},
+    {.name = "two", .param = &(const at_ranges){case_ranges, 2}, .in = {{1, {9}}}},
+    {.name = "large", .param = &(const at_ranges){large_ranges, 2}, .in = {{1, {40050}}}, .large = true},
     {0},
 };
 
 static const at_op_case sums_refused[] = {
-    {.name = "reach beyond the 8 elements", .param = &(at_ranges){case_ranges, 2}, .in = {{1, {8}}}},
+    {.name = "reach beyond the 8 elements", .param = &(const at_ranges){case_ranges, 2}, .in = {{1, {8}}}},
     {0},
 };
 
@@ -106,13 +106,13 @@ static at_status clip_ref(const at_call *c)
 }
 
 static const at_op_case clip_cases[] = {
-    {.name = "clips", .param = &(clip_param){0.1}, .in = {{1, {3}}, {1, {1}}, {1, {1}}}, .positive = 3},
+    {.name = "clips", .param = &(const clip_param){0.1}, .in = {{1, {3}}, {1, {1}}, {1, {1}}}, .positive = 3},
     {.name = "leaves",
-     .param = &(clip_param){100},
+     .param = &(const clip_param){100},
      .in = {{1, {3}}, {1, {1}}, {1, {1}}, {1, {1}}},
      .positive = 11},
     {.name = "bad_count",
-     .param = &(clip_param){1},
+     .param = &(const clip_param){1},
      .in = {{1, {3}}, {1, {1}}, {1, {1}}},
      .low = -2,
      .high = -1,
@@ -121,7 +121,9 @@ static const at_op_case clip_cases[] = {
 };
 
 static const at_op_case clip_refused[] = {
-    {.name = "count and loss must be [1]", .param = &(clip_param){1}, .in = {{1, {3}}, {1, {2}}, {1, {1}}}},
+    {.name = "count and loss must be [1]",
+     .param = &(const clip_param){1},
+     .in = {{1, {3}}, {1, {2}}, {1, {1}}}},
     {0},
 };
 

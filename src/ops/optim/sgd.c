@@ -35,7 +35,7 @@ static const at_range case_ranges[] = {{.lo = 0, .hi = 5, .rate = 1.0, .decay = 
                                        {.lo = 8, .hi = 9, .rate = 0.5}};
 static const at_range large_ranges[] = {{.lo = 0, .hi = 40001, .rate = 1.0, .decay = 0.1},
                                         {.lo = 40016, .hi = 40050, .rate = 0.5}};
-#define PARAM(r, mu, nesterov) (&(at_sgd_param){{r, AT_COUNT(r)}, mu, nesterov})
+#define PARAM(r, mu, nesterov) (&(const at_sgd_param){{r, AT_COUNT(r)}, mu, nesterov})
 #define INPUTS(n)                                                                                            \
     {                                                                                                        \
         {1, {n}}, {1, {n}}, {1, {n}}, {1, {1}}, {1, {1}},                                                    \

@@ -78,12 +78,12 @@ static at_status ref(const at_call *c)
 }
 
 #define PLAIN                                                                                                \
-    .param = &(at_softmax_xent_param)                                                                        \
+    .param = &(const at_softmax_xent_param)                                                                  \
     {                                                                                                        \
         0                                                                                                    \
     }
 #define SMOOTH                                                                                               \
-    .param = &(at_softmax_xent_param)                                                                        \
+    .param = &(const at_softmax_xent_param)                                                                  \
     {                                                                                                        \
         0.1                                                                                                  \
     }
@@ -119,7 +119,9 @@ static const at_op_case cases[] = {
 };
 
 static const at_op_case refused[] = {
-    {.name = "must be in [0, 1]", .param = &(at_softmax_xent_param){1.5}, .in = {{2, {3, 4}}, {1, {3}}}},
+    {.name = "must be in [0, 1]",
+     .param = &(const at_softmax_xent_param){1.5},
+     .in = {{2, {3, 4}}, {1, {3}}}},
     {.name = "logits must be [S,K]", PLAIN, .in = {{3, {3, 4, 5}}, {1, {3}}}},
     {.name = "labels must be [S]", PLAIN, .in = {{2, {3, 4}}, {1, {2}}}},
     {.name = "class weights must be [K=4]", PLAIN, .in = {{2, {3, 4}}, {1, {3}}, {1, {3}}}},
