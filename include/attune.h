@@ -160,6 +160,7 @@ typedef struct at_score_value {
     const char *name;
     double value;
     bool higher_is_better;
+    bool proportion; /* the share of samples that are right: a binomial interval applies */
 } at_score_value;
 
 /* Valid during the callback only. Members that an event does not have are 0 or NULL. */
@@ -174,7 +175,7 @@ typedef struct at_event {
     double samples_per_second, seconds_left;
     const at_score_value *scores;
     int n_scores;
-    int64_t samples;              /* that the scores are of */
+    int64_t samples;              /* that the scores are of; of a plan: to learn from */
     int64_t trainable_parameters; /* at the end */
 } at_event;
 

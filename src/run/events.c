@@ -29,13 +29,9 @@ void at__note(at_run *r, const char *fmt, ...)
 
 /* ---- Plan ---- */
 
-typedef struct counts {
-    int64_t trainable, frozen;
-} counts;
-
-static counts count_parameters(const at_run *r)
+at_parameters at__count_parameters(const at_run *r)
 {
-    counts c = {0};
+    at_parameters c = {0};
     for (int i = 0; i < r->model->net.n_params; i++) {
         const at_param *p = r->model->net.params[i];
         const bool statistic =
@@ -45,7 +41,7 @@ static counts count_parameters(const at_run *r)
     return c;
 }
 
-static void plan_text(at_run *r, at_text *t, const counts *c, const at_memory *m)
+static void plan_text(at_run *r, at_text *t, const at_parameters *c, const at_memory *m)
 {
     const double MiB = 1048576.0;
     at_text_printf(t, "model      %s (%s), %lld parameters: %lld learn, %lld are frozen\n",
@@ -78,7 +74,7 @@ static void plan_text(at_run *r, at_text *t, const counts *c, const at_memory *m
     at_text_printf(t, "output     %s", r->folder);
 }
 
-static void plan_json(at_run *r, at_text *t, const counts *c, const at_memory *m)
+static void plan_json(at_run *r, at_text *t, const at_parameters *c, const at_memory *m)
 {
     at_text_add(t, "{\"event\":\"plan\",\"model\":");
     at_text_json(t, r->settings.general.model);
@@ -111,7 +107,7 @@ static void plan_json(at_run *r, at_text *t, const counts *c, const at_memory *m
 
 at_status at__emit_plan(at_run *r)
 {
-    const counts c = count_parameters(r);
+    const at_parameters c = at__count_parameters(r);
     const at_memory m = at_plan_memory(r->train.plan);
     at_text text, json;
     at_text_init(&text, r->ctx);
@@ -119,7 +115,7 @@ at_status at__emit_plan(at_run *r)
     plan_text(r, &text, &c, &m);
     plan_json(r, &json, &c, &m);
     const at_status s = at_text_status(&text) == AT_OK ? at_text_status(&json) : AT_E_NOMEM;
-    at_event e = {.kind = AT_EVENT_PLAN, .text = text.data, .steps = r->total_steps};
+    at_event e = {.kind = AT_EVENT_PLAN, .text = text.data, .steps = r->total_steps, .samples = r->n_train};
     if (s == AT_OK)
         at__emit(r, &e, &json);
     else
@@ -228,8 +224,8 @@ static void done_json(at_run *r, at_text *json, const at_scores *valid, const at
     at_text_printf(json, ",\"steps\":%lld", (long long)r->progress.attempt);
     if (r->progress.best.exists)
         at_text_printf(json, ",\"best_step\":%lld", (long long)r->progress.best.step);
-    at_text_printf(json,
-                   ",\"trainable_parameters\":%lld,\"seconds\":", (long long)count_parameters(r).trainable);
+    at_text_printf(
+        json, ",\"trainable_parameters\":%lld,\"seconds\":", (long long)at__count_parameters(r).trainable);
     at_text_number(json, at_clock() - r->started);
     at_text_add(json, ",\"samples_per_second\":");
     at_text_number(json, training_speed(r));
@@ -247,7 +243,7 @@ at_status at__emit_done(at_run *r, const at_scores *valid, const at_scores *test
                   .step = r->progress.attempt,
                   .steps = r->total_steps,
                   .samples_per_second = training_speed(r),
-                  .trainable_parameters = count_parameters(r).trainable};
+                  .trainable_parameters = at__count_parameters(r).trainable};
     if (s) {
         e.split = at_split_name(split);
         e.scores = s->list;

@@ -322,10 +322,14 @@ static at_status show(const at_job *j, const at_dataset *d, int64_t sample, at_t
     at_status s = at_preprocess_fit(j->ctx, &fitted, &k->preprocess, &image);
     at_image_deinit(j->ctx, &image);
     if (s != AT_OK) return s;
-    s = at_image_encode_jpeg(j->ctx, &jpeg, &n, &fitted, 85);
+    s = at_image_encode_jpeg(j->ctx, &jpeg, &n, &fitted, 80);
+    if (s == AT_OK)
+        at_text_printf(html, "<img width=\"%d\" height=\"%d\" alt=\"photo ", fitted.width, fitted.height);
     at_image_deinit(j->ctx, &fitted);
     if (s != AT_OK) return s;
-    at_text_add(html, "<img alt=\"\" src=\"data:image/jpeg;base64,");
+    const char *slash = strrchr(d->name(d, sample), '/');
+    at_text_html(html, slash ? slash + 1 : d->name(d, sample));
+    at_text_add(html, "\" src=\"data:image/jpeg;base64,");
     at_text_base64(html, jpeg, n);
     at_text_add(html, "\">");
     at_free(j->ctx, jpeg);
