@@ -209,10 +209,9 @@ AT_API at_status at_inspect(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event
 AT_API at_status at_demo(at_ctx *ctx, at_recipe *recipe, const char *folder, at_event_fn on_event,
                          void *data) AT_MUST_USE;
 
-/* This machine and this library as one JSON object: processor, instruction sets, threads, memory limit,
- * versions, environment variables that are read. Released with at_text_free. */
-AT_API at_status at_environment(at_ctx *ctx, char **json) AT_MUST_USE;
-AT_API void at_text_free(at_ctx *ctx, char *text);
+/* Describe this machine and this library: one AT_EVENT_PLAN whose text and json tell processor, instruction
+ * sets, threads, memory limit, version, environment variables that are read. */
+AT_API at_status at_environment(at_ctx *ctx, at_event_fn on_event, void *data) AT_MUST_USE;
 
 #ifdef __cplusplus
 }

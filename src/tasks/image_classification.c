@@ -287,7 +287,9 @@ static void describe(const at_job *j, const float *output, at_text *json, at_tex
         at_text_number(json, exp(at_log_probability(output, j->n_labels, i)));
     }
     at_text_add(json, "}");
-    at_text_printf(text, "%s %.1f %%", j->labels[best],
+    int width = 0; /* so that the lines of many files stand below each other */
+    for (int i = 0; i < j->n_labels; i++) width = (int)at_max(width, (int64_t)strlen(j->labels[i]));
+    at_text_printf(text, "%-*s %5.1f %%", width, j->labels[best],
                    100 * exp(at_log_probability(output, j->n_labels, best)));
 }
 
