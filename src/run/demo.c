@@ -217,9 +217,8 @@ static at_status verdict(at_demonstration *d)
     const at_demo_run *best = at__demo_best(d), *scratch = at__demo_named(d, "scratch");
     if (!best || !scratch) return AT_OK;
     AT_REQUIRE(d->ctx, at__demo_accuracy(best) > at__demo_accuracy(scratch) + 0.10, AT_E_STATE,
-               "the demonstration failed: %s reaches %.1f %%, training from scratch %.1f %%; fine-tuning "
-               "should gain "
-               "more than 10 points",
+               "the demonstration failed: %s reaches %.1f %%, training from scratch %.1f %%; "
+               "fine-tuning should gain more than 10 points",
                best->name, 100 * at__demo_accuracy(best), 100 * at__demo_accuracy(scratch));
     return AT_OK;
 }

@@ -223,6 +223,54 @@ AT_TEST(test_terminal__json_is_one_object_a_line)
     strike(&s);
 }
 
+/* ---- A demonstration ---- */
+
+static void write_recipe(stage *s, const char *name, const char *text)
+{
+    char path[1300];
+    snprintf(path, sizeof path, "%s/recipes/%s", s->folder, name);
+    at_expect_ok(s->ctx, at_file_write(s->ctx, path, text, strlen(text)));
+}
+
+/* The same recipe under two names: what is called tuned is no better than what is called scratch. */
+AT_TEST(test_terminal__demo_that_gains_nothing_fails)
+{
+    static const char recipe[] = "method: head\ntrain: { epochs: 2, batch_size: 4 }\ncache: none\n";
+    stage s;
+    char path[1200], command[8192], *out, *err, *html;
+    size_t n;
+    set(&s, "terminal-demo");
+    snprintf(path, sizeof path, "%s/model", s.folder);
+    assert_int_equal(symlink(MODEL, path), 0);
+    snprintf(path, sizeof path, "%s/recipes", s.folder);
+    at_expect_ok(s.ctx, at_folder_make(s.ctx, path));
+    write_recipe(&s, "1-tuned.yaml", recipe);
+    write_recipe(&s, "2-scratch.yaml", recipe);
+    snprintf(command, sizeof command, PROGRAM " demo '%s' --output '%s' >'%s/out' 2>'%s/err'", s.folder,
+             s.run, s.folder, s.folder);
+    assert_int_equal(WEXITSTATUS(system(command)), 1);
+    snprintf(path, sizeof path, "%s/out", s.folder);
+    at_expect_ok(s.ctx, at_file_read(s.ctx, &out, &n, path, OUTPUT_LIMIT));
+    snprintf(path, sizeof path, "%s/err", s.folder);
+    at_expect_ok(s.ctx, at_file_read(s.ctx, &err, &n, path, OUTPUT_LIMIT));
+    snprintf(path, sizeof path, "%s/report.html", s.run);
+    at_expect_ok(s.ctx, at_file_read(s.ctx, &html, &n, path, OUTPUT_LIMIT));
+    expect_in(out, "---- tuned (1 of 2)\n");
+    expect_in(out, "\nmethod    accuracy   95 % interval          time   trained parameters\ntuned    ");
+    expect_in(out, ": +0.0 points\n");
+    expect_in(err, "attune: the demonstration failed: tuned reaches ");
+    expect_in(err, "fine-tuning should gain more than 10 points");
+    at_expect_html(html);
+    expect_in(
+        html,
+        "<a href=\"tuned/report.html\">tuned</a><span class=\"badge\">best</span><small>head: only the new");
+    expect_in(html, "The intervals of tuned and scratch overlap");
+    at_free(s.ctx, html);
+    at_free(s.ctx, out);
+    at_free(s.ctx, err);
+    strike(&s);
+}
+
 /* ---- The report of a real run ---- */
 
 AT_TEST(test_terminal__report_of_a_run_is_valid)
