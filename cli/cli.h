@@ -7,6 +7,13 @@
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_STOPPED = 130 };
 
+/* What stands on the terminal. */
+typedef struct at_display {
+    bool is_open;     /* a progress line waits to be overwritten */
+    double last_line; /* in a log: when the last progress line was written; 0 = none of this run */
+    char score[64];   /* of the last evaluation */
+} at_display;
+
 /* A command line, taken apart. */
 typedef struct at_line {
     at_ctx *ctx;
@@ -14,6 +21,7 @@ typedef struct at_line {
     const char *args[1024]; /* positional; points into argv */
     int n_args;
     bool json, help, quiet;
+    at_display display;
 } at_line;
 
 typedef struct at_verb {

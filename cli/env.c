@@ -1,21 +1,15 @@
 /* env: this machine and this build. */
 #include "cli/cli.h"
-#include <stdio.h>
 
 static int run(at_line *line)
 {
-    char *json;
-    const at_status s = at_environment(line->ctx, &json);
-    if (s != AT_OK) return at_finish(line, s);
-    printf("%s\n", json);
-    at_text_free(line->ctx, json);
-    return EXIT_OK;
+    return at_finish(line, at_environment(line->ctx, at_show, line));
 }
 
 const at_verb at_verb_env = {
     .name = "env",
-    .summary = "this machine and this build, as JSON",
-    .usage = "attune env",
+    .summary = "this machine and this build",
+    .usage = "attune env [--json]",
     .details = "Processor, instruction sets (what it has, what is used), threads, memory limit, environment "
                "variables read.",
     .examples = "  attune env\n"

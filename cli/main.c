@@ -13,6 +13,11 @@ static void print_overview(FILE *f)
         "attune %s: fine-tuning of deep networks\n\nusage: attune COMMAND [arguments] [--key value ...]\n\n",
         AT_VERSION);
     for (int i = 0; at_verbs[i]; i++) fprintf(f, "  %-10s %s\n", at_verbs[i]->name, at_verbs[i]->summary);
+    fprintf(f,
+            "\nfirst steps:\n"
+            "  attune demo                                       what fine-tuning gains, on bundled photos\n"
+            "  attune train MODEL PHOTOS --output runs/first     PHOTOS: one sub-folder a class\n"
+            "  attune predict runs/first PHOTO                   use what was trained\n");
     fprintf(f, "\nattune COMMAND --help explains a command, its keys and gives examples.\n");
 }
 

@@ -160,6 +160,7 @@ typedef struct at_score_value {
     const char *name;
     double value;
     bool higher_is_better;
+    bool proportion; /* the share of samples that are right: a binomial interval applies */
 } at_score_value;
 
 /* Valid during the callback only. Members that an event does not have are 0 or NULL. */
@@ -174,7 +175,7 @@ typedef struct at_event {
     double samples_per_second, seconds_left;
     const at_score_value *scores;
     int n_scores;
-    int64_t samples;              /* that the scores are of */
+    int64_t samples;              /* that the scores are of; of a plan: to learn from */
     int64_t trainable_parameters; /* at the end */
 } at_event;
 
@@ -208,10 +209,9 @@ AT_API at_status at_inspect(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event
 AT_API at_status at_demo(at_ctx *ctx, at_recipe *recipe, const char *folder, at_event_fn on_event,
                          void *data) AT_MUST_USE;
 
-/* This machine and this library as one JSON object: processor, instruction sets, threads, memory limit,
- * versions, environment variables that are read. Released with at_text_free. */
-AT_API at_status at_environment(at_ctx *ctx, char **json) AT_MUST_USE;
-AT_API void at_text_free(at_ctx *ctx, char *text);
+/* Describe this machine and this library: one AT_EVENT_PLAN whose text and json tell processor, instruction
+ * sets, threads, memory limit, version, environment variables that are read. */
+AT_API at_status at_environment(at_ctx *ctx, at_event_fn on_event, void *data) AT_MUST_USE;
 
 #ifdef __cplusplus
 }

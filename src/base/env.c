@@ -6,7 +6,6 @@ const at_env_variable at_env_variables[] = {
     {"ATTUNE_CACHE", "folder for computed features"},
     {"XDG_CACHE_HOME", "the user's cache folder; features go to attune/ below it"},
     {"HOME", "without the two above, features go to .cache/attune below it"},
-    {"NO_COLOR", "no colours on the terminal"},
     {NULL, NULL},
 };
 

@@ -63,36 +63,56 @@ static void processor_name(at_ctx *ctx, char out[128])
     at_free(ctx, text);
 }
 
-at_status at_environment(at_ctx *ctx, char **json)
+static void environment_json(const at_ctx *ctx, at_text *t, const char *processor)
 {
-    at_text t;
-    char processor[128];
-    *json = NULL;
-    processor_name(ctx, processor);
-    at_text_init(&t, ctx);
-    at_text_add(&t, "{\"event\":\"environment\",\"version\":\"" AT_VERSION "\",\"processor\":");
-    at_text_json(&t, processor);
+    at_text_add(t, "{\"event\":\"environment\",\"version\":\"" AT_VERSION "\",\"processor\":");
+    at_text_json(t, processor);
     at_text_printf(
-        &t,
+        t,
         ",\"instruction_set\":\"%s\",\"instruction_set_used\":\"%s\",\"processors\":%d,\"threads\":%d,"
         "\"memory_bytes\":%lld,\"precision\":\"f32\",\"variables\":{",
         at_isa_name(at_isa_native()), at_isa_name(ctx->isa), at_pool_default_threads(), ctx->threads,
         (long long)at_machine_memory());
     for (const at_env_variable *v = at_env_variables; v->name; v++) {
         const char *value = at_env_get(v->name);
-        at_text_printf(&t, "%s\"%s\":", v == at_env_variables ? "" : ",", v->name);
+        at_text_printf(t, "%s\"%s\":", v == at_env_variables ? "" : ",", v->name);
         if (value)
-            at_text_json(&t, value);
+            at_text_json(t, value);
         else
-            at_text_add(&t, "null");
+            at_text_add(t, "null");
     }
-    at_text_add(&t, "}}");
-    AT_TRY(at_text_status(&t));
-    *json = t.data;
-    return AT_OK;
+    at_text_add(t, "}}");
 }
 
-void at_text_free(at_ctx *ctx, char *text)
+static void environment_text(const at_ctx *ctx, at_text *t, const char *processor)
 {
-    at_free(ctx, text);
+    at_text_printf(t, "version       attune " AT_VERSION "\nprocessor     %s\n", processor);
+    at_text_printf(t, "instructions  %s used, %s available\n", at_isa_name(ctx->isa),
+                   at_isa_name(at_isa_native()));
+    at_text_printf(t, "threads       %d, on %d processors\n", ctx->threads, at_pool_default_threads());
+    at_text_printf(t, "memory        %.1f GiB\nprecision     f32\n",
+                   (double)at_machine_memory() / 1073741824.0);
+    at_text_add(t, "\nenvironment variables that are read:");
+    for (const at_env_variable *v = at_env_variables; v->name; v++) {
+        const char *value = at_env_get(v->name);
+        at_text_printf(t, "\n  %-15s %s%s%s", v->name, v->meaning, value ? "; now " : "; not set",
+                       value ? value : "");
+    }
+}
+
+at_status at_environment(at_ctx *ctx, at_event_fn on_event, void *data)
+{
+    at_text text, json;
+    char processor[128];
+    processor_name(ctx, processor);
+    at_text_init(&text, ctx);
+    at_text_init(&json, ctx);
+    environment_text(ctx, &text, processor);
+    environment_json(ctx, &json, processor);
+    const at_status s = at_text_status(&text) == AT_OK ? at_text_status(&json) : AT_E_NOMEM;
+    const at_event e = {.kind = AT_EVENT_PLAN, .text = text.data, .json = json.data};
+    if (s == AT_OK && on_event) on_event(data, &e);
+    at_text_deinit(&text);
+    at_text_deinit(&json);
+    return s;
 }

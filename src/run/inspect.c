@@ -1,4 +1,5 @@
 /* inspect.c: what a model folder is: architecture, layers in groups, parameters, labels. */
+#include "run/figures.h"
 #include "run/run.h"
 
 typedef struct group_count {
@@ -30,26 +31,56 @@ static int64_t all_parameters(const at_net *net)
     return n;
 }
 
+static void write_labels(const at_model *m, at_text *t)
+{
+    enum { SHOWN = 10 };
+    char count[AT_FIGURE];
+    if (!m->head.site) {
+        at_text_printf(t, "output     none; the network gives %s features\n",
+                       at__exact(count, m->head.features));
+        return;
+    }
+    at_text_printf(t, "output     %s, %d labels:", m->head.name, m->n_labels);
+    for (int i = 0; i < m->n_labels && i < SHOWN; i++) at_text_printf(t, "%s %s", i ? "," : "", m->labels[i]);
+    at_text_add(t, m->n_labels > SHOWN ? ", ...\n" : "\n");
+}
+
+/* A layer's name without that of its group: "layer.0.conv_3x3" in layer.0 is "conv_3x3". */
+static const char *name_in_group(const at_site *site, const char *group)
+{
+    const size_t n = strlen(group);
+    return strncmp(site->name, group, n) == 0 && site->name[n] == '.' ? site->name + n + 1 : site->name;
+}
+
+/* Layers of a group but the normalisations. */
+static void write_group(const at_net *net, int group, at_text *t)
+{
+    enum { WIDTH = 100, INDENT = 31 };
+    char count[AT_FIGURE];
+    size_t column = INDENT;
+    at_text_printf(t, "\n%-14s %12s   ", net->groups[group],
+                   at__exact(count, count_group(net, group).parameters));
+    for (int i = 0, n = 0; i < net->n_sites; i++) {
+        const at_site *site = net->sites[i];
+        if (site->group != group || site->kind == AT_SITE_NORM) continue;
+        const char *name = name_in_group(site, net->groups[group]);
+        const bool wrap = n > 0 && column + strlen(name) > WIDTH;
+        if (wrap) at_text_printf(t, "\n%*s", INDENT - 1, "");
+        column = (wrap ? INDENT : column) + strlen(name) + 1;
+        at_text_printf(t, "%s%s", n++ && !wrap ? " " : "", name);
+    }
+}
+
 static void write_text(const at_run *r, at_text *t)
 {
     const at_model *m = r->model;
-    const at_net *net = &m->net;
-    at_text_printf(t, "%s: %s (%s layout), %lld parameters, %.2f MB\n", m->folder, m->architecture->name,
-                   layout_name(m), (long long)all_parameters(net), (double)m->weights->file.size / 1e6);
-    if (m->head.site)
-        at_text_printf(t, "output layer: %s, %d labels:", m->head.name, m->n_labels);
-    else
-        at_text_printf(t, "output layer: none; %lld features", (long long)m->head.features);
-    for (int i = 0; i < m->n_labels && i < 10 && m->head.site; i++)
-        at_text_printf(t, "%s %s", i ? "," : "", m->labels[i]);
-    at_text_printf(t, "%s\n\n%-14s %12s   layers", m->n_labels > 10 && m->head.site ? ", ..." : "", "group",
-                   "parameters");
-    for (int g = 0; g < net->n_groups; g++) {
-        at_text_printf(t, "\n%-14s %12lld  ", net->groups[g], (long long)count_group(net, g).parameters);
-        for (int i = 0; i < net->n_sites; i++)
-            if (net->sites[i]->group == g && net->sites[i]->kind != AT_SITE_NORM)
-                at_text_printf(t, " %s", net->sites[i]->name);
-    }
+    char count[AT_FIGURE];
+    at_text_printf(t, "model      %s: %s, %s layout\n", m->folder, m->architecture->name, layout_name(m));
+    at_text_printf(t, "size       %s parameters, %.2f MB\n", at__exact(count, all_parameters(&m->net)),
+                   (double)m->weights->file.size / 1e6);
+    write_labels(m, t);
+    at_text_printf(t, "\n%-14s %12s   layers, named after their group", "group", "parameters");
+    for (int g = 0; g < m->net.n_groups; g++) write_group(&m->net, g, t);
 }
 
 static void write_param(at_text *t, const at_param *p, const at_net *net)

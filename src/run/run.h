@@ -155,6 +155,10 @@ void at__close_logs(at_run *r);
 at_status at__hand_over(at_run *r);
 
 /* ---- events.c ---- */
+typedef struct at_parameters {
+    int64_t trainable, frozen;
+} at_parameters;
+at_parameters at__count_parameters(const at_run *r); /* statistics of normalisations are none */
 void at__emit(at_run *r, at_event *e, at_text *json);
 void at__note(at_run *r, const char *fmt, ...) AT_PRINTF(2, 3);
 at_status at__emit_plan(at_run *r);

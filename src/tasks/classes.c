@@ -41,7 +41,7 @@ at_status at_score_classes(at_ctx *ctx, at_scores *out, int64_t n, int n_classes
         const at_metric *m;
         out->n = 0;
         while ((m = at_registry_next(ctx, "metric", &cursor)) && out->n < AT_MAX_SCORES)
-            out->list[out->n++] = (at_score_value){m->name, m->value(&c), m->higher_is_better};
+            out->list[out->n++] = (at_score_value){m->name, m->value(&c), m->higher_is_better, m->proportion};
     }
     at_free(ctx, predicted);
     at_free(ctx, confusion);

@@ -1,16 +1,30 @@
-/* classes_report.c: what a report shows of a classification: confusion matrix, recall of the classes, and the
- * samples that are wrong with the greatest confidence. Plain HTML; the page's style sheet is the report's. */
+/* classes_report.c: what a report shows of a classification: confusion matrix with recall and precision, the
+ * most frequent mix-ups, and the samples that are wrong with the greatest confidence. Plain HTML; its classes
+ * are those of the report's style sheet. */
 #include "tasks/task.h"
 #include <math.h>
 #include <stdlib.h>
 
-enum { SHOWN_MISTAKES = 12, MATRIX_CLASSES = 40 };
+enum { SHOWN_MISTAKES = 12, SHOWN_MIX_UPS = 5, MATRIX_CLASSES = 40, UPRIGHT_CLASSES = 8 };
 
 typedef struct mistake {
     int64_t sample;
-    int predicted;
-    double confidence; /* probability of the predicted class */
+    int truth, predicted;
+    double confidence, of_truth; /* probabilities of the predicted and of the true class */
 } mistake;
+
+/* What a model made of a data set. */
+typedef struct outcome {
+    const at_job *j;
+    const at_dataset *d;
+    int n;                 /* classes */
+    int64_t *confusion;    /* [n, n]: rows are true classes */
+    int64_t *truly, *said; /* [n]: samples of a class, predictions of a class */
+    mistake *mistakes;     /* most confident first */
+    int64_t wrong, counted;
+} outcome;
+
+/* ---- Looking ---- */
 
 /* Most confident first; equal ones in the order of the data. */
 static int by_confidence(const void *a, const void *b)
@@ -28,83 +42,201 @@ static int largest(const float *row, int n)
     return best;
 }
 
-static void matrix(const at_job *j, const int64_t *confusion, at_text *html)
+static void look(outcome *o, const float *logits, const int32_t *label)
 {
-    const int n = j->n_labels;
-    at_text_add(html, "<table class=\"matrix\"><thead><tr><th>true \\ predicted</th>");
-    for (int i = 0; i < n; i++) {
-        at_text_add(html, "<th><span>");
-        at_text_html(html, j->labels[i]);
-        at_text_add(html, "</span></th>");
+    const int n = o->n;
+    for (int64_t i = 0; i < o->d->n; i++) {
+        const float *row = logits + i * n;
+        const int said = largest(row, n), truth = label[i];
+        if (truth < 0) continue;
+        o->counted++;
+        o->confusion[truth * n + said]++;
+        o->truly[truth]++;
+        o->said[said]++;
+        if (said != truth)
+            o->mistakes[o->wrong++] = (mistake){i, truth, said, exp(at_log_probability(row, n, said)),
+                                                exp(at_log_probability(row, n, truth))};
     }
-    at_text_add(html, "<th>recall</th></tr></thead><tbody>");
-    for (int i = 0; i < n; i++) {
-        int64_t all = 0;
-        for (int k = 0; k < n; k++) all += confusion[i * n + k];
-        at_text_add(html, "<tr><th>");
-        at_text_html(html, j->labels[i]);
-        at_text_add(html, "</th>");
-        for (int k = 0; k < n; k++) {
-            const double share = all ? (double)confusion[i * n + k] / (double)all : 0.0;
-            at_text_printf(html, "<td class=\"%s\" style=\"--share:%.3f\">%lld</td>",
-                           i == k ? "right" : "wrong", share, (long long)confusion[i * n + k]);
-        }
-        if (all)
-            at_text_printf(html, "<td>%.1f %%</td></tr>", 100.0 * (double)confusion[i * n + i] / (double)all);
-        else
-            at_text_add(html, "<td>-</td></tr>");
-    }
-    at_text_add(html, "</tbody></table>");
+    qsort(o->mistakes, (size_t)o->wrong, sizeof *o->mistakes, by_confidence);
 }
 
-static at_status show_mistake(const at_job *j, const at_dataset *d, const mistake *m, int truth,
-                              at_show_fn show, at_text *html)
+/* ---- Words ---- */
+
+/* A class as people read it: underscores are spaces. */
+static void class_name(const outcome *o, int label, at_text *html)
+{
+    at_text words;
+    at_text_init(&words, o->j->ctx);
+    at_text_add(&words, o->j->labels[label]);
+    for (char *p = words.data; p && *p; p++)
+        if (*p == '_') *p = ' ';
+    at_text_html(html, words.data ? words.data : "");
+    at_text_deinit(&words);
+}
+
+static void add_rate(at_text *html, int64_t part, int64_t all)
+{
+    if (all)
+        at_text_printf(html, "<td class=\"rate\">%.0f %%</td>", 100.0 * (double)part / (double)all);
+    else
+        at_text_add(html, "<td class=\"rate\">-</td>");
+}
+
+/* What the network is to be compared with at the least: a guess that knows nothing but the counts. */
+static void summary(const outcome *o, at_text *html)
+{
+    int common = 0;
+    for (int i = 1; i < o->n; i++)
+        if (o->truly[i] > o->truly[common]) common = i;
+    const double all = (double)at_max(o->counted, 1);
+    at_text_printf(html, "<p>%lld of %lld are right (%.1f %%), %lld wrong. To compare: always guessing ",
+                   (long long)(o->counted - o->wrong), (long long)o->counted,
+                   100.0 * (double)(o->counted - o->wrong) / all, (long long)o->wrong);
+    class_name(o, common, html);
+    at_text_printf(html, " would be right in %.1f %%.</p>\n", 100.0 * (double)o->truly[common] / all);
+}
+
+/* ---- Confusion matrix ---- */
+
+static void matrix_row(const outcome *o, int truth, at_text *html)
+{
+    at_text_add(html, "<tr><th scope=\"row\">");
+    class_name(o, truth, html);
+    at_text_add(html, "</th>");
+    for (int k = 0; k < o->n; k++) {
+        const int64_t count = o->confusion[truth * o->n + k];
+        const double share = count ? (double)count / (double)o->truly[truth] : 0.0;
+        at_text_printf(html, "<td class=\"%s\" style=\"--share:%.2f\">%lld</td>",
+                       !count       ? "none"
+                       : k == truth ? "right"
+                                    : "wrong",
+                       share, (long long)count);
+    }
+    add_rate(html, o->confusion[truth * o->n + truth], o->truly[truth]);
+    at_text_add(html, "</tr>\n");
+}
+
+static void matrix(const outcome *o, at_text *html)
+{
+    at_text_add(
+        html,
+        "<p>Each row is a true class, each column what the network said; the diagonal is right. Recall: how "
+        "many of a class were recognised. Precision: how often the network was right when it named a "
+        "class.</p>\n<div class=\"card scroll\" role=\"region\" aria-label=\"Confusion matrix\" "
+        "tabindex=\"0\">");
+    at_text_printf(html, "<table class=\"matrix%s\"><caption>Confusion matrix: number of samples</caption>",
+                   o->n > UPRIGHT_CLASSES ? " many" : "");
+    at_text_add(html, "<thead><tr><th scope=\"col\">true \\ predicted</th>");
+    for (int i = 0; i < o->n; i++) {
+        at_text_add(html, "<th scope=\"col\" class=\"class\">");
+        class_name(o, i, html);
+        at_text_add(html, "</th>");
+    }
+    at_text_add(html, "<th scope=\"col\">recall</th></tr></thead>\n<tbody>");
+    for (int i = 0; i < o->n; i++) matrix_row(o, i, html);
+    at_text_add(html, "</tbody><tfoot><tr><th scope=\"row\">precision</th>");
+    for (int i = 0; i < o->n; i++) add_rate(html, o->confusion[i * o->n + i], o->said[i]);
+    at_text_add(html, "<td></td></tr></tfoot></table></div>\n");
+}
+
+/* ---- Mix-ups ---- */
+
+/* The most frequent pair (true, predicted) that is less frequent than `count`, or as frequent and later than
+ * `after`.
+ */
+static int64_t next_mix_up(const outcome *o, int64_t count, int64_t after)
+{
+    const int64_t cells = (int64_t)o->n * o->n;
+    int64_t best = -1;
+    for (int64_t i = 0; i < cells; i++) {
+        const int64_t c = o->confusion[i];
+        if (i / o->n == i % o->n || c == 0 || c > count || (c == count && i <= after)) continue;
+        if (best < 0 || c > o->confusion[best]) best = i;
+    }
+    return best;
+}
+
+static void mix_ups(const outcome *o, at_text *html)
+{
+    int64_t i = next_mix_up(o, INT64_MAX, -1);
+    if (o->n < 3 || i < 0) return;
+    at_text_add(html, "<h3>Most frequent mix-ups</h3>\n<ul>");
+    for (int k = 0; k < SHOWN_MIX_UPS && i >= 0; k++, i = next_mix_up(o, o->confusion[i], i)) {
+        at_text_add(html, "<li><b>");
+        class_name(o, (int)(i / o->n), html);
+        at_text_add(html, "</b> taken for <b>");
+        class_name(o, (int)(i % o->n), html);
+        at_text_printf(html, "</b>: %lld of %lld</li>", (long long)o->confusion[i],
+                       (long long)o->truly[i / o->n]);
+    }
+    at_text_add(html, "</ul>\n");
+}
+
+/* ---- Worst mistakes ---- */
+
+/* "healthy/011.jpg": a path's last two parts. */
+static const char *short_name(const char *path)
+{
+    const char *start = path + strlen(path);
+    for (int parts = 0; start > path; start--)
+        if (start[-1] == '/' && ++parts == 2) break;
+    return start;
+}
+
+static at_status show_mistake(const outcome *o, const mistake *m, at_show_fn show, at_text *html)
 {
     at_text_add(html, "<figure>");
-    if (show) AT_TRY(show(j, d, m->sample, html));
-    at_text_add(html, "<figcaption><b>");
-    at_text_html(html, j->labels[m->predicted]);
-    at_text_printf(html, "</b> %.0f %%<br>is <b>", 100.0 * m->confidence);
-    at_text_html(html, j->labels[truth]);
-    at_text_add(html, "</b><br><small>");
-    at_text_html(html, d->name ? d->name(d, m->sample) : "");
-    at_text_add(html, "</small></figcaption></figure>");
+    if (show) AT_TRY(show(o->j, o->d, m->sample, html));
+    at_text_add(html, "<figcaption><span>said <b>");
+    class_name(o, m->predicted, html);
+    at_text_printf(html, "</b>&nbsp;%.0f&nbsp;%%</span><span>is <b>", 100.0 * m->confidence);
+    class_name(o, m->truth, html);
+    at_text_printf(html, "</b>&nbsp;%.0f&nbsp;%%</span><small>", 100.0 * m->of_truth);
+    if (o->d->name)
+        at_text_html(html, short_name(o->d->name(o->d, m->sample)));
+    else
+        at_text_printf(html, "sample %lld", (long long)m->sample);
+    at_text_add(html, "</small></figcaption></figure>\n");
     return AT_OK;
 }
 
-/* confusion [n_labels^2] and mistakes [n] are filled. */
-static int64_t look(const at_job *j, int64_t n, const float *logits, const int32_t *label, int64_t *confusion,
-                    mistake *mistakes)
+static at_status worst(const outcome *o, at_show_fn show, at_text *html)
 {
-    int64_t wrong = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const float *row = logits + i * j->n_labels;
-        const int predicted = largest(row, j->n_labels);
-        if (label[i] < 0) continue;
-        confusion[label[i] * j->n_labels + predicted]++;
-        if (predicted != label[i])
-            mistakes[wrong++] = (mistake){i, predicted, exp(at_log_probability(row, j->n_labels, predicted))};
-    }
-    qsort(mistakes, (size_t)wrong, sizeof *mistakes, by_confidence);
-    return wrong;
+    if (o->wrong == 0) return AT_OK;
+    at_text_add(html, "<h3>Worst mistakes</h3>\n<p>");
+    if (o->wrong > SHOWN_MISTAKES)
+        at_text_printf(html, "The %d of %lld", SHOWN_MISTAKES, (long long)o->wrong);
+    else
+        at_text_add(html, "The");
+    at_text_add(
+        html,
+        " mistakes of which the network was most sure; percentages are the probabilities that it gave to the "
+        "two classes. Look for wrong labels here, and for what the classes have in common.</p>\n"
+        "<div class=\"mistakes\">\n");
+    for (int64_t i = 0; i < o->wrong && i < SHOWN_MISTAKES; i++)
+        AT_TRY(show_mistake(o, &o->mistakes[i], show, html));
+    at_text_add(html, "</div>\n");
+    return AT_OK;
 }
 
 at_status at_report_classes(const at_job *j, const at_dataset *d, const float *logits, const int32_t *label,
                             at_show_fn show, at_text *html)
 {
-    int64_t *confusion = at_alloc_array(j->ctx, (int64_t)j->n_labels * j->n_labels, sizeof *confusion);
-    mistake *mistakes = at_alloc_array(j->ctx, d->n, sizeof *mistakes);
-    at_status s = confusion && mistakes ? AT_OK : AT_E_NOMEM;
+    const int n = j->n_labels;
+    outcome o = {.j = j, .d = d, .n = n};
+    o.confusion = at_alloc_array(j->ctx, (int64_t)n * (n + 2), sizeof *o.confusion);
+    o.mistakes = at_alloc_array(j->ctx, d->n, sizeof *o.mistakes);
+    at_status s = o.confusion && o.mistakes ? AT_OK : AT_E_NOMEM;
     if (s == AT_OK) {
-        const int64_t wrong = look(j, d->n, logits, label, confusion, mistakes);
-        if (j->n_labels <= MATRIX_CLASSES) matrix(j, confusion, html);
-        at_text_printf(html, "<h3>Worst mistakes</h3><p>%lld of %lld are wrong%s</p><div class=\"mistakes\">",
-                       (long long)wrong, (long long)d->n, wrong ? "; the most confident first" : "");
-        for (int64_t i = 0; i < wrong && i < SHOWN_MISTAKES && s == AT_OK; i++)
-            s = show_mistake(j, d, &mistakes[i], label[mistakes[i].sample], show, html);
-        at_text_add(html, "</div>");
+        o.truly = o.confusion + (int64_t)n * n;
+        o.said = o.truly + n;
+        look(&o, logits, label);
+        summary(&o, html);
+        if (n <= MATRIX_CLASSES) matrix(&o, html);
+        mix_ups(&o, html);
+        s = worst(&o, show, html);
     }
-    at_free(j->ctx, confusion);
-    at_free(j->ctx, mistakes);
+    at_free(j->ctx, o.confusion);
+    at_free(j->ctx, o.mistakes);
     return s;
 }

@@ -287,7 +287,9 @@ static void describe(const at_job *j, const float *output, at_text *json, at_tex
         at_text_number(json, exp(at_log_probability(output, j->n_labels, i)));
     }
     at_text_add(json, "}");
-    at_text_printf(text, "%s %.1f %%", j->labels[best],
+    int width = 0; /* so that the lines of many files stand below each other */
+    for (int i = 0; i < j->n_labels; i++) width = (int)at_max(width, (int64_t)strlen(j->labels[i]));
+    at_text_printf(text, "%-*s %5.1f %%", width, j->labels[best],
                    100 * exp(at_log_probability(output, j->n_labels, best)));
 }
 
@@ -322,10 +324,14 @@ static at_status show(const at_job *j, const at_dataset *d, int64_t sample, at_t
     at_status s = at_preprocess_fit(j->ctx, &fitted, &k->preprocess, &image);
     at_image_deinit(j->ctx, &image);
     if (s != AT_OK) return s;
-    s = at_image_encode_jpeg(j->ctx, &jpeg, &n, &fitted, 85);
+    s = at_image_encode_jpeg(j->ctx, &jpeg, &n, &fitted, 80);
+    if (s == AT_OK)
+        at_text_printf(html, "<img width=\"%d\" height=\"%d\" alt=\"photo ", fitted.width, fitted.height);
     at_image_deinit(j->ctx, &fitted);
     if (s != AT_OK) return s;
-    at_text_add(html, "<img alt=\"\" src=\"data:image/jpeg;base64,");
+    const char *slash = strrchr(d->name(d, sample), '/');
+    at_text_html(html, slash ? slash + 1 : d->name(d, sample));
+    at_text_add(html, "\" src=\"data:image/jpeg;base64,");
     at_text_base64(html, jpeg, n);
     at_text_add(html, "\">");
     at_free(j->ctx, jpeg);

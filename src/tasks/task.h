@@ -112,6 +112,7 @@ typedef struct at_classified {
 typedef struct at_metric {
     const char *name, *doc;
     bool higher_is_better;
+    bool proportion; /* a share of the counted samples */
     double (*value)(const at_classified *c);
 } at_metric;
 

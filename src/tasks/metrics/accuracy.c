@@ -12,9 +12,8 @@ static double value(const at_classified *c)
     return all ? (double)right / (double)all : 0.0;
 }
 
-const at_metric at_metric_accuracy = {
-    .name = "accuracy",
-    .doc = "share predicted right",
-    .higher_is_better = true,
-    .value = value,
-};
+const at_metric at_metric_accuracy = {.name = "accuracy",
+                                      .doc = "share predicted right",
+                                      .higher_is_better = true,
+                                      .proportion = true,
+                                      .value = value};

@@ -16,9 +16,8 @@ static double value(const at_classified *c)
     return classes ? sum / classes : 0.0;
 }
 
-const at_metric at_metric_balanced_accuracy = {
-    .name = "balanced_accuracy",
-    .doc = "mean recall of the classes",
-    .higher_is_better = true,
-    .value = value,
-};
+const at_metric at_metric_balanced_accuracy = {.name = "balanced_accuracy",
+                                               .doc =
+                                                   "mean recall of the classes: each class counts the same",
+                                               .higher_is_better = true,
+                                               .value = value};

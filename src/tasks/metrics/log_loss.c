@@ -15,7 +15,6 @@ static double value(const at_classified *c)
 
 const at_metric at_metric_log_loss = {
     .name = "log_loss",
-    .doc = "mean -log p of the true class",
+    .doc = "mean -log p of the true class (nats): 0 is best, confident mistakes cost most",
     .higher_is_better = false,
-    .value = value,
-};
+    .value = value};

@@ -19,9 +19,7 @@ static double value(const at_classified *c)
     return classes ? sum / classes : 0.0;
 }
 
-const at_metric at_metric_macro_f1 = {
-    .name = "macro_f1",
-    .doc = "mean F1 of the classes",
-    .higher_is_better = true,
-    .value = value,
-};
+const at_metric at_metric_macro_f1 = {.name = "macro_f1",
+                                      .doc = "mean F1 of the classes: recall and precision in one number",
+                                      .higher_is_better = true,
+                                      .value = value};
