@@ -5,6 +5,8 @@
 static int run(at_line *line)
 {
     char *json;
+    const int code = at_take_most(line, 0, "env takes no arguments");
+    if (code) return code;
     const at_status s = at_environment(line->ctx, &json);
     if (s != AT_OK) return at_finish(line, s);
     printf("%s\n", json);

@@ -79,6 +79,11 @@ static int bad_line(const char *before, const char *what, const char *after)
     return EXIT_USAGE;
 }
 
+int at_take_most(const at_line *line, int most, const char *takes)
+{
+    return line->n_args > most ? bad_line(takes, ", not ", line->args[most]) : 0;
+}
+
 /* One "--..." argument; *i moves on when it takes the next one. */
 static int take_flag(at_line *line, int argc, char **argv, int *i)
 {
@@ -97,7 +102,9 @@ static int take_flag(at_line *line, int argc, char **argv, int *i)
     if (strcmp(key, "isa") == 0) return 0; /* taken before the context was made */
     const at_status s = strcmp(key, "recipe") == 0 ? at_recipe_load(line->recipe, value)
                                                    : at_recipe_set(line->recipe, key, value);
-    return s == AT_OK ? 0 : at_finish(line, s);
+    if (s == AT_OK) return 0;
+    const int code = at_finish(line, s);
+    return s == AT_E_NOMEM ? code : EXIT_USAGE;
 }
 
 static int take_apart(at_line *line, int argc, char **argv)

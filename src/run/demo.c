@@ -127,7 +127,7 @@ static at_status add_mistakes(demo *d, const entry *e, at_text *html)
     if (s == AT_OK) s = at__evaluate_split(r, AT_SPLIT_TEST, &scores, &outputs);
     if (s == AT_OK) s = r->job.task->report(&r->job, AT_SPLIT_TEST, outputs, html);
     at_free(d->ctx, outputs);
-    if (recipe) at__run_close(r);
+    if (recipe) at__run_close(r, s);
     at_free(d->ctx, r);
     at_recipe_destroy(recipe);
     return s;

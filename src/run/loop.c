@@ -83,7 +83,6 @@ static at_status run_passes(at_run *r, feeder *f, int64_t attempt, at_pass *pass
         at_plan_run(r->train.plan, pass);
         done += b.n;
     }
-    r->samples_in_steps += n;
     return AT_OK;
 }
 
@@ -228,11 +227,11 @@ static at_status free_step(at_run *r, feeder *f, int64_t attempt, bool *pending)
 }
 
 /* What has to happen at this place between steps; work is awaited only then. */
-static at_status between_steps(at_run *r, feeder *f, bool *pending)
+static at_status between_steps(at_run *r, feeder *f, bool *pending, bool stop)
 {
     at_progress *p = &r->progress;
     const bool last = p->attempt == r->total_steps, epoch_ends = p->attempt % r->steps_per_epoch == 0 || last;
-    const bool save = p->attempt % r->checkpoint_every == 0 || last || at_stop_requested(r->ctx);
+    const bool save = p->attempt % r->checkpoint_every == 0 || last || stop;
     if (!epoch_ends && !save) return AT_OK;
     if (*pending) AT_TRY(settle(r, f, p->attempt - 1));
     *pending = false;
@@ -252,15 +251,16 @@ static at_status steps(at_run *r, feeder *f, at_contract *contract)
             AT_TRY(checked_step(r, f, contract, p->attempt));
         else
             AT_TRY(free_step(r, f, p->attempt, &pending));
+        r->samples_in_steps += step_samples(r, p->attempt % r->steps_per_epoch);
         p->attempt++;
         const double end = at_clock();
         r->step_seconds += end - begin;
         if (r->first_step_seconds == 0) r->first_step_seconds = end - r->started;
-        AT_TRY(between_steps(r, f, &pending));
-        if (at_stop_requested(r->ctx))
-            AT_REQUIRE(r->ctx, p->attempt == r->total_steps || p->stopped, AT_E_INTERRUPTED,
-                       "interrupted after step %lld of %lld; the state is saved: continue with --resume",
-                       (long long)p->attempt, (long long)r->total_steps);
+        const bool stop = at_stop_requested(r->ctx); /* asked once: what is seen here is saved below */
+        AT_TRY(between_steps(r, f, &pending, stop));
+        AT_REQUIRE(r->ctx, !stop, AT_E_INTERRUPTED,
+                   "interrupted after step %lld of %lld; the state is saved: continue with --resume",
+                   (long long)p->attempt, (long long)r->total_steps);
     }
     return AT_OK;
 }
@@ -271,7 +271,9 @@ at_status at__loop(at_run *r)
     at_contract *contract = NULL;
     at_status s = open_feeder(r, &f);
     if (s == AT_OK) s = at__contract_begin(&contract, r);
+    r->in_steps = true;
     if (s == AT_OK) s = steps(r, &f, contract);
+    r->in_steps = false;
     at__contract_end(contract, r);
     close_feeder(r, &f);
     return s;
