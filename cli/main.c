@@ -73,6 +73,12 @@ static bool is_switch(const at_ctx *ctx, const char *key)
     return false;
 }
 
+/* "--deterministic false": the value of a switch, when it is given apart. */
+static bool is_truth(const char *text)
+{
+    return strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
+}
+
 static int bad_line(const char *before, const char *what, const char *after)
 {
     fprintf(stderr, "attune: %s%s%s\n", before, what, after);
@@ -94,7 +100,7 @@ static int take_flag(at_line *line, int argc, char **argv, int *i)
     if (strcmp(key, "help") == 0) return line->help = true, 0;
     if (strcmp(key, "quiet") == 0) return line->quiet = true, 0;
     if (strcmp(key, "resume") == 0 && !value) value = "yes";
-    if (!value && is_switch(line->ctx, key)) value = "true";
+    if (!value && is_switch(line->ctx, key) && !is_truth(*i + 1 < argc ? argv[*i + 1] : "")) value = "true";
     if (!value) {
         if (*i + 1 >= argc) return bad_line("--", key, " needs a value");
         value = argv[++*i];

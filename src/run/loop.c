@@ -83,6 +83,7 @@ static at_status run_passes(at_run *r, feeder *f, int64_t attempt, at_pass *pass
         at_plan_run(r->train.plan, pass);
         done += b.n;
     }
+    r->samples_in_steps += n;
     return AT_OK;
 }
 
@@ -211,7 +212,10 @@ static at_status checked_step(at_run *r, feeder *f, at_contract *contract, int64
     AT_TRY(at__contract_before_commit(contract, r));
     queue_commit(r, attempt, &pass);
     AT_TRY(settle(r, f, attempt));
-    AT_TRY(at__contract_after_commit(contract, r, (double)r->scalars[attempt & 1].ok > 0));
+    const at_step_scalars *now = &r->scalars[attempt & 1];
+    const double clip = r->settings.train.clip, norm = (double)now->norm;
+    const double rate = rate_at(r, attempt) * (clip > 0 && norm > clip ? clip / norm : 1.0);
+    AT_TRY(at__contract_after_commit(contract, r, rate, (double)now->count, (double)now->ok > 0));
     return attempt + 1 == at_min(CHECKED_STEPS, r->total_steps) ? at__contract_verdict(contract, r) : AT_OK;
 }
 
@@ -246,15 +250,15 @@ static at_status steps(at_run *r, feeder *f, at_contract *contract)
     at_progress *p = &r->progress;
     bool pending = false;
     while (p->attempt < r->total_steps && !p->stopped) {
-        const double begin = at_clock();
+        r->step_began = at_clock();
         if (p->attempt < CHECKED_STEPS)
             AT_TRY(checked_step(r, f, contract, p->attempt));
         else
             AT_TRY(free_step(r, f, p->attempt, &pending));
-        r->samples_in_steps += step_samples(r, p->attempt % r->steps_per_epoch);
         p->attempt++;
         const double end = at_clock();
-        r->step_seconds += end - begin;
+        r->step_seconds += end - r->step_began;
+        r->step_began = 0;
         if (r->first_step_seconds == 0) r->first_step_seconds = end - r->started;
         const bool stop = at_stop_requested(r->ctx); /* asked once: what is seen here is saved below */
         AT_TRY(between_steps(r, f, &pending, stop));

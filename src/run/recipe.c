@@ -28,12 +28,20 @@ const at_option *at_option_next(const at_ctx *ctx, at_option_cursor *c, char key
     return c->option;
 }
 
+/* The same first n characters, "-" and "_" being one. */
+static bool same_name(const char *a, const char *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((a[i] == '-' ? '_' : a[i]) != (b[i] == '-' ? '_' : b[i])) return false;
+    return true;
+}
+
 static bool has_word(const char *words, const char *word)
 {
     const size_t n = strlen(word);
     for (const char *p = words; p && *p;) {
         const size_t length = strcspn(p, " ");
-        if (length == n && strncmp(p, word, n) == 0) return true;
+        if (length == n && same_name(p, word, n)) return true;
         p += length + strspn(p + length, " ");
     }
     return false;
@@ -45,7 +53,8 @@ static const at_option *option_of(const at_ctx *ctx, const char *name, char key[
     at_option_cursor c = {0};
     const at_option *o;
     while ((o = at_option_next(ctx, &c, key)))
-        if (strcmp(key, name) == 0 || has_word(o->aliases, name)) return o;
+        if ((strlen(key) == strlen(name) && same_name(key, name, strlen(key))) || has_word(o->aliases, name))
+            return o;
     return NULL;
 }
 
@@ -185,8 +194,6 @@ at_status at_recipe_set(at_recipe *r, const char *key, const char *value)
 {
     char name[KEY_MAX], whole[KEY_MAX], origin[KEY_MAX + 8];
     snprintf(name, sizeof name, "%s", key);
-    for (char *p = name; *p; p++)
-        if (*p == '-') *p = '_';
     snprintf(origin, sizeof origin, "--%s", key);
     at_tree *t = NULL;
     const at_option *o = option_of(r->ctx, name, whole);

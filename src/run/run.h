@@ -80,6 +80,7 @@ typedef struct at_run {
     bool resumed, finished;
     bool in_steps; /* a stop waits for the end of the step, where the state is saved */
     char base_hash[AT_DIGEST_TEXT], data_hash[AT_DIGEST_TEXT];
+    double step_began; /* 0 = between steps */
     double started, first_step_seconds, step_seconds; /* clock of the process start; seconds inside steps */
     int64_t samples_in_steps;
     const char *metric; /* that early stopping follows; NULL = none */
@@ -128,7 +129,8 @@ at_status at__solve(at_run *r);        /* full-batch optimisers */
 typedef struct at_contract at_contract;
 at_status at__contract_begin(at_contract **out, at_run *r);
 at_status at__contract_before_commit(at_contract *c, at_run *r);
-at_status at__contract_after_commit(at_contract *c, at_run *r, bool ok);
+/* rate: the factor of schedule and clipping; count: items that the gradient sums; ok: the step was committed */
+at_status at__contract_after_commit(at_contract *c, at_run *r, double rate, double count, bool ok);
 at_status at__contract_verdict(at_contract *c, at_run *r);
 void at__contract_end(at_contract *c, at_run *r);
 
