@@ -173,7 +173,7 @@ static at_status run(at_ctx *ctx, at_recipe *recipe, wishes *w)
     AT_NEW(ctx, r, 1);
     at_status s = at__run_open(r, ctx, recipe, NULL, NULL);
     if (s == AT_OK) s = measure(r, w);
-    at__run_close(r);
+    at__run_close(r, s);
     at_free(ctx, r);
     return s;
 }

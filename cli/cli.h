@@ -38,11 +38,15 @@ extern const at_verb *const at_verbs[]; /* generated; ends with NULL */
 /* Set the recipe's key from a positional argument when it is there; exit code or 0. */
 int at_set(at_line *line, const char *key, int index);
 
+/* Refuse positional arguments beyond the first `most`; exit code or 0. */
+int at_take_most(const at_line *line, int most, const char *takes);
+
 /* Exit code for a status; prints the error. */
 int at_finish(at_line *line, at_status status);
 
 /* The event function of all commands: JSON lines on stdout with --json, else text; progress on stderr. data:
- * at_line. */
+ * at_line.
+ */
 void at_show(void *data, const at_event *event);
 
 /* Ctrl-C and SIGTERM save and stop; a second Ctrl-C ends at once. */

@@ -33,6 +33,8 @@ static bool find_folder(char out[PATH_MAX])
 static int run(at_line *line)
 {
     char folder[PATH_MAX];
+    const int code = at_take_most(line, 1, "demo takes one folder");
+    if (code) return code;
     if (line->n_args > 0)
         snprintf(folder, sizeof folder, "%s", line->args[0]);
     else if (!find_folder(folder)) {
@@ -46,8 +48,8 @@ const at_verb at_verb_demo = {
     .name = "demo",
     .summary = "fine-tuning against training from scratch, on bundled photos",
     .usage = "attune demo [FOLDER] [--key value ...]",
-    .details = "Trains the bundled network on 120 photos of bean leaves in four ways, scores them on 60 "
-               "others, prints a table\n"
+    .details = "Trains the bundled network on 120 photos of bean leaves in four ways, scores "
+               "them on 60 others, prints a table\n"
                "and writes runs/demo/report.html. FOLDER holds model/, photos/ and recipes/.",
     .examples = "  attune demo\n"
                 "  attune demo --seed 1 --output runs/demo-1\n",

@@ -3,7 +3,8 @@
 
 static int run(at_line *line)
 {
-    return at_finish(line, at_environment(line->ctx, at_show, line));
+    const int code = at_take_most(line, 0, "env takes no arguments");
+    return code ? code : at_finish(line, at_environment(line->ctx, at_show, line));
 }
 
 const at_verb at_verb_env = {

@@ -4,7 +4,8 @@
 
 static int run(at_line *line)
 {
-    int code = at_set(line, "model", 0);
+    int code = at_take_most(line, 2, "eval takes a model and a data folder");
+    if (!code) code = at_set(line, "model", 0);
     if (!code) code = at_set(line, "data.test", 1);
     return code ? code : at_finish(line, at_evaluate(line->ctx, line->recipe, at_show, line));
 }

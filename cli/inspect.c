@@ -3,7 +3,8 @@
 
 static int run(at_line *line)
 {
-    const int code = at_set(line, "model", 0);
+    int code = at_take_most(line, 1, "inspect takes a model folder");
+    if (!code) code = at_set(line, "model", 0);
     return code ? code : at_finish(line, at_inspect(line->ctx, line->recipe, at_show, line));
 }
 

@@ -78,10 +78,21 @@ static bool is_switch(const at_ctx *ctx, const char *key)
     return false;
 }
 
+/* "--deterministic false": the value of a switch, when it is given apart. */
+static bool is_truth(const char *text)
+{
+    return strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
+}
+
 static int bad_line(const char *before, const char *what, const char *after)
 {
     fprintf(stderr, "attune: %s%s%s\n", before, what, after);
     return EXIT_USAGE;
+}
+
+int at_take_most(const at_line *line, int most, const char *takes)
+{
+    return line->n_args > most ? bad_line(takes, ", not ", line->args[most]) : 0;
 }
 
 /* One "--..." argument; *i moves on when it takes the next one. */
@@ -94,7 +105,7 @@ static int take_flag(at_line *line, int argc, char **argv, int *i)
     if (strcmp(key, "help") == 0) return line->help = true, 0;
     if (strcmp(key, "quiet") == 0) return line->quiet = true, 0;
     if (strcmp(key, "resume") == 0 && !value) value = "yes";
-    if (!value && is_switch(line->ctx, key)) value = "true";
+    if (!value && is_switch(line->ctx, key) && !is_truth(*i + 1 < argc ? argv[*i + 1] : "")) value = "true";
     if (!value) {
         if (*i + 1 >= argc) return bad_line("--", key, " needs a value");
         value = argv[++*i];
@@ -102,7 +113,9 @@ static int take_flag(at_line *line, int argc, char **argv, int *i)
     if (strcmp(key, "isa") == 0) return 0; /* taken before the context was made */
     const at_status s = strcmp(key, "recipe") == 0 ? at_recipe_load(line->recipe, value)
                                                    : at_recipe_set(line->recipe, key, value);
-    return s == AT_OK ? 0 : at_finish(line, s);
+    if (s == AT_OK) return 0;
+    const int code = at_finish(line, s);
+    return s == AT_E_NOMEM ? code : EXIT_USAGE;
 }
 
 static int take_apart(at_line *line, int argc, char **argv)

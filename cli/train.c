@@ -18,13 +18,10 @@ static int take_run(at_line *line)
 
 static int run(at_line *line)
 {
-    int code = line->n_args == 1 ? take_run(line) : 0;
+    int code = at_take_most(line, 2, "train takes a model and a data folder");
+    if (!code && line->n_args == 1) code = take_run(line);
     if (!code) code = at_set(line, "model", 0);
     if (!code) code = at_set(line, "data.train", 1);
-    if (!code && line->n_args > 2) {
-        fprintf(stderr, "attune: train takes a model and a data folder, not %s\n", line->args[2]);
-        code = EXIT_USAGE;
-    }
     return code ? code : at_finish(line, at_train(line->ctx, line->recipe, at_show, line));
 }
 

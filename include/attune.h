@@ -126,7 +126,9 @@ AT_API void at_recipe_destroy(at_recipe *r);
 /* Read a YAML or JSON file. @return IO, FORMAT (with line), ARG (unknown key), NOMEM. */
 AT_API at_status at_recipe_load(at_recipe *r, const char *path) AT_MUST_USE;
 
-/* Set one key; value is written as in YAML ("1e-4", "true", "[{flip: horizontal}]"). Copied. */
+/* Set one key. value: a text as it is (a path, the name of a choice), else as in YAML ("1e-4", "true",
+ * "[{flip: horizontal}]"); "null" = as if the key were absent. Copied. @return ARG (unknown key), FORMAT,
+ * NOMEM. */
 AT_API at_status at_recipe_set(at_recipe *r, const char *key, const char *value) AT_MUST_USE;
 
 /* One line of the list of options. Texts are static or NULL. */

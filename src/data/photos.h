@@ -52,6 +52,14 @@ at_status at_photos_hash(at_ctx *ctx, at_photo_set *s) AT_MUST_USE;
 at_status at_photos_split(at_ctx *ctx, bool *in_share, at_photo_set *s, double share,
                           uint64_t seed) AT_MUST_USE;
 
+/* The same of the photos that another share has not `taken`; the share is still of all. */
+at_status at_photos_split_rest(at_ctx *ctx, bool *in_share, at_photo_set *s, double share, uint64_t seed,
+                               const bool *taken) AT_MUST_USE;
+
+/* Look at the header of every file, before any is decoded: FORMAT names the first that is no picture, or too
+ * large a one. */
+at_status at_photos_probe(at_ctx *ctx, const at_photo_set *s) AT_MUST_USE;
+
 /* Files of equal content in two sets: report (may be NULL) is called for each pair; returns how many. Both
  * hashed. */
 int64_t at_photos_duplicates(const at_photo_set *a, const at_photo_set *b,

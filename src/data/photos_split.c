@@ -70,6 +70,7 @@ typedef struct tally {
 
 typedef struct splitter {
     const at_photo_set *set;
+    const bool *taken; /* by another share: not to be chosen; NULL = none */
     content *contents;
     int64_t n;
     tally *classes;
@@ -97,12 +98,19 @@ static int by_key(const void *a, const void *b)
                             : (x->first > y->first) - (x->first < y->first);
 }
 
+/* Equal files are on one side, so that the first speaks for all. */
+static bool is_taken(const splitter *p, const at_photo *photo)
+{
+    return p->taken && p->taken[photo - p->set->photos];
+}
+
 static void find_contents(splitter *p, uint64_t seed)
 {
     const at_photo_set *s = p->set;
     for (int64_t i = 0, n; i < s->n; i += n) {
         n = run_length(s, i);
-        p->contents[p->n++] = (content){shuffled(s->by_digest[i]->digest, seed), i, n};
+        if (!is_taken(p, s->by_digest[i]))
+            p->contents[p->n++] = (content){shuffled(s->by_digest[i]->digest, seed), i, n};
     }
     qsort(p->contents, (size_t)p->n, sizeof *p->contents, by_key);
 }
@@ -153,31 +161,37 @@ static at_status choose(at_ctx *ctx, splitter *p)
     return AT_OK;
 }
 
-static at_status count_classes(at_ctx *ctx, const at_photo_set *s, tally *classes, double share)
+static at_status count_classes(at_ctx *ctx, splitter *p, double share)
 {
-    for (int64_t i = 0; i < s->n; i++) classes[s->photos[i].label].photos++;
+    const at_photo_set *s = p->set;
+    for (int64_t i = 0; i < s->n; i++) {
+        tally *t = &p->classes[s->photos[i].label];
+        t->wanted++;
+        if (!is_taken(p, &s->photos[i])) t->photos++;
+    }
     for (int label = 0; label < s->n_classes; label++) {
-        tally *t = &classes[label];
+        tally *t = &p->classes[label];
         AT_REQUIRE(
             ctx, t->photos != 1, AT_E_FORMAT,
             "%s: class %s has one photo, which cannot be split; add photos, or give a folder of its own for "
             "validation",
             s->folder, s->classes[label]);
-        t->wanted = at_min(at_max((int64_t)(share * (double)t->photos + 0.5), 1), t->photos - 1);
+        t->wanted = at_min(at_max((int64_t)(share * (double)t->wanted + 0.5), 1), t->photos - 1);
     }
     return AT_OK;
 }
 
-at_status at_photos_split(at_ctx *ctx, bool *in_share, at_photo_set *s, double share, uint64_t seed)
+at_status at_photos_split_rest(at_ctx *ctx, bool *in_share, at_photo_set *s, double share, uint64_t seed,
+                               const bool *taken)
 {
     AT_REQUIRE(ctx, share > 0 && share < 1, AT_E_RANGE,
                "a share of %g cannot be split off; it must be between 0 and 1", share);
-    splitter p = {.set = s};
+    splitter p = {.set = s, .taken = taken};
     p.classes = at_alloc_array(ctx, s->n_classes, sizeof *p.classes);
     p.contents = at_alloc_array(ctx, s->n, sizeof *p.contents);
     p.in_share = at_alloc_array(ctx, s->n, sizeof *p.in_share);
     at_status status = p.classes && p.contents && p.in_share ? AT_OK : AT_E_NOMEM;
-    if (status == AT_OK) status = count_classes(ctx, s, p.classes, share);
+    if (status == AT_OK) status = count_classes(ctx, &p, share);
     if (status == AT_OK) status = at_photos_hash(ctx, s);
     if (status == AT_OK) {
         find_contents(&p, seed);
@@ -188,6 +202,29 @@ at_status at_photos_split(at_ctx *ctx, bool *in_share, at_photo_set *s, double s
     at_free(ctx, p.contents);
     at_free(ctx, p.classes);
     return status;
+}
+
+at_status at_photos_split(at_ctx *ctx, bool *in_share, at_photo_set *s, double share, uint64_t seed)
+{
+    return at_photos_split_rest(ctx, in_share, s, share, seed, NULL);
+}
+
+/* ---- Headers ---- */
+
+static at_status probe(at_ctx *ctx, const char *path)
+{
+    int width, height;
+    at_file f;
+    AT_TRY(at_file_map(ctx, &f, path));
+    const at_status status = at_image_probe(ctx, &width, &height, f.data, f.size, path);
+    at_file_unmap(ctx, &f);
+    return status == AT_E_RANGE ? AT_E_FORMAT : status; /* of the data, not of an argument */
+}
+
+at_status at_photos_probe(at_ctx *ctx, const at_photo_set *s)
+{
+    for (int64_t i = 0; i < s->n; i++) AT_TRY(probe(ctx, s->photos[i].path));
+    return AT_OK;
 }
 
 /* ---- Duplicates ---- */

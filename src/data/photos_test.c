@@ -395,6 +395,36 @@ static void expect_no_split(const char *folder, double share, at_status want, co
     at_test_done(ctx);
 }
 
+/* Validation and test: two shares of one folder have no photo in common and leave some of every class. */
+AT_TEST(test_photos__a_second_share_is_of_the_rest)
+{
+    char folder[1024];
+    at_test_folder(folder, "photos-rest");
+    put_class(folder, "a", 10);
+    put_class(folder, "b", 3);
+    at_ctx *ctx = at_test_ctx();
+    at_photo_set s;
+    at_expect_ok(ctx, at_photos_read(ctx, &s, folder, NULL, 0));
+    assert_int_equal(s.n, 13);
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        bool test[13], valid[13];
+        int n[2][3] = {{0}};
+        at_expect_ok(ctx, at_photos_split(ctx, test, &s, 0.3, seed));
+        at_expect_ok(ctx, at_photos_split_rest(ctx, valid, &s, 0.4, seed, test));
+        for (int i = 0; i < 13; i++) {
+            assert_false(test[i] && valid[i]);
+            n[s.photos[i].label][test[i] ? 0 : valid[i] ? 1 : 2]++;
+        }
+        assert_int_equal(n[0][0], 3);
+        assert_int_equal(n[0][1], 4); /* 40 % of all ten, not of the seven that are left */
+        assert_int_equal(n[1][0], 1);
+        assert_int_equal(n[1][1], 1);
+        assert_int_equal(n[1][2], 1);
+    }
+    at_photos_deinit(&s);
+    at_test_done(ctx);
+}
+
 AT_TEST(test_photos__shares_that_cannot_be_are_refused)
 {
     char folder[1024];

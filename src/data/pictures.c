@@ -34,8 +34,9 @@ static at_status fitted(at_ctx *ctx, pictures *p, int64_t sample, at_image *out)
         return AT_OK;
     }
     at_image whole;
-    AT_TRY(at_image_read(ctx, &whole, photo_of(p, sample)->path));
-    const at_status s = at_preprocess_fit(ctx, out, p->o.preprocess, &whole);
+    at_status s = at_image_read(ctx, &whole, photo_of(p, sample)->path);
+    if (s != AT_OK) return s == AT_E_RANGE ? AT_E_FORMAT : s; /* of the data, not of an argument */
+    s = at_preprocess_fit(ctx, out, p->o.preprocess, &whole);
     at_image_deinit(ctx, &whole);
     if (s == AT_OK && kept) {
         memcpy(kept, out->rgb, picture_bytes(p));

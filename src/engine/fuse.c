@@ -57,7 +57,8 @@ static const at_fusion *fusion_of(const at_graph *g, const at_node *first, const
 void at_graph_fuse(at_graph *g, at_value *const *kept, int n_kept)
 {
     for (int i = 0; i < g->n_nodes && g->status == AT_OK; i++) {
-        at_node *first = g->nodes[i], *then = only_reader(g, first->out[0], kept, n_kept);
+        at_node *first = g->nodes[i];
+        at_node *then = first->op->n_out > 0 ? only_reader(g, first->out[0], kept, n_kept) : NULL;
         const at_fusion *f = then ? fusion_of(g, first, then) : NULL;
         if (f) replace(g, f, first, then);
     }

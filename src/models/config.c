@@ -14,7 +14,7 @@ at_status at_config_whole(at_model *m, int64_t *out, const char *key, int64_t fa
     *out = fallback;
     if (!t || t->kind == AT_NULL) return AT_OK;
     if (t->kind != AT_WHOLE) return wrong_kind(m, key, t, "a whole number");
-    AT_REQUIRE(m->ctx, t->whole >= low && t->whole <= high, AT_E_RANGE,
+    AT_REQUIRE(m->ctx, t->whole >= low && t->whole <= high, AT_E_FORMAT,
                "%s/config.json: %s is %lld, must be %lld to %lld", m->folder, key, (long long)t->whole,
                (long long)low, (long long)high);
     *out = t->whole;
@@ -27,7 +27,7 @@ at_status at_config_real(at_model *m, double *out, const char *key, double fallb
     *out = fallback;
     if (!t || t->kind == AT_NULL) return AT_OK;
     if (t->kind != AT_WHOLE && t->kind != AT_NUMBER) return wrong_kind(m, key, t, "a number");
-    AT_REQUIRE(m->ctx, t->number >= low && t->number <= high, AT_E_RANGE,
+    AT_REQUIRE(m->ctx, t->number >= low && t->number <= high, AT_E_FORMAT,
                "%s/config.json: %s is %g, must be %g to %g", m->folder, key, t->number, low, high);
     *out = t->number;
     return AT_OK;

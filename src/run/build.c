@@ -242,6 +242,7 @@ static at_status forward_batches(at_run *r, at_pipe *p, at_plan *plan, const at_
     at_plan *own = p->plan;
     while (done < d->n) {
         at_batch b;
+        AT_REQUIRE(r->ctx, r->in_steps || !at_stop_requested(r->ctx), AT_E_INTERRUPTED, "interrupted");
         AT_TRY(at_loader_next(l, &b));
         p->plan = plan;
         const at_status fed = at__feed(r, p, d, &b);

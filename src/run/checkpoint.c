@@ -1,7 +1,8 @@
 /* checkpoint.c: everything that a run needs to go on with the same bits, in one file written atomically:
  * checkpoints/step-N/state.safetensors with the trainable and running states, the optimiser's slots and
  * counter, and as metadata the progress. checkpoints/best holds the best weights only. The frozen base is
- * named by its content's hash. */
+ * named by its content's hash.
+ */
 #include "run/run.h"
 #include <math.h>
 #include <stdio.h>
@@ -146,6 +147,20 @@ static const char *base_hash(at_run *r)
     return r->base_hash;
 }
 
+/* SHA-256 of the training samples and how they are prepared: a cursor into other data would mean nothing. */
+static const char *data_hash(at_run *r)
+{
+    const at_dataset *d = r->job.split[AT_SPLIT_TRAIN];
+    if (r->data_hash[0] || !d->digest) return r->data_hash;
+    at_digest h;
+    uint8_t bytes[AT_DIGEST_BYTES];
+    at_digest_init(&h);
+    d->digest(d, &h);
+    at_digest_end(&h, bytes);
+    at_digest_hex(r->data_hash, bytes);
+    return r->data_hash;
+}
+
 static at_tree *metadata_of(at_run *r)
 {
     at_text json;
@@ -154,6 +169,7 @@ static at_tree *metadata_of(at_run *r)
     if (t) at_json_write(&json, t, 0);
     at_tree_add(&r->arena, map, "progress", at_tree_string(&r->arena, json.data ? json.data : "{}"));
     at_tree_add(&r->arena, map, "base", at_tree_string(&r->arena, base_hash(r)));
+    at_tree_add(&r->arena, map, "data", at_tree_string(&r->arena, data_hash(r)));
     at_text_deinit(&json);
     return at_last_status(r->ctx) == AT_OK ? map : NULL;
 }
@@ -248,10 +264,12 @@ static at_status find_last(at_run *r, const char *folder, char **out)
     return AT_OK;
 }
 
-bool at__has_checkpoint(at_run *r, const char *folder)
+at_status at__has_checkpoint(at_run *r, const char *folder, bool *out)
 {
     char *path;
-    return find_last(r, folder, &path) == AT_OK && path;
+    AT_TRY(find_last(r, folder, &path));
+    *out = path != NULL;
+    return AT_OK;
 }
 
 static at_status set_state(at_run *r, const at_safetensors *f, const char *group, at_state *t,
@@ -297,10 +315,15 @@ static at_status load(at_run *r, const char *path, bool weights_only)
     at_safetensors *f;
     AT_TRY(at_safetensors_open(&f, r->ctx, path));
     const at_tree *base = at_tree_get(f->metadata, "base"), *text = at_tree_get(f->metadata, "progress");
+    const at_tree *data = at_tree_get(f->metadata, "data");
     at_tree *progress = NULL;
     at_status s = AT_OK;
     if (!base || !text || strcmp(base->text, base_hash(r)) != 0)
         s = at_fail(r->ctx, AT_E_STATE, "%s: belongs to another base model than %s", path, r->model->folder);
+    if (s == AT_OK && (!data || strcmp(data->text, data_hash(r)) != 0))
+        s = at_fail(r->ctx, AT_E_STATE,
+                    "%s: was written while training on other data than %s has now; give another --output",
+                    path, r->settings.data.train);
     if (s == AT_OK) s = at_json_parse(&r->arena, &progress, text->text, strlen(text->text), path);
     if (s == AT_OK) s = set_all(r, f, weights_only);
     if (s == AT_OK && !weights_only) read_progress(&r->progress, progress);

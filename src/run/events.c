@@ -145,7 +145,8 @@ at_status at__emit_plan(at_run *r)
 
 static double training_speed(const at_run *r)
 {
-    return r->step_seconds > 0 ? (double)r->samples_in_steps / r->step_seconds : 0.0;
+    const double seconds = r->step_seconds + (r->step_began > 0 ? at_clock() - r->step_began : 0);
+    return seconds > 0 ? (double)r->samples_in_steps / seconds : 0.0;
 }
 
 void at__emit_step(at_run *r, int64_t step, double loss, double norm, double rate)

@@ -27,7 +27,7 @@ static const char *base_name(at_run *r, const char *path)
     return slash && slash[1] ? slash + 1 : copy;
 }
 
-static at_status choose_folder(at_run *r)
+static at_status name_folder(at_run *r)
 {
     r->folder = r->settings.general.output;
     const char *model = base_name(r, r->settings.general.model), *data = base_name(r, r->settings.data.train);
@@ -55,25 +55,33 @@ static at_status compare_recipes(at_run *r)
 }
 
 /* Decide the folder, and whether this run continues one (r->resumed) or has nothing to do (r->finished).
- * Writes nothing. */
-at_status at__check_folder(at_run *r)
+ * Writes nothing, and comes first, so that a folder that cannot be used is told before the data are read. */
+at_status at__choose_folder(at_run *r)
 {
     const char *resume = r->settings.general.resume;
-    at_tree *tree;
-    AT_TRY(choose_folder(r));
-    AT_TRY(at_recipe_tree(r->recipe, &tree));
-    r->recipe_tree = tree;
-    const bool exists = at_path_exists(r->folder), checkpoint = exists && at__has_checkpoint(r, r->folder);
+    AT_REQUIRE(r->ctx, r->settings.data.train, AT_E_ARG,
+               "no data are given: name their folder after the model, or by the key data.train");
+    AT_TRY(name_folder(r));
     char *result = in_folder(r, "result.json");
     if (!result) return AT_E_NOMEM;
-    if (strcmp(resume, "no") == 0)
-        AT_REQUIRE(r->ctx, !exists, AT_E_ARG,
-                   "%s exists; choose another --output, or continue it with --resume", r->folder);
-    if (strcmp(resume, "yes") == 0) AT_REQUIRE(r->ctx, checkpoint, AT_E_STATE, AT_NO_CHECKPOINT, r->folder);
-    r->resumed = checkpoint && strcmp(resume, "no") != 0;
-    if (r->resumed) AT_TRY(compare_recipes(r));
-    r->finished = r->resumed && at_path_exists(result);
+    const bool exists = at_path_exists(r->folder), again = strcmp(resume, "no") != 0;
+    AT_REQUIRE(r->ctx, again || !exists, AT_E_ARG,
+               "%s exists; choose another --output, or continue it with --resume", r->folder);
+    bool checkpoint = false;
+    if (exists) AT_TRY(at__has_checkpoint(r, r->folder, &checkpoint));
+    r->finished = again && at_path_exists(result);
+    r->resumed = again && (checkpoint || r->finished);
+    AT_REQUIRE(r->ctx, r->resumed || strcmp(resume, "yes") != 0, AT_E_STATE, AT_NO_CHECKPOINT, r->folder);
     return AT_OK;
+}
+
+/* The recipe is complete: it must be that of the run to be continued. */
+at_status at__check_recipe(at_run *r)
+{
+    at_tree *tree;
+    AT_TRY(at_recipe_tree(r->recipe, &tree));
+    r->recipe_tree = tree;
+    return r->resumed ? compare_recipes(r) : AT_OK;
 }
 
 at_status at__make_folder(at_run *r)
@@ -161,6 +169,8 @@ at_status at__log_scores(at_run *r, at_split split, int64_t step, const at_score
 /* Each line with its time (UTC, ISO 8601). */
 void at__log_text(at_run *r, const char *text)
 {
+    const at_status before =
+        at_last_status(r->ctx); /* a failure that is being told stays the one that is told */
     if (!r->logs || !r->logs->log) return;
     char stamp[32];
     struct tm utc;
@@ -174,7 +184,7 @@ void at__log_text(at_run *r, const char *text)
     }
     at_status s = at_text_status(&lines);
     if (s == AT_OK) s = at_append_put(r->logs->log, lines.data, lines.size);
-    if (s != AT_OK) at_clear_error(r->ctx);
+    if (s != AT_OK && before == AT_OK) at_clear_error(r->ctx);
     at_text_deinit(&lines);
 }
 

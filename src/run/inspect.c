@@ -143,7 +143,7 @@ at_status at_inspect(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void 
     AT_NEW(ctx, r, 1);
     at_status s = at__run_open(r, ctx, recipe, on_event, data);
     if (s == AT_OK) s = inspect(r);
-    at__run_close(r);
+    at__run_close(r, s);
     at_free(ctx, r);
     return s;
 }

@@ -212,7 +212,10 @@ static at_status checked_step(at_run *r, feeder *f, at_contract *contract, int64
     AT_TRY(at__contract_before_commit(contract, r));
     queue_commit(r, attempt, &pass);
     AT_TRY(settle(r, f, attempt));
-    AT_TRY(at__contract_after_commit(contract, r, (double)r->scalars[attempt & 1].ok > 0));
+    const at_step_scalars *now = &r->scalars[attempt & 1];
+    const double clip = r->settings.train.clip, norm = (double)now->norm;
+    const double rate = rate_at(r, attempt) * (clip > 0 && norm > clip ? clip / norm : 1.0);
+    AT_TRY(at__contract_after_commit(contract, r, rate, (double)now->count, (double)now->ok > 0));
     return attempt + 1 == at_min(CHECKED_STEPS, r->total_steps) ? at__contract_verdict(contract, r) : AT_OK;
 }
 
@@ -228,11 +231,11 @@ static at_status free_step(at_run *r, feeder *f, int64_t attempt, bool *pending)
 }
 
 /* What has to happen at this place between steps; work is awaited only then. */
-static at_status between_steps(at_run *r, feeder *f, bool *pending)
+static at_status between_steps(at_run *r, feeder *f, bool *pending, bool stop)
 {
     at_progress *p = &r->progress;
     const bool last = p->attempt == r->total_steps, epoch_ends = p->attempt % r->steps_per_epoch == 0 || last;
-    const bool save = p->attempt % r->checkpoint_every == 0 || last || at_stop_requested(r->ctx);
+    const bool save = p->attempt % r->checkpoint_every == 0 || last || stop;
     if (!epoch_ends && !save) return AT_OK;
     if (*pending) AT_TRY(settle(r, f, p->attempt - 1));
     *pending = false;
@@ -247,20 +250,21 @@ static at_status steps(at_run *r, feeder *f, at_contract *contract)
     at_progress *p = &r->progress;
     bool pending = false;
     while (p->attempt < r->total_steps && !p->stopped) {
-        const double begin = at_clock();
+        r->step_began = at_clock();
         if (p->attempt < CHECKED_STEPS)
             AT_TRY(checked_step(r, f, contract, p->attempt));
         else
             AT_TRY(free_step(r, f, p->attempt, &pending));
         p->attempt++;
         const double end = at_clock();
-        r->step_seconds += end - begin;
+        r->step_seconds += end - r->step_began;
+        r->step_began = 0;
         if (r->first_step_seconds == 0) r->first_step_seconds = end - r->started;
-        AT_TRY(between_steps(r, f, &pending));
-        if (at_stop_requested(r->ctx))
-            AT_REQUIRE(r->ctx, p->attempt == r->total_steps || p->stopped, AT_E_INTERRUPTED,
-                       "interrupted after step %lld of %lld; the state is saved: continue with --resume",
-                       (long long)p->attempt, (long long)r->total_steps);
+        const bool stop = at_stop_requested(r->ctx); /* asked once: what is seen here is saved below */
+        AT_TRY(between_steps(r, f, &pending, stop));
+        AT_REQUIRE(r->ctx, !stop, AT_E_INTERRUPTED,
+                   "interrupted after step %lld of %lld; the state is saved: continue with --resume",
+                   (long long)p->attempt, (long long)r->total_steps);
     }
     return AT_OK;
 }
@@ -271,7 +275,9 @@ at_status at__loop(at_run *r)
     at_contract *contract = NULL;
     at_status s = open_feeder(r, &f);
     if (s == AT_OK) s = at__contract_begin(&contract, r);
+    r->in_steps = true;
     if (s == AT_OK) s = steps(r, &f, contract);
+    r->in_steps = false;
     at__contract_end(contract, r);
     close_feeder(r, &f);
     return s;

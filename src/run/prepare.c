@@ -38,10 +38,36 @@ static at_status read_memory_limit(at_run *r)
         unit = 1024.0 * 1024.0;
     else if (*end == 'G')
         unit = 1024.0 * 1024.0 * 1024.0;
-    AT_REQUIRE(r->ctx, end != text && (*end == '\0' || end[1] == '\0') && x > 0 && x * unit < 9e18, AT_E_ARG,
+    const bool whole_text = *end == '\0' || (unit > 1.0 && end[1] == '\0');
+    AT_REQUIRE(r->ctx, end != text && whole_text && x > 0 && x * unit < 9e18, AT_E_ARG,
                "%s is \"%s\", must be bytes with K, M or G, or a share of the machine (\"50%%\")",
                at_recipe_where(r->recipe, "memory"), text);
     r->memory_limit = (size_t)(x * unit);
+    return AT_OK;
+}
+
+/* ---- Kernels ---- */
+
+/* "avx512" when some kernel is called "NAME.avx512". */
+static bool is_variant(const at_ctx *ctx, const char *policy)
+{
+    int cursor = 0;
+    const char *const *kernel; /* begins with its name */
+    while ((kernel = at_registry_next(ctx, "kernel", &cursor))) {
+        const char *dot = strrchr(*kernel, '.');
+        if (dot && strcmp(dot + 1, policy) == 0) return true;
+    }
+    return false;
+}
+
+static at_status check_kernels(at_run *r)
+{
+    const char *policy = r->settings.general.kernels;
+    const bool known =
+        strcmp(policy, "auto") == 0 || strcmp(policy, "ref") == 0 || strcmp(policy, "strict") == 0;
+    AT_REQUIRE(r->ctx, known || is_variant(r->ctx, policy), AT_E_ARG,
+               "%s is \"%s\", must be auto, ref, strict or a variant of kernels (base, avx2, avx512)",
+               at_recipe_where(r->recipe, "kernels"), policy);
     return AT_OK;
 }
 
@@ -50,7 +76,8 @@ static at_status read_memory_limit(at_run *r)
 static at_status open_model(at_run *r)
 {
     const char *path = r->settings.general.model;
-    AT_REQUIRE(r->ctx, path, AT_E_ARG, "no model is given: attune train MODEL DATA, or the key model");
+    AT_REQUIRE(r->ctx, path, AT_E_ARG,
+               "no model is given: name its folder after the command, or by the key model");
     AT_REQUIRE(r->ctx, at_path_is_folder(path), AT_E_IO, "%s: no such model folder; check the path", path);
     char *inner = at_arena_printf(&r->arena, "%s/model", path),
          *config = at_arena_printf(&r->arena, "%s/model/config.json", path);
@@ -91,12 +118,15 @@ static at_status choose(at_run *r)
     return read_table(r, r->optimizer->options, &r->optimizer_options);
 }
 
+static const char *where(void *recipe, const char *key)
+{
+    return at_recipe_where(recipe, key);
+}
+
 static at_status open_job(at_run *r)
 {
     const at_settings *s = &r->settings;
     const at_task *task;
-    AT_REQUIRE(r->ctx, s->data.train, AT_E_ARG,
-               "no data are given: attune train MODEL DATA, or the key data.train");
     AT_TRY(at_task_find(r->ctx, &task, s->general.task, s->data.train));
     AT_TRY(read_table(r, task->options, &r->task_options));
     AT_TRY(at_job_open(&r->job, r->ctx,
@@ -105,7 +135,9 @@ static at_status open_job(at_run *r)
                                        .data = s->data,
                                        .options = r->task_options,
                                        .seed = (uint64_t)s->general.seed,
-                                       .memory = r->memory_limit / 4}));
+                                       .memory = r->memory_limit / 4,
+                                       .where = where,
+                                       .where_from = r->recipe}));
     return at_recipe_decide(r->recipe, "task", at_tree_string(&r->recipe->arena, task->name));
 }
 
@@ -141,6 +173,7 @@ static at_status count_steps(at_run *r)
                "%s is %lld, must not exceed train.batch_size (%lld)",
                at_recipe_where(r->recipe, "train.micro_batch"), (long long)t->micro_batch,
                (long long)t->batch_size);
+    AT_TRY(decide_whole(r, "train.micro_batch", &t->micro_batch, t->batch_size));
     r->batch_size = at_min(t->batch_size, r->n_train);
     r->micro_batch = t->micro_batch > 0 ? at_min(t->micro_batch, r->batch_size) : r->batch_size;
     r->steps_per_epoch = at_ceil_div(r->n_train, r->batch_size);
@@ -186,6 +219,7 @@ at_status at__look_at_model(at_run *r)
     AT_TRY(read_settings(r));
     if (r->settings.general.threads > 0) AT_TRY(at_ctx_set_threads(r->ctx, (int)r->settings.general.threads));
     AT_TRY(read_memory_limit(r));
+    AT_TRY(check_kernels(r));
     AT_TRY(at_device_open(&r->device, r->ctx, "cpu"));
     return open_model(r);
 }
@@ -201,15 +235,20 @@ at_status at__look_to_use(at_run *r)
                r->model->architecture->family);
     AT_TRY(read_table(r, task->options, &r->task_options));
     r->micro_batch = s->train.micro_batch > 0 ? s->train.micro_batch : 32;
-    return at_job_open(
-        &r->job, r->ctx,
-        &(at_job_setup){
-            .task = task, .model = r->model, .data = s->data, .options = r->task_options, .uses_head = true});
+    return at_job_open(&r->job, r->ctx,
+                       &(at_job_setup){.task = task,
+                                       .model = r->model,
+                                       .data = s->data,
+                                       .options = r->task_options,
+                                       .where = where,
+                                       .where_from = r->recipe,
+                                       .uses_head = true});
 }
 
 at_status at__look(at_run *r)
 {
     AT_TRY(at__look_at_model(r));
+    AT_TRY(at__choose_folder(r));
     AT_TRY(apply_method(r));
     AT_TRY(choose(r));
     AT_TRY(open_job(r));

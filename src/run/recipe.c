@@ -28,12 +28,20 @@ const at_option *at_option_next(const at_ctx *ctx, at_option_cursor *c, char key
     return c->option;
 }
 
+/* The same first n characters, "-" and "_" being one. */
+static bool same_name(const char *a, const char *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((a[i] == '-' ? '_' : a[i]) != (b[i] == '-' ? '_' : b[i])) return false;
+    return true;
+}
+
 static bool has_word(const char *words, const char *word)
 {
     const size_t n = strlen(word);
     for (const char *p = words; p && *p;) {
         const size_t length = strcspn(p, " ");
-        if (length == n && strncmp(p, word, n) == 0) return true;
+        if (length == n && same_name(p, word, n)) return true;
         p += length + strspn(p + length, " ");
     }
     return false;
@@ -45,7 +53,8 @@ static const at_option *option_of(const at_ctx *ctx, const char *name, char key[
     at_option_cursor c = {0};
     const at_option *o;
     while ((o = at_option_next(ctx, &c, key)))
-        if (strcmp(key, name) == 0 || has_word(o->aliases, name)) return o;
+        if ((strlen(key) == strlen(name) && same_name(key, name, strlen(key))) || has_word(o->aliases, name))
+            return o;
     return NULL;
 }
 
@@ -65,23 +74,45 @@ static const char *last_part(const char *key)
     return dot ? dot + 1 : key;
 }
 
-static at_status unknown_key(at_recipe *r, const char *name, const char *origin)
+typedef struct nearest_key {
+    char text[KEY_MAX];
+    int distance; /* above 2: none */
+} nearest_key;
+
+static void try_near(nearest_key *n, const char *name, const char *candidate, const char *meaning)
+{
+    const int d = at_edit_distance(name, candidate, n->distance);
+    if (d >= n->distance) return;
+    n->distance = d;
+    snprintf(n->text, sizeof n->text, "%s", meaning);
+}
+
+/* Sections, keys, their last parts, and what other tools call them; the first of equally near ones. */
+static void find_nearest(const at_recipe *r, const char *name, nearest_key *n)
 {
     at_option_cursor c = {0};
-    char key[KEY_MAX], nearest[KEY_MAX] = "";
-    int best = 3;
-    while (at_option_next(r->ctx, &c, key)) {
-        const int whole = at_edit_distance(name, key, best);
-        const int part = at_edit_distance(last_part(name), last_part(key), best);
-        const int d = whole < part ? whole : part;
-        if (d < best) {
-            best = d;
-            memcpy(nearest, key, sizeof nearest);
+    const at_option *o;
+    char key[KEY_MAX], alias[KEY_MAX];
+    while (at_option_next(r->ctx, &c, key))
+        if (*c.options->name) try_near(n, name, c.options->name, c.options->name);
+    c = (at_option_cursor){0};
+    while ((o = at_option_next(r->ctx, &c, key))) {
+        try_near(n, name, key, key);
+        try_near(n, last_part(name), last_part(key), key);
+        for (const char *p = o->aliases; p && *p; p += strcspn(p, " "), p += strspn(p, " ")) {
+            snprintf(alias, sizeof alias, "%.*s", (int)strcspn(p, " "), p);
+            try_near(n, name, alias, alias);
         }
     }
-    if (*nearest)
+}
+
+static at_status unknown_key(at_recipe *r, const char *name, const char *origin)
+{
+    nearest_key nearest = {.distance = 3};
+    find_nearest(r, name, &nearest);
+    if (*nearest.text)
         return at_fail(r->ctx, AT_E_ARG, "%s: unknown key \"%s\"; did you mean \"%s\"?", origin, name,
-                       nearest);
+                       nearest.text);
     return at_fail(r->ctx, AT_E_ARG, "%s: unknown key \"%s\"; attune train --help lists the keys", origin,
                    name);
 }
@@ -109,13 +140,13 @@ static at_status add_map(at_recipe *r, const char *prefix, const at_tree *map, a
                          const char *file, const char *origin)
 {
     for (const at_tree *t = map->first; t; t = t->next) {
-        char name[KEY_MAX], key[KEY_MAX], where[512];
+        char name[KEY_MAX], where[512];
         snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "", t->key);
         if (file)
             snprintf(where, sizeof where, "%s:%d", file, t->line);
         else
             snprintf(where, sizeof where, "%s", origin);
-        if (t->kind == AT_MAP && !option_of(r->ctx, name, key) && is_section(r->ctx, name))
+        if (t->kind == AT_MAP && is_section(r->ctx, name))
             AT_TRY(add_map(r, name, t, source, file, origin));
         else
             AT_TRY(add_setting(r, name, t, source, where));
@@ -151,22 +182,40 @@ at_status at_recipe_load(at_recipe *r, const char *path)
     return add_map(r, "", t, AT_FROM_FILE, path, NULL);
 }
 
+/* Is a flag's value the text itself, and not YAML? Paths are: "photos #2", "[old]"; null and quoted texts are
+ * not. */
+static bool is_plain(const at_option *o, const char *value)
+{
+    const bool text = o->type == AT_OPTION_TEXT || o->type == AT_OPTION_CHOICE;
+    return text && *value && *value != '"' && *value != '\'' && strcmp(value, "null") != 0;
+}
+
 at_status at_recipe_set(at_recipe *r, const char *key, const char *value)
 {
-    char name[KEY_MAX], origin[KEY_MAX + 8];
+    char name[KEY_MAX], whole[KEY_MAX], origin[KEY_MAX + 8];
     snprintf(name, sizeof name, "%s", key);
-    for (char *p = name; *p; p++)
-        if (*p == '-') *p = '_';
     snprintf(origin, sizeof origin, "--%s", key);
-    at_tree *t;
-    const at_status s = at_yaml_parse(&r->arena, &t, value, strlen(value), origin);
-    if (s == AT_E_FORMAT) { /* not YAML: "50%: x", paths with odd characters: a text */
-        at_clear_error(r->ctx);
-        t = at_tree_string(&r->arena, value);
+    at_tree *t = NULL;
+    const at_option *o = option_of(r->ctx, name, whole);
+    if (!o) return unknown_key(r, name, origin);
+    if (is_plain(o, value)) {
+        if (!(t = at_tree_string(&r->arena, value))) return AT_E_NOMEM;
     } else {
-        AT_TRY(s);
+        AT_TRY(at_yaml_parse(&r->arena, &t, value, strlen(value), origin));
     }
-    return t ? add_setting(r, name, t, AT_FROM_FLAG, origin) : AT_E_NOMEM;
+    return add_setting(r, name, t, AT_FROM_FLAG, origin);
+}
+
+void at_recipe_begin(at_recipe *r)
+{
+    at_setting **link = &r->settings;
+    while (*link) {
+        const bool stale = (*link)->source == AT_FROM_METHOD || (*link)->source == AT_FROM_RUN;
+        if (stale)
+            *link = (*link)->next;
+        else
+            link = &(*link)->next;
+    }
 }
 
 at_status at_recipe_decide(at_recipe *r, const char *key, at_tree *value)
@@ -224,8 +273,10 @@ const char *at_recipe_where(at_recipe *r, const char *key)
 
 static at_status wrong_kind(at_recipe *r, const char *key, const at_tree *t, const char *wanted)
 {
-    return at_fail(r->ctx, AT_E_ARG, "%s is %s, must be %s", at_recipe_where(r, key),
-                   at_tree_kind_name(t->kind), wanted);
+    const bool shown = t->text && (t->kind == AT_STRING || t->kind == AT_NUMBER || t->kind == AT_WHOLE);
+    return at_fail(r->ctx, AT_E_ARG, "%s is %s%s%s%s, must be %s", at_recipe_where(r, key),
+                   at_tree_kind_name(t->kind), shown ? " \"" : "", shown ? t->text : "", shown ? "\"" : "",
+                   wanted);
 }
 
 static at_status check_range(at_recipe *r, const at_option *o, const char *key, double x)
@@ -273,10 +324,12 @@ static at_status read_text(at_recipe *r, const at_option *o, const char *key, co
 {
     const char *text = text_of(r, t);
     if (!text || t->kind == AT_LIST || t->kind == AT_MAP) return wrong_kind(r, key, t, "a text");
-    AT_REQUIRE(r->ctx, o->type == AT_OPTION_TEXT || is_choice(r, o, text), AT_E_ARG,
-               "%s is \"%s\", must be one of %s", at_recipe_where(r, key), text, choices_text(r, o));
     *out = text;
-    return AT_OK;
+    if (o->type == AT_OPTION_TEXT || is_choice(r, o, text)) return AT_OK;
+    const char *nearest = o->choices_of ? at_registry_nearest(r->ctx, o->choices_of, text) : NULL;
+    return at_fail(r->ctx, AT_E_ARG, "%s is \"%s\", must be one of %s%s%s%s", at_recipe_where(r, key), text,
+                   choices_text(r, o), nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+                   nearest ? "\"?" : "");
 }
 
 static at_status read_value(at_recipe *r, const at_option *o, const char *key, const at_tree *t, void *member)
@@ -372,6 +425,15 @@ static void put(at_arena *a, at_tree *root, const char *key, at_tree *value)
     put(a, t, dot + 1, value);
 }
 
+/* A value as every source would have it: 1 and 1.0 are one number, "10" and 10 one text. */
+static at_tree *normal(at_recipe *r, const at_option *o, const at_tree *t)
+{
+    const bool text = o->type == AT_OPTION_TEXT || o->type == AT_OPTION_CHOICE;
+    if (text && text_of(r, t)) return at_tree_string(&r->arena, text_of(r, t));
+    if (o->type == AT_OPTION_REAL && t->kind == AT_WHOLE) return at_tree_number(&r->arena, t->number);
+    return copy(&r->arena, t);
+}
+
 at_status at_recipe_tree(at_recipe *r, at_tree **out)
 {
     at_tree *root = at_tree_new(&r->arena, AT_MAP);
@@ -382,7 +444,7 @@ at_status at_recipe_tree(at_recipe *r, at_tree **out)
         const at_tree *t;
         if (o->transient) continue;
         AT_TRY(effective(r, o, key, &t));
-        if (t) put(&r->arena, root, key, copy(&r->arena, t));
+        if (t) put(&r->arena, root, key, normal(r, o, t));
     }
     *out = root;
     return root ? at_last_status(r->ctx) : AT_E_NOMEM;

@@ -36,6 +36,9 @@ typedef struct at_method {
 at_status at_recipe_apply_method(at_recipe *r, const char *method, const char *family,
                                  const at_tree **edits) AT_MUST_USE;
 
+/* Forget what an earlier run with this recipe decided and its method said. */
+void at_recipe_begin(at_recipe *r);
+
 /* Take over what was set by flags in another recipe. */
 at_status at_recipe_take(at_recipe *r, const at_recipe *from) AT_MUST_USE;
 

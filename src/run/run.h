@@ -78,7 +78,9 @@ typedef struct at_run {
     struct at_log_files *logs;
     const at_tree *recipe_tree;
     bool resumed, finished;
-    char base_hash[AT_DIGEST_TEXT];
+    bool in_steps; /* a stop waits for the end of the step, where the state is saved */
+    char base_hash[AT_DIGEST_TEXT], data_hash[AT_DIGEST_TEXT];
+    double step_began; /* 0 = between steps */
     double started, first_step_seconds, step_seconds; /* clock of the process start; seconds inside steps */
     int64_t samples_in_steps;
     const char *metric; /* that early stopping follows; NULL = none */
@@ -87,7 +89,7 @@ typedef struct at_run {
 
 /* ---- train.c ---- */
 at_status at__run_open(at_run *r, at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data);
-void at__run_close(at_run *r);
+void at__run_close(at_run *r, at_status end);           /* end: how it ended */
 at_dataset *at__split(const at_run *r, at_split split); /* features or the job's data; NULL = none */
 double at__epoch_of(const at_run *r, int64_t attempt);
 
@@ -122,11 +124,13 @@ at_status at__open_to_score(at_run *r); /* a trained model and data.test, ready 
 
 /* ---- loop.c, contract.c ---- */
 at_status at__loop(at_run *r);
-at_status at__solve(at_run *r); /* full-batch optimisers */
+at_status at__check_solver(at_run *r); /* can the optimiser solve what was planned? */
+at_status at__solve(at_run *r);        /* full-batch optimisers */
 typedef struct at_contract at_contract;
 at_status at__contract_begin(at_contract **out, at_run *r);
 at_status at__contract_before_commit(at_contract *c, at_run *r);
-at_status at__contract_after_commit(at_contract *c, at_run *r, bool ok);
+/* rate: the factor of schedule and clipping; count: items that the gradient sums; ok: the step was committed */
+at_status at__contract_after_commit(at_contract *c, at_run *r, double rate, double count, bool ok);
 at_status at__contract_verdict(at_contract *c, at_run *r);
 void at__contract_end(at_contract *c, at_run *r);
 
@@ -138,12 +142,13 @@ at_status at__save_checkpoint(at_run *r);
 at_status at__save_best(at_run *r);
 at_status at__restore_best(at_run *r);
 at_status at__load_checkpoint(at_run *r); /* the last complete one; STATE when there is none */
-bool at__has_checkpoint(at_run *r, const char *folder);
+at_status at__has_checkpoint(at_run *r, const char *folder, bool *out);
 
 /* ---- folder.c ---- */
 #define AT_NO_CHECKPOINT                                                                                     \
     "%s: holds no complete checkpoint to resume from; train without --resume, or with --resume=auto"
-at_status at__check_folder(at_run *r);
+at_status at__choose_folder(at_run *r);
+at_status at__check_recipe(at_run *r);
 at_status at__make_folder(at_run *r);
 at_status at__open_logs(at_run *r); /* at the lengths that progress has */
 at_status at__log_step(at_run *r, int64_t step, double loss, double norm, double rate);

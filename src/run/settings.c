@@ -40,10 +40,10 @@ static const at_option general[] = {
 const at_options at_options_general = {"", general, sizeof(at_general)};
 
 static const at_option data[] = {
-    {"train", AT_OPTION_TEXT, AT_OPTION(at_data_options, train), .aliases = "dataset train_file",
+    {"train", AT_OPTION_TEXT, AT_OPTION(at_data_options, train), .aliases = "data dataset train_file",
      .help = "folder or file to learn from"},
     {"valid", AT_OPTION_TEXT, AT_OPTION(at_data_options, valid), .aliases = "val_set_size validation_file",
-     .help = "folder, file, share of train (\"10%\") or none; 20 % below 1,000 samples, else 10 %"},
+     .help = "folder, file, share of train (\"10%\", \"0.1\") or none; 20 % below 1,000 samples, else 10 %"},
     {"test", AT_OPTION_TEXT, AT_OPTION(at_data_options, test), .aliases = "test_file",
      .help = "folder, file, share of train or none; what the folder offers when absent"},
     {"corrupt", AT_OPTION_CHOICE, AT_OPTION(at_data_options, corrupt), "fail", .choices = "fail|skip",

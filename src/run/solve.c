@@ -21,6 +21,8 @@ static at_status sum_over_data(problem *p, at_step_scalars *out)
     at_loader_start(p->loader, p->order, p->sizes, p->n_batches, &(at_fill){0});
     for (; pass.micro < p->n_batches; pass.micro++) {
         at_batch b;
+        AT_REQUIRE(r->ctx, !at_stop_requested(r->ctx), AT_E_INTERRUPTED,
+                   "interrupted; optimizer %s saves nothing on its way: train again", r->optimizer->name);
         AT_TRY(at_loader_next(p->loader, &b));
         AT_TRY(at__feed(r, &r->train, d, &b));
         extents[0] = b.n;
@@ -67,7 +69,7 @@ static void report(void *self, int64_t iteration, double f, double norm)
     if (iteration % 10 == 0) at__emit_step(r, iteration, f, norm, 0.0);
 }
 
-static at_status check_problem(at_run *r)
+at_status at__check_solver(at_run *r)
 {
     AT_REQUIRE(r->ctx, !r->job.augments, AT_E_ARG,
                "optimizer %s needs the same samples at every evaluation: set augment: none",
@@ -103,7 +105,6 @@ static at_status solve(problem *p)
 at_status at__solve(at_run *r)
 {
     problem p = {.r = r, .n_batches = at_ceil_div(r->n_train, r->micro_batch)};
-    AT_TRY(check_problem(r));
     r->steps_per_epoch = at_max(r->steps_per_epoch, 1);
     p.order = at_alloc_array(r->ctx, r->n_train + p.n_batches, sizeof *p.order);
     p.flat = at_alloc_array(r->ctx, r->model->net.store->master->count, sizeof *p.flat);

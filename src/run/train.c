@@ -20,11 +20,14 @@ at_status at__run_open(at_run *r, at_ctx *ctx, at_recipe *recipe, at_event_fn on
                   .event_data = data,
                   .started = at_process_start()};
     at_arena_init(&r->arena, ctx);
+    at_recipe_begin(recipe);
     return AT_OK;
 }
 
-void at__run_close(at_run *r)
+void at__run_close(at_run *r, at_status end)
 {
+    if (end == AT_E_INTERRUPTED)
+        __atomic_store_n(&r->ctx->stop, 0, __ATOMIC_RELAXED); /* heard: the next verb may run */
     at__close_logs(r);
     for (int s = 0; s < AT_SPLIT_COUNT; s++)
         if (r->features[s]) r->features[s]->close(r->ctx, r->features[s]);
@@ -42,9 +45,10 @@ static at_status get_ready(at_run *r)
     AT_TRY(at__look(r));
     AT_TRY(at__adapt(r));
     AT_TRY(at__choose_micro_batch(r));
-    AT_TRY(at__check_folder(r));
+    AT_TRY(at__check_recipe(r));
     if (r->finished) return AT_OK;
     AT_TRY(at__build_training(r));
+    if (r->optimizer->solve) AT_TRY(at__check_solver(r));
     AT_TRY(at__make_folder(r));
     if (r->resumed) AT_TRY(at__load_checkpoint(r));
     AT_TRY(at__open_logs(r));
@@ -108,7 +112,7 @@ at_status at_train(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *d
     at_status s = at__run_open(r, ctx, recipe, on_event, data);
     if (s == AT_OK) s = train(r);
     if (s != AT_OK) at__log_text(r, at_last_error(ctx));
-    at__run_close(r);
+    at__run_close(r, s);
     at_free(ctx, r);
     return s;
 }

@@ -26,7 +26,7 @@ static at_status evaluate(at_run *r)
     at_data_options d;
     AT_TRY(at_recipe_read(r->recipe, &at_options_data, &d));
     AT_REQUIRE(r->ctx, d.test || d.train, AT_E_ARG,
-               "no data are given: attune eval MODEL DATA, or the key data.test");
+               "no data are given: name their folder after the model, or by the key data.test");
     if (!d.test) AT_TRY(at_recipe_set(r->recipe, "data.test", d.train));
     AT_TRY(at__open_to_score(r));
     emit_notes(r);
@@ -73,6 +73,7 @@ static at_status predict(at_run *r, const char *const *paths, int n_paths)
     AT_REQUIRE(r->ctx, r->job.task->open_files, AT_E_UNSUPPORTED, "task %s predicts no files",
                r->job.task->name);
     AT_TRY(r->job.task->open_files(&r->job, &d, paths, n_paths));
+    emit_notes(r);
     const at_status s = predict_all(r, d);
     d->close(r->ctx, d);
     return s;
@@ -91,7 +92,7 @@ static at_status with_run(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, 
     AT_NEW(ctx, r, 1);
     at_status s = at__run_open(r, ctx, recipe, on_event, data);
     if (s == AT_OK) s = q->paths ? predict(r, q->paths, q->n_paths) : evaluate(r);
-    at__run_close(r);
+    at__run_close(r, s);
     at_free(ctx, r);
     return s;
 }

@@ -58,16 +58,18 @@ static at_status read_preprocess(at_job *j)
 
 /* ---- Data ---- */
 
-/* "20%" -> 0.2; 0 when the text is no share. */
+/* "20%" and "0.2" -> 0.2; 0 when the text is no share. */
 static at_status read_share(at_job *j, const char *text, const char *key, double *out)
 {
     char *end;
     *out = 0.0;
     if (!text) return AT_OK;
     const double percent = strtod(text, &end);
-    if (end == text || strcmp(end, "%") != 0) return AT_OK;
+    const bool fraction = end != text && !*end && percent > 0 && percent < 1 && !at_path_exists(text);
+    if (fraction) *out = percent;
+    if (fraction || end == text || strcmp(end, "%") != 0) return AT_OK;
     AT_REQUIRE(j->ctx, percent > 0 && percent < 100, AT_E_RANGE,
-               "%s is %s, must be above 0%% and below 100%%", key, text);
+               "%s is %s, must be above 0%% and below 100%%", at_job_where(j, key), text);
     *out = percent / 100.0;
     return AT_OK;
 }
@@ -77,9 +79,23 @@ static bool is_none(const char *text)
     return text && strcmp(text, "none") == 0;
 }
 
-/* Leave out photos that cannot be decoded, with a note for each of the first few. */
+/* A class of which nothing is left cannot be learnt. */
+static at_status check_classes(at_job *j, const at_photo_set *s)
+{
+    int64_t i = 0;
+    for (int label = 0; label < s->n_classes; label++) {
+        AT_REQUIRE(j->ctx, i < s->n && s->photos[i].label == label, AT_E_FORMAT,
+                   "%s: class %s has no photo that can be decoded; add some or remove the folder", s->folder,
+                   s->classes[label]);
+        while (i < s->n && s->photos[i].label == label) i++;
+    }
+    return AT_OK;
+}
+
+/* Leave out photos that cannot be decoded, with a note for each of the first few and their number. */
 static at_status skip_corrupt(at_job *j, at_photo_set *s)
 {
+    const int64_t all = s->n;
     int64_t kept = 0, skipped = 0;
     for (int64_t i = 0; i < s->n; i++) {
         at_image image;
@@ -93,10 +109,12 @@ static at_status skip_corrupt(at_job *j, at_photo_set *s)
         if (++skipped <= 5) at_job_note(j, "skipped: %s", at_last_error(j->ctx));
         at_clear_error(j->ctx);
     }
-    if (skipped > 5)
-        at_job_note(j, "skipped %lld files of %s that cannot be decoded", (long long)skipped, s->folder);
     s->n = kept;
-    AT_REQUIRE(j->ctx, kept > 0, AT_E_FORMAT, "%s: no photo can be decoded", s->folder);
+    if (skipped)
+        at_job_note(j, "%lld of %lld photos%s%s cannot be decoded and are left out", (long long)skipped,
+                    (long long)all, s->folder ? " of " : "", s->folder ? s->folder : "");
+    AT_REQUIRE(j->ctx, kept > 0, AT_E_FORMAT, "%s: no photo can be decoded",
+               s->folder ? s->folder : "the files given");
     return AT_OK;
 }
 
@@ -106,7 +124,12 @@ static at_status read_set(at_job *j, at_photo_set *out, bool *has, const char *f
     AT_TRY(at_photos_read(j->ctx, out, folder, like ? (const char *const *)like->classes : NULL,
                           like ? like->n_classes : 0));
     *has = true;
-    if (strcmp(j->setup.data.corrupt, "skip") == 0) AT_TRY(skip_corrupt(j, out));
+    if (strcmp(j->setup.data.corrupt, "skip") == 0) {
+        AT_TRY(skip_corrupt(j, out));
+        if (!like) AT_TRY(check_classes(j, out));
+    } else {
+        AT_TRY(at_photos_probe(j->ctx, out));
+    }
     return at_photos_hash(j->ctx, out);
 }
 
@@ -146,7 +169,8 @@ static at_status make_shares(at_job *j, double valid, double test)
     index = at_alloc_array(j->ctx, n, sizeof *index);
     at_status s = index ? AT_OK : AT_E_NOMEM;
     if (s == AT_OK && test > 0) s = at_photos_split(j->ctx, in_test, &k->train, test, j->setup.seed + 1);
-    if (s == AT_OK && valid > 0) s = at_photos_split(j->ctx, in_valid, &k->train, valid, j->setup.seed);
+    if (s == AT_OK && valid > 0)
+        s = at_photos_split_rest(j->ctx, in_valid, &k->train, valid, j->setup.seed, in_test);
     for (int split = 0; split < AT_SPLIT_COUNT && s == AT_OK; split++) {
         int64_t m = 0;
         for (int64_t i = 0; i < n; i++) {
@@ -192,6 +216,9 @@ static at_status open_splits(at_job *j)
     if (!valid && found.valid) valid = found.valid;
     if (!valid) valid_share = k->train.n < 1000 ? 0.2 : 0.1;
     if (!test) test = found.test;
+    AT_REQUIRE(j->ctx, valid_share + test_share < 1, AT_E_RANGE,
+               "%s and %s take %g %% of the photos together, which leaves none to learn from",
+               at_job_where(j, "data.valid"), at_job_where(j, "data.test"), 100 * (valid_share + test_share));
     const bool valid_folder = valid && !is_none(valid) && valid_share == 0;
     const bool test_folder = test && !is_none(test) && test_share == 0;
     if (valid_folder) AT_TRY(read_set(j, &k->valid, &k->has_valid, valid, &k->train));
@@ -231,7 +258,10 @@ static at_status open_test(at_job *j, const char *folder)
                           : found.train ? found.train
                                         : folder,
                           j->labels, j->n_labels));
-    if (strcmp(j->setup.data.corrupt, "skip") == 0) AT_TRY(skip_corrupt(j, &k->test));
+    if (strcmp(j->setup.data.corrupt, "skip") == 0)
+        AT_TRY(skip_corrupt(j, &k->test));
+    else
+        AT_TRY(at_photos_probe(j->ctx, &k->test));
     return make_whole_split(j, AT_SPLIT_TEST, &k->test);
 }
 
@@ -240,7 +270,7 @@ static at_status open_data(at_job *j)
     job *k = j->self;
     AT_TRY(read_preprocess(j));
     if (j->setup.uses_head) return j->setup.data.test ? open_test(j, j->setup.data.test) : AT_OK;
-    AT_TRY(at_augment_read(&j->arena, &k->augment, j->setup.data.augment, "augment"));
+    AT_TRY(at_augment_read(&j->arena, &k->augment, j->setup.data.augment, at_job_where(j, "augment")));
     AT_TRY(open_splits(j));
     j->n_labels = j->n_outputs = k->train.n_classes;
     j->labels = (const char *const *)k->train.classes;
@@ -264,6 +294,7 @@ static at_status open_files(at_job *j, at_dataset **out, const char *const *path
     job *k = j->self;
     const at_picture_options o = {.preprocess = &k->preprocess};
     AT_TRY(at_photos_list(j->ctx, &k->files, paths, n));
+    if (strcmp(j->setup.data.corrupt, "skip") == 0) AT_TRY(skip_corrupt(j, &k->files));
     int32_t *index;
     AT_NEW(j->ctx, index, k->files.n);
     for (int64_t i = 0; i < k->files.n; i++) index[i] = (int32_t)i;

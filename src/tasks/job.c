@@ -1,4 +1,5 @@
 /* job.c: finding a task and opening it on data. */
+#include "formats/file.h"
 #include "tasks/task.h"
 #include <stdio.h>
 
@@ -17,6 +18,8 @@ at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const
         AT_REQUIRE(ctx, *out, AT_E_ARG, "no task is called \"%s\"", name);
         return AT_OK;
     }
+    AT_REQUIRE(ctx, at_path_exists(path), AT_E_IO, "%s: no such folder or file of data; check the path",
+               path);
     const at_task *t;
     while ((t = at_registry_next(ctx, "task", &cursor)))
         if (t->recognise && t->recognise(path)) {
@@ -57,6 +60,11 @@ void at_job_close(at_job *j)
     if (j->self && j->task->close) j->task->close(j);
     at_arena_deinit(&j->arena);
     *j = (at_job){0};
+}
+
+const char *at_job_where(const at_job *j, const char *key)
+{
+    return j->setup.where ? j->setup.where(j->setup.where_from, key) : key;
 }
 
 void at_job_note(at_job *j, const char *fmt, ...)

@@ -36,7 +36,10 @@ typedef struct at_job_setup {
     at_data_options data;
     void *options; /* the task's own table */
     uint64_t seed;
-    size_t memory;  /* bytes that caches of decoded data may take */
+    size_t memory; /* bytes that caches of decoded data may take */
+    const char *(*where)(void *from,
+                         const char *key); /* for messages: "recipe.yaml:7: augment"; NULL = the key */
+    void *where_from;
     bool uses_head; /* the model's labels are given: data are scored or predicted, not learnt from */
 } at_job_setup;
 
@@ -95,6 +98,7 @@ at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const
 
 at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup) AT_MUST_USE;
 void at_job_close(at_job *j);
+const char *at_job_where(const at_job *j, const char *key);
 void at_job_note(at_job *j, const char *fmt, ...) AT_PRINTF(2, 3);
 
 /* ---- Metrics of classification ---- */

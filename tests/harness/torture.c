@@ -13,13 +13,13 @@ int at_open_files(void)
     return n;
 }
 
-void at_torture(at_ctx *ctx, at_attempt attempt, void *arg)
+void at_torture_some(at_ctx *ctx, at_attempt attempt, void *arg, int64_t first, int64_t stride)
 {
     enum { MOST = 100000 };
     const int64_t live = ctx->alloc.live;
     const int files = at_open_files();
-    int64_t n = 1;
-    for (;; n++) {
+    int64_t n = first;
+    for (;; n += stride) {
         if (n > MOST) fail_msg("no success after %d failures", MOST);
         ctx->alloc.fail_at = n;
         const at_status status = attempt(ctx, arg);
@@ -38,5 +38,10 @@ void at_torture(at_ctx *ctx, at_attempt attempt, void *arg)
         at_clear_error(ctx);
         if (!met) break;
     }
-    if (n == 1) fail_msg("nothing was allocated");
+    if (n == first) fail_msg("nothing was allocated");
+}
+
+void at_torture(at_ctx *ctx, at_attempt attempt, void *arg)
+{
+    at_torture_some(ctx, attempt, arg, 1, 1);
 }

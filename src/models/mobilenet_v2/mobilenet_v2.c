@@ -145,7 +145,7 @@ static at_status declare_stages(at_model *m, mobilenet_v2 *k, int64_t in, int64_
         for (int i = 0; i < repeats; i++) {
             const int64_t stride = i == 0 ? stages[s].stride : 1;
             const bool dilate = reached == k->output_stride;
-            AT_REQUIRE(m->ctx, k->n_blocks < MOBILENET_MAX_BLOCKS, AT_E_RANGE,
+            AT_REQUIRE(m->ctx, k->n_blocks < MOBILENET_MAX_BLOCKS, AT_E_FORMAT,
                        "%s/config.json: more than %d blocks", m->folder, (int)MOBILENET_MAX_BLOCKS);
             k->blocks[k->n_blocks].stage = s;
             k->blocks[k->n_blocks].index = i;

@@ -160,7 +160,7 @@ static at_status score(const at_job *j, at_split split, const float *outputs, at
         sum += d * d;
     }
     out->n = 1;
-    out->list[0] = (at_score_value){"rmse", sqrt(sum / (double)t->base.n), false};
+    out->list[0] = (at_score_value){.name = "rmse", .value = sqrt(sum / (double)t->base.n)};
     return AT_OK;
 }
 
