@@ -2,6 +2,7 @@
  * parameters, views, outputs that are read again, fewer rows than the maximum. In double precision their
  * gradients are held to finite differences, in float32 the kernels to the references; and the bits may not
  * depend on where the plan puts values, on the device or on threads. */
+#include "engine/fuse.h"
 #include "engine/plan.h"
 #include "ops/add/add.h"
 #include "ops/batchnorm/batchnorm.h"
@@ -296,6 +297,7 @@ typedef struct options {
     const char *device, *kernels;
     int threads;
     bool fetch_all; /* every value has memory of its own */
+    bool fuse;
 } options;
 
 static void make_plan(net *t, const options *o)
@@ -328,6 +330,7 @@ static void open_net(net *t, at_ctx *ctx, int seed, const options *o)
     put(t, new_leaf(t, 4, (const int64_t[]){1, 1 + pick(t, 4), 1 + pick(t, 4), 1 + pick(t, 5)}, true, -1, 1));
     grow(t);
     find_outputs(t);
+    if (o->fuse) at_graph_fuse(t->g, t->outputs, t->n_outputs);
     at_gradients(t->g, t->outputs, t->seeds, t->n_outputs);
     at_expect_ok(ctx, at_graph_finish(t->g));
     at_expect_ok(ctx, at_store_layout(t->store, t->g));
@@ -501,8 +504,8 @@ AT_TEST(test_random_graphs_exact__gradients_equal_finite_differences)
     at_report r = {0};
     for (int seed = 0; seed < SEEDS; seed++) {
         net all, t;
-        open_net(&all, ctx, seed, &(options){"cpu", "ref", 2, true});
-        open_net(&t, ctx, seed, &(options){"cpu", "ref", 2, false});
+        open_net(&all, ctx, seed, &(options){"cpu", "ref", 2, true, false});
+        open_net(&t, ctx, seed, &(options){"cpu", "ref", 2, false, false});
         fill(&t, tame_data(&all));
         at_report_at(&r, "seed %d, %d nodes", seed, t.g->n_nodes);
         check_differences(&t, &r);
@@ -553,9 +556,11 @@ static void compare(net *got, net *want, double tol, at_report *r)
     }
 }
 
-static void check_against(at_ctx *ctx, const options *o, const options *reference, const char *what,
-                          double tol, at_report *r)
+/* Returns how many of the nets have another number of nodes than their reference. */
+static int check_against(at_ctx *ctx, const options *o, const options *reference, const char *what,
+                         double tol, at_report *r)
 {
+    int differ = 0;
     for (int seed = 0; seed < SEEDS; seed++) {
         net got, want;
         at_report_at(r, "seed %d, %s", seed, what);
@@ -567,20 +572,22 @@ static void check_against(at_ctx *ctx, const options *o, const options *referenc
         fill(&got, 0);
         run(&got);
         compare(&got, &want, tol, r);
+        differ += got.g->n_nodes != want.g->n_nodes;
         close_net(&got);
         close_net(&want);
     }
+    return differ;
 }
 
 AT_TEST(test_random_graphs_exact__bits_do_not_depend_on_memory_device_or_threads)
 {
     at_ctx *ctx = at_test_ctx();
     at_report r = {0};
-    const options apart = {"cpu", "auto", 1, true};
-    check_against(ctx, &(options){"cpu", "auto", 1, false}, &apart, "memory shared", 0, &r);
-    check_against(ctx, &(options){"cpu", "auto", 2, false}, &apart, "2 threads", 0, &r);
-    check_against(ctx, &(options){"cpu", "auto", 5, false}, &apart, "5 threads", 0, &r);
-    check_against(ctx, &(options){"far", "auto", 2, false}, &apart, "far device", 0, &r);
+    const options apart = {"cpu", "auto", 1, true, false};
+    check_against(ctx, &(options){"cpu", "auto", 1, false, false}, &apart, "memory shared", 0, &r);
+    check_against(ctx, &(options){"cpu", "auto", 2, false, false}, &apart, "2 threads", 0, &r);
+    check_against(ctx, &(options){"cpu", "auto", 5, false, false}, &apart, "5 threads", 0, &r);
+    check_against(ctx, &(options){"far", "auto", 2, false, false}, &apart, "far device", 0, &r);
     at_expect_clean(&r);
     at_test_done(ctx);
 }
@@ -591,8 +598,20 @@ AT_TEST(test_random_graphs_exact__kernels_equal_the_references)
     at_ctx *ctx = at_test_ctx();
     at_report r = {0};
     for (int k = 0; k <= (int)ctx->isa; k++)
-        check_against(ctx, &(options){"cpu", kernels[k], 2, false}, &(options){"cpu", "ref", 2, false},
-                      kernels[k], AT_TOL_MODEL, &r);
+        check_against(ctx, &(options){"cpu", kernels[k], 2, false, false},
+                      &(options){"cpu", "ref", 2, false, false}, kernels[k], AT_TOL_MODEL, &r);
+    at_expect_clean(&r);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_random_graphs_exact__fused_graphs_equal_composed_ones)
+{
+    const double tol = sizeof(at_real) == sizeof(double) ? AT_TOL_EXACT : AT_TOL_MODEL;
+    at_ctx *ctx = at_test_ctx();
+    at_report r = {0};
+    const int fused = check_against(ctx, &(options){"cpu", "auto", 2, false, true},
+                                    &(options){"cpu", "auto", 2, false, false}, "fused", tol, &r);
+    assert_true(fused >= 5);
     at_expect_clean(&r);
     at_test_done(ctx);
 }
