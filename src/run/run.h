@@ -80,7 +80,7 @@ typedef struct at_run {
     bool resumed, finished;
     bool in_steps; /* a stop waits for the end of the step, where the state is saved */
     char base_hash[AT_DIGEST_TEXT], data_hash[AT_DIGEST_TEXT];
-    double step_began; /* 0 = between steps */
+    double step_began;                                /* 0 = between steps */
     double started, first_step_seconds, step_seconds; /* clock of the process start; seconds inside steps */
     int64_t samples_in_steps;
     const char *metric; /* that early stopping follows; NULL = none */
@@ -104,7 +104,8 @@ at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *
 at_status at__plan_pipe(at_run *r, at_pipe *p, bool features);
 void at__close_pipe(at_pipe *p);
 at_status at__build_training(at_run *r);
-/* Samples of a micro batch where the recipe leaves them open; before the run folder is compared with the recipe. */
+/* Samples of a micro batch where the recipe leaves them open; before the run folder is compared with the
+ * recipe. */
 at_status at__choose_micro_batch(at_run *r);
 /* The evaluation pipe, for at most so many samples at once. */
 at_status at__build_eval(at_run *r, const at_dataset *like, int64_t most);
@@ -129,7 +130,8 @@ at_status at__solve(at_run *r);        /* full-batch optimisers */
 typedef struct at_contract at_contract;
 at_status at__contract_begin(at_contract **out, at_run *r);
 at_status at__contract_before_commit(at_contract *c, at_run *r);
-/* rate: the factor of schedule and clipping; count: items that the gradient sums; ok: the step was committed */
+/* rate: the factor of schedule and clipping; count: items that the gradient sums; ok: the step was committed
+ */
 at_status at__contract_after_commit(at_contract *c, at_run *r, double rate, double count, bool ok);
 at_status at__contract_verdict(at_contract *c, at_run *r);
 void at__contract_end(at_contract *c, at_run *r);

@@ -270,7 +270,7 @@ AT_TEST(test_commands__env_describes_the_machine)
     char folder[1024];
     at_output o;
     at_make_scene(folder, "commands-env", 1);
-    at_attune(&o, folder, "env --isa base");
+    at_attune(&o, folder, "env --isa base --json");
     assert_int_equal(o.code, 0);
     at_ctx *ctx = at_test_ctx();
     at_arena a;

@@ -56,9 +56,9 @@ static at_status ref_fwd(const at_call *c)
     return AT_OK;
 }
 
-#define SIX .param = &(at_clamp_param){0, 6}, .low = -3, .high = 9
+#define SIX .param = &(const at_clamp_param){0, 6}, .low = -3, .high = 9
 #define RELU                                                                                                 \
-    .param = &(at_clamp_param)                                                                               \
+    .param = &(const at_clamp_param)                                                                         \
     {                                                                                                        \
         0, INFINITY                                                                                          \
     }
@@ -77,7 +77,9 @@ static const at_op_case cases[] = {
 
 static const at_op_case refused[] = {
     {.name = "scale must be [C=4]", RELU, .in = {{2, {3, 4}}, {1, {3}}, {1, {4}}}},
-    {.name = "must be below high", .param = &(at_clamp_param){1, 1}, .in = {{2, {3, 4}}, {1, {4}}, {1, {4}}}},
+    {.name = "must be below high",
+     .param = &(const at_clamp_param){1, 1},
+     .in = {{2, {3, 4}}, {1, {4}}, {1, {4}}}},
     {0},
 };
 

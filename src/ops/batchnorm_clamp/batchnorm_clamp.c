@@ -53,12 +53,12 @@ static at_status ref_fwd(const at_call *c)
 }
 
 #define RELU                                                                                                 \
-    .param = &(at_batchnorm_clamp_param)                                                                     \
+    .param = &(const at_batchnorm_clamp_param)                                                               \
     {                                                                                                        \
         1e-5, 0, INFINITY                                                                                    \
     }
 #define SIX                                                                                                  \
-    .param = &(at_batchnorm_clamp_param)                                                                     \
+    .param = &(const at_batchnorm_clamp_param)                                                               \
     {                                                                                                        \
         1e-3, -0.5, 1                                                                                        \
     }
@@ -82,7 +82,7 @@ static const at_op_case cases[] = {
 static const at_op_case refused[] = {
     {.name = "gamma must be [C=4]", RELU, .in = {{2, {3, 4}}, {1, {3}}, {1, {4}}}},
     {.name = "must be below high",
-     .param = &(at_batchnorm_clamp_param){1e-5, 6, 0},
+     .param = &(const at_batchnorm_clamp_param){1e-5, 6, 0},
      .in = {{2, {3, 4}}, {1, {4}}, {1, {4}}}},
     {0},
 };

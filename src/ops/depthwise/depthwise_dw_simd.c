@@ -1,6 +1,7 @@
-/* depthwise_dw_simd.c: the gradient of depthwise convolution with respect to its weights: partial sums [tap, C] of
- * fixed chunks of output rows, added in order. Within a row outputs are taken in order, a few at a time for all
- * channels of a block, so that pixels are read whole; meanwhile the sums of a 3 x 3 kernel stay in registers. */
+/* depthwise_dw_simd.c: the gradient of depthwise convolution with respect to its weights: partial sums [tap,
+ * C] of fixed chunks of output rows, added in order. Within a row outputs are taken in order, a few at a time
+ * for all channels of a block, so that pixels are read whole; meanwhile the sums of a 3 x 3 kernel stay in
+ * registers. */
 #include "ops/depthwise/walk_simd.h"
 
 enum {
@@ -22,7 +23,8 @@ static void dw_need(const at_problem *p, at_need *out)
     out->scratch = (size_t)(at_ceil_div(rows, chunk_rows(dy->dim[2])) * taps * dw->dim[0]) * sizeof(float);
 }
 
-/* Where sums meet inputs: ny rows of taps whose first lies over the inputs `from`, their sums [ny * kw, C] at `to`. */
+/* Where sums meet inputs: ny rows of taps whose first lies over the inputs `from`, their sums [ny * kw, C] at
+ * `to`. */
 typedef struct tap_rows {
     const float *from;
     float *to;
@@ -30,8 +32,9 @@ typedef struct tap_rows {
 
 /* Add outputs [x0, x1) of one row to the taps [kx0, kx1) of ny rows, one vector of channels. */
 AT_FORCE_INLINE void add_outputs(const walk *k, const walk_row *r, const tap_rows *t, const int64_t ny,
-                                 const int64_t kw, const int64_t stride, const int64_t dilation, const int64_t kx0,
-                                 const int64_t kx1, int64_t x0, int64_t x1, int64_t channel, const int64_t lanes)
+                                 const int64_t kw, const int64_t stride, const int64_t dilation,
+                                 const int64_t kx0, const int64_t kx1, int64_t x0, int64_t x1,
+                                 int64_t channel, const int64_t lanes)
 {
     const int64_t C = k->to->cols, pitch = k->from->pitch;
     float *to = t->to + channel;
@@ -48,7 +51,8 @@ AT_FORCE_INLINE void add_outputs(const walk *k, const walk_row *r, const tap_row
 #pragma GCC unroll 7
             for (int64_t x = kx0; x < kx1; x++)
                 sum[y * kw + x] +=
-                    d * vf_load_n(t->from + y * r->from_step + (first + x * dilation) * pitch + channel, lanes);
+                    d *
+                    vf_load_n(t->from + y * r->from_step + (first + x * dilation) * pitch + channel, lanes);
     }
 #pragma GCC unroll 3
     for (int64_t y = 0; y < ny; y++)
@@ -57,9 +61,9 @@ AT_FORCE_INLINE void add_outputs(const walk *k, const walk_row *r, const tap_row
 }
 
 /* The same for a block of channels. */
-AT_FORCE_INLINE void add_block(const walk *k, const walk_row *r, const tap_rows *t, const int64_t ny, const int64_t kw,
-                               const int64_t stride, const int64_t dilation, const int64_t kx0, const int64_t kx1,
-                               int64_t x0, int64_t x1, int64_t block)
+AT_FORCE_INLINE void add_block(const walk *k, const walk_row *r, const tap_rows *t, const int64_t ny,
+                               const int64_t kw, const int64_t stride, const int64_t dilation,
+                               const int64_t kx0, const int64_t kx1, int64_t x0, int64_t x1, int64_t block)
 {
     const int64_t last = at_min(block + BLOCK, k->to->cols);
     int64_t c = block;
@@ -68,8 +72,9 @@ AT_FORCE_INLINE void add_block(const walk *k, const walk_row *r, const tap_rows 
 }
 
 /* One output some of whose taps lie in the padding. */
-AT_FORCE_INLINE void add_edge(const walk *k, const walk_row *r, const tap_rows *t, const int64_t ny, const int64_t kw,
-                              const int64_t stride, const int64_t dilation, int64_t ox, int64_t block)
+AT_FORCE_INLINE void add_edge(const walk *k, const walk_row *r, const tap_rows *t, const int64_t ny,
+                              const int64_t kw, const int64_t stride, const int64_t dilation, int64_t ox,
+                              int64_t block)
 {
     int64_t kx0, kx1;
     walk_inside(ox, stride, dilation, k->pad_left, kw, k->from->dim[2], &kx0, &kx1);
@@ -81,21 +86,22 @@ AT_FORCE_INLINE void add_edge(const walk *k, const walk_row *r, const tap_rows *
         add_block(k, r, t, ny, kw, stride, dilation, kx0, kx1, ox, ox + 1, block);
 }
 
-AT_FORCE_INLINE void add_row(const walk *k, const walk_row *r, const tap_rows *t, const int64_t ny, const int64_t kw,
-                             const int64_t stride, const int64_t dilation)
+AT_FORCE_INLINE void add_row(const walk *k, const walk_row *r, const tap_rows *t, const int64_t ny,
+                             const int64_t kw, const int64_t stride, const int64_t dilation)
 {
     const int64_t near = at_max(4, NEAR_BYTES / (BLOCK * (int64_t)sizeof(float) * (1 + ny * stride)));
     for (int64_t block = 0; block < k->to->cols; block += BLOCK) {
         for (int64_t ox = 0; ox < r->full0; ox++) add_edge(k, r, t, ny, kw, stride, dilation, ox, block);
         for (int64_t ox = r->full0; ox < r->full1; ox += near)
             add_block(k, r, t, ny, kw, stride, dilation, 0, kw, ox, at_min(ox + near, r->full1), block);
-        for (int64_t ox = r->full1; ox < k->to->dim[2]; ox++) add_edge(k, r, t, ny, kw, stride, dilation, ox, block);
+        for (int64_t ox = r->full1; ox < k->to->dim[2]; ox++)
+            add_edge(k, r, t, ny, kw, stride, dilation, ox, block);
     }
 }
 
 /* All rows of taps at once where that is compiled, else one after the other. */
-AT_FORCE_INLINE void add_rows(const walk *k, const walk_row *r, float *sums, const int64_t kw, const int64_t stride,
-                              const int64_t dilation)
+AT_FORCE_INLINE void add_rows(const walk *k, const walk_row *r, float *sums, const int64_t kw,
+                              const int64_t stride, const int64_t dilation)
 {
     const int64_t tap_row = kw * k->to->cols;
     if (kw == 3 && r->ky1 - r->ky0 == 3) {
@@ -103,7 +109,8 @@ AT_FORCE_INLINE void add_rows(const walk *k, const walk_row *r, float *sums, con
         return;
     }
     for (int64_t y = 0; y < r->ky1 - r->ky0; y++)
-        add_row(k, r, &(tap_rows){r->from + y * r->from_step, sums + (r->ky0 + y) * tap_row}, 1, kw, stride, dilation);
+        add_row(k, r, &(tap_rows){r->from + y * r->from_step, sums + (r->ky0 + y) * tap_row}, 1, kw, stride,
+                dilation);
 }
 
 static void dw_chunk(void *arg, int64_t index, int thread)

@@ -1,10 +1,11 @@
-/* depthwise_simd.c: depthwise convolution and its gradient with respect to x at memory speed, vectors over channels.
+/* depthwise_simd.c: depthwise convolution and its gradient with respect to x at memory speed, vectors over
+ * channels.
  *
  * Weights are prepared as [tap, C]. A tile is a block of output rows of one sample, so that the input rows it
- * shares stay in this core's cache. Pixels are read whole, all channels of a block one after the other, so that no
- * cache line is fetched twice. Outputs whose taps all lie inside the picture are computed RUN at a time: neighbours
- * share their weights. The gradient with respect to x at stride 1 is the same walk with the kernel turned round; at
- * larger strides each input gathers from the outputs it reached. */
+ * shares stay in this core's cache. Pixels are read whole, all channels of a block one after the other, so
+ * that no cache line is fetched twice. Outputs whose taps all lie inside the picture are computed RUN at a
+ * time: neighbours share their weights. The gradient with respect to x at stride 1 is the same walk with the
+ * kernel turned round; at larger strides each input gathers from the outputs it reached. */
 #include "engine/state.h"
 #include "ops/depthwise/walk_simd.h"
 
@@ -12,11 +13,11 @@ enum { RUN = 4, TILE_BYTES = 96 << 10, BLOCK = 256 /* channels whose weights sta
 
 /* ---- Outputs from inputs ---- */
 
-/* n outputs (1 or RUN) from ox on, one vector of channels, taps [kx0, kx1) of each row. All but ox and channel are
- * constants where it pays. */
-AT_FORCE_INLINE void outputs(const walk *k, const walk_row *r, const int n, const int64_t kw, const int64_t stride,
-                             const int64_t dilation, const int64_t kx0, const int64_t kx1, int64_t ox, int64_t channel,
-                             const int64_t lanes)
+/* n outputs (1 or RUN) from ox on, one vector of channels, taps [kx0, kx1) of each row. All but ox and
+ * channel are constants where it pays. */
+AT_FORCE_INLINE void outputs(const walk *k, const walk_row *r, const int n, const int64_t kw,
+                             const int64_t stride, const int64_t dilation, const int64_t kx0,
+                             const int64_t kx1, int64_t ox, int64_t channel, const int64_t lanes)
 {
     const int64_t C = k->to->cols, pitch = k->from->pitch;
     const float *from = r->from + channel, *w = k->w + r->ky0 * kw * C + channel;
@@ -44,12 +45,14 @@ AT_FORCE_INLINE void outputs(const walk *k, const walk_row *r, const int n, cons
 }
 
 /* The same for a block of channels. */
-AT_FORCE_INLINE void pixels(const walk *k, const walk_row *r, const int n, const int64_t kw, const int64_t stride,
-                            const int64_t dilation, const int64_t kx0, const int64_t kx1, int64_t ox, int64_t block)
+AT_FORCE_INLINE void pixels(const walk *k, const walk_row *r, const int n, const int64_t kw,
+                            const int64_t stride, const int64_t dilation, const int64_t kx0,
+                            const int64_t kx1, int64_t ox, int64_t block)
 {
     const int64_t last = at_min(block + BLOCK, k->to->cols);
     int64_t channel = block;
-    for (; channel + VL <= last; channel += VL) outputs(k, r, n, kw, stride, dilation, kx0, kx1, ox, channel, VL);
+    for (; channel + VL <= last; channel += VL)
+        outputs(k, r, n, kw, stride, dilation, kx0, kx1, ox, channel, VL);
     if (channel < last) outputs(k, r, n, kw, stride, dilation, kx0, kx1, ox, channel, last - channel);
 }
 
@@ -206,8 +209,9 @@ AT_FORCE_INLINE meeting meet(int64_t i, const int64_t stride, int64_t dilation, 
     return m;
 }
 
-AT_FORCE_INLINE void gather_vector(const walk *k, const float *const *rows, const meeting *y, const meeting *x,
-                                   const int ny, const int nx, float *to, int64_t channel, const int64_t lanes)
+AT_FORCE_INLINE void gather_vector(const walk *k, const float *const *rows, const meeting *y,
+                                   const meeting *x, const int ny, const int nx, float *to, int64_t channel,
+                                   const int64_t lanes)
 {
     vf acc = {0};
 #pragma GCC unroll 2

@@ -1,4 +1,5 @@
-/* walk_simd.h: what the kernels of depthwise convolution share: how outputs meet inputs. For *_simd.c files. */
+/* walk_simd.h: what the kernels of depthwise convolution share: how outputs meet inputs. For *_simd.c files.
+ */
 #ifndef AT_DEPTHWISE_WALK_SIMD_H
 #define AT_DEPTHWISE_WALK_SIMD_H
 
@@ -40,8 +41,8 @@ static inline float *walk_pixel(const at_arg *a, int64_t s, int64_t y, int64_t x
 }
 
 /* Taps [first, last) along one axis that fall inside [0, size) for output o. */
-AT_FORCE_INLINE void walk_inside(int64_t o, int64_t stride, int64_t dilation, int64_t pad, int64_t kernel, int64_t size,
-                                 int64_t *first, int64_t *last)
+AT_FORCE_INLINE void walk_inside(int64_t o, int64_t stride, int64_t dilation, int64_t pad, int64_t kernel,
+                                 int64_t size, int64_t *first, int64_t *last)
 {
     const int64_t start = o * stride - pad;
     *first = start >= 0 ? 0 : at_ceil_div(-start, dilation);
