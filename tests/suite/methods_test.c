@@ -139,7 +139,7 @@ AT_TEST(test_methods__a_fitting_head_is_kept)
     assert_true(moved > 0 && moved < 1e-2);
     at_attune(&o, folder, "train model insects --output new --train.epochs 1 --edits '[{head: new}]'");
     assert_int_equal(o.code, 0);
-    assert_non_null(strstr(o.out, "5 outputs, a fresh head\n"));
+    assert_non_null(strstr(o.out, "5 outputs; the head is new\n"));
     at_output_free(&o);
     at_attune(&o, folder,
               "train model photos --output keep --train.epochs 1 --data.valid none --edits '[{head: keep}]'");
