@@ -7,7 +7,6 @@
 enum {
     BLOCK = 64,            /* channels */
     NEAR_BYTES = 24 << 10, /* of dy and x: what is read for several taps stays in the first cache */
-    MAX_SUMS = 9,          /* 3 rows of 3 taps, or one row of up to 7 */
 };
 
 /* Output rows (of all samples, one after another) a chunk. */
@@ -23,94 +22,81 @@ static void dw_need(const at_problem *p, at_need *out)
     out->scratch = (size_t)(at_ceil_div(rows, chunk_rows(dy->dim[2])) * taps * dw->dim[0]) * sizeof(float);
 }
 
-/* Where sums meet inputs: ny rows of taps whose first lies over the inputs `from`, their sums [ny * kw, C] at
- * `to`. */
-typedef struct tap_rows {
-    const float *from;
-    float *to;
-} tap_rows;
-
-/* Add outputs [x0, x1) of one row to the taps [kx0, kx1) of ny rows, one vector of channels. */
-AT_FORCE_INLINE void add_outputs(const walk *k, const walk_row *r, const tap_rows *t, const int64_t ny,
-                                 const int64_t kw, const int64_t stride, const int64_t dilation,
-                                 const int64_t kx0, const int64_t kx1, int64_t x0, int64_t x1,
-                                 int64_t channel, const int64_t lanes)
+/* Add outputs [x0, x1) of one row to the sums of all 3 x 3 taps, which stay in registers; one vector of
+ * channels. */
+AT_FORCE_INLINE void add_nine(const walk *k, const walk_row *r, float *sums, const int64_t stride, int64_t x0,
+                              int64_t x1, int64_t channel, const int64_t lanes)
 {
     const int64_t C = k->to->cols, pitch = k->from->pitch;
-    float *to = t->to + channel;
-    vf sum[MAX_SUMS];
-#pragma GCC unroll 3
-    for (int64_t y = 0; y < ny; y++)
-#pragma GCC unroll 7
-        for (int64_t x = kx0; x < kx1; x++) sum[y * kw + x] = vf_load_n(to + (y * kw + x) * C, lanes);
+    vf sum[9];
+#pragma GCC unroll 9
+    for (int t = 0; t < 9; t++) sum[t] = vf_load_n(sums + t * C + channel, lanes);
     for (int64_t ox = x0; ox < x1; ox++) {
         const vf d = vf_load_n(r->to + ox * k->to->pitch + channel, lanes);
-        const int64_t first = ox * stride - k->pad_left;
-#pragma GCC unroll 3
-        for (int64_t y = 0; y < ny; y++)
-#pragma GCC unroll 7
-            for (int64_t x = kx0; x < kx1; x++)
-                sum[y * kw + x] +=
-                    d *
-                    vf_load_n(t->from + y * r->from_step + (first + x * dilation) * pitch + channel, lanes);
+        const float *from = r->from + (ox * stride - k->pad_left) * pitch + channel;
+#pragma GCC unroll 9
+        for (int t = 0; t < 9; t++)
+            sum[t] += d * vf_load_n(from + t / 3 * r->from_step + t % 3 * pitch, lanes);
     }
-#pragma GCC unroll 3
-    for (int64_t y = 0; y < ny; y++)
-#pragma GCC unroll 7
-        for (int64_t x = kx0; x < kx1; x++) vf_store_n(to + (y * kw + x) * C, sum[y * kw + x], lanes);
+#pragma GCC unroll 9
+    for (int t = 0; t < 9; t++) vf_store_n(sums + t * C + channel, sum[t], lanes);
 }
 
 /* The same for a block of channels. */
-AT_FORCE_INLINE void add_block(const walk *k, const walk_row *r, const tap_rows *t, const int64_t ny,
-                               const int64_t kw, const int64_t stride, const int64_t dilation,
-                               const int64_t kx0, const int64_t kx1, int64_t x0, int64_t x1, int64_t block)
+AT_FORCE_INLINE void add_nine_block(const walk *k, const walk_row *r, float *sums, const int64_t stride,
+                                    int64_t x0, int64_t x1, int64_t block)
 {
     const int64_t last = at_min(block + BLOCK, k->to->cols);
     int64_t c = block;
-    for (; c + VL <= last; c += VL) add_outputs(k, r, t, ny, kw, stride, dilation, kx0, kx1, x0, x1, c, VL);
-    if (c < last) add_outputs(k, r, t, ny, kw, stride, dilation, kx0, kx1, x0, x1, c, last - c);
+    for (; c + VL <= last; c += VL) add_nine(k, r, sums, stride, x0, x1, c, VL);
+    if (c < last) add_nine(k, r, sums, stride, x0, x1, c, last - c);
+}
+
+/* Any kernel: outputs [x0, x1) of one row to the taps [kx0, kx1) of the rows that lie inside, tap by tap. */
+static void add_taps(const walk *k, const walk_row *r, float *sums, int64_t kx0, int64_t kx1, int64_t x0,
+                     int64_t x1, int64_t block)
+{
+    const int64_t C = k->to->cols, last = at_min(block + BLOCK, C), pitch = k->from->pitch;
+    for (int64_t y = 0; y < r->ky1 - r->ky0; y++)
+        for (int64_t x = kx0; x < kx1; x++)
+            for (int64_t c = block; c < last; c += VL) {
+                const int64_t lanes = at_min(VL, last - c);
+                float *to = sums + ((r->ky0 + y) * k->kw + x) * C + c;
+                const float *from =
+                    r->from + y * r->from_step + (x * k->dilation_x - k->pad_left) * pitch + c;
+                vf sum = vf_load_n(to, lanes);
+                for (int64_t ox = x0; ox < x1; ox++)
+                    sum += vf_load_n(r->to + ox * k->to->pitch + c, lanes) *
+                           vf_load_n(from + ox * k->stride_x * pitch, lanes);
+                vf_store_n(to, sum, lanes);
+            }
 }
 
 /* One output some of whose taps lie in the padding. */
-AT_FORCE_INLINE void add_edge(const walk *k, const walk_row *r, const tap_rows *t, const int64_t ny,
-                              const int64_t kw, const int64_t stride, const int64_t dilation, int64_t ox,
-                              int64_t block)
+static void add_edge(const walk *k, const walk_row *r, float *sums, int64_t ox, int64_t block)
 {
     int64_t kx0, kx1;
-    walk_inside(ox, stride, dilation, k->pad_left, kw, k->from->dim[2], &kx0, &kx1);
-    if (kw == 3 && kx0 == 1 && kx1 == 3)
-        add_block(k, r, t, ny, kw, stride, dilation, 1, 3, ox, ox + 1, block);
-    else if (kw == 3 && kx0 == 0 && kx1 == 2)
-        add_block(k, r, t, ny, kw, stride, dilation, 0, 2, ox, ox + 1, block);
-    else
-        add_block(k, r, t, ny, kw, stride, dilation, kx0, kx1, ox, ox + 1, block);
+    walk_inside(ox, k->stride_x, k->dilation_x, k->pad_left, k->kw, k->from->dim[2], &kx0, &kx1);
+    add_taps(k, r, sums, kx0, kx1, ox, ox + 1, block);
 }
 
-AT_FORCE_INLINE void add_row(const walk *k, const walk_row *r, const tap_rows *t, const int64_t ny,
-                             const int64_t kw, const int64_t stride, const int64_t dilation)
+static void add_row(const walk *k, const walk_row *r, float *sums)
 {
-    const int64_t near = at_max(4, NEAR_BYTES / (BLOCK * (int64_t)sizeof(float) * (1 + ny * stride)));
+    const int64_t near = at_max(4, NEAR_BYTES / (BLOCK * (int64_t)sizeof(float) * (1 + k->kh * k->stride_x)));
+    const bool nine = r->ky1 - r->ky0 == 3 && k->kh == 3;
     for (int64_t block = 0; block < k->to->cols; block += BLOCK) {
-        for (int64_t ox = 0; ox < r->full0; ox++) add_edge(k, r, t, ny, kw, stride, dilation, ox, block);
-        for (int64_t ox = r->full0; ox < r->full1; ox += near)
-            add_block(k, r, t, ny, kw, stride, dilation, 0, kw, ox, at_min(ox + near, r->full1), block);
-        for (int64_t ox = r->full1; ox < k->to->dim[2]; ox++)
-            add_edge(k, r, t, ny, kw, stride, dilation, ox, block);
+        for (int64_t ox = 0; ox < r->full0; ox++) add_edge(k, r, sums, ox, block);
+        for (int64_t ox = r->full0; ox < r->full1; ox += near) {
+            const int64_t end = at_min(ox + near, r->full1);
+            if (nine && walk_is_three(k, 1))
+                add_nine_block(k, r, sums, 1, ox, end, block);
+            else if (nine && walk_is_three(k, 2))
+                add_nine_block(k, r, sums, 2, ox, end, block);
+            else
+                add_taps(k, r, sums, 0, k->kw, ox, end, block);
+        }
+        for (int64_t ox = r->full1; ox < k->to->dim[2]; ox++) add_edge(k, r, sums, ox, block);
     }
-}
-
-/* All rows of taps at once where that is compiled, else one after the other. */
-AT_FORCE_INLINE void add_rows(const walk *k, const walk_row *r, float *sums, const int64_t kw,
-                              const int64_t stride, const int64_t dilation)
-{
-    const int64_t tap_row = kw * k->to->cols;
-    if (kw == 3 && r->ky1 - r->ky0 == 3) {
-        add_row(k, r, &(tap_rows){r->from, sums + r->ky0 * tap_row}, 3, kw, stride, dilation);
-        return;
-    }
-    for (int64_t y = 0; y < r->ky1 - r->ky0; y++)
-        add_row(k, r, &(tap_rows){r->from + y * r->from_step, sums + (r->ky0 + y) * tap_row}, 1, kw, stride,
-                dilation);
 }
 
 static void dw_chunk(void *arg, int64_t index, int thread)
@@ -123,12 +109,7 @@ static void dw_chunk(void *arg, int64_t index, int thread)
     memset(sums, 0, (size_t)n * sizeof(float));
     for (int64_t row = first; row < last; row++) {
         const walk_row r = walk_at_row(k, row / Ho, row % Ho);
-        if (walk_is_three(k, 1))
-            add_rows(k, &r, sums, 3, 1, 1);
-        else if (walk_is_three(k, 2))
-            add_rows(k, &r, sums, 3, 2, 1);
-        else
-            add_rows(k, &r, sums, k->kw, k->stride_x, k->dilation_x);
+        add_row(k, &r, sums);
     }
 }
 

@@ -26,7 +26,7 @@ AT_FORCE_INLINE void outputs(const walk *k, const walk_row *r, const int n, cons
 #pragma GCC unroll 4
     for (int i = 0; i < n; i++) acc[i] = (vf){0};
     for (int64_t ky = r->ky0; ky < r->ky1; ky++) {
-#pragma GCC unroll 7
+#pragma GCC unroll 3
         for (int64_t kx = kx0; kx < kx1; kx++) {
             const vf wv = vf_load_n(w + kx * C, lanes);
 #pragma GCC unroll 4
@@ -56,18 +56,12 @@ AT_FORCE_INLINE void pixels(const walk *k, const walk_row *r, const int n, const
     if (channel < last) outputs(k, r, n, kw, stride, dilation, kx0, kx1, ox, channel, last - channel);
 }
 
-/* One output some of whose taps lie in the padding. */
-AT_FORCE_INLINE void edge(const walk *k, const walk_row *r, const int64_t kw, const int64_t stride,
-                          const int64_t dilation, int64_t ox, int64_t block)
+/* One output some of whose taps lie in the padding; compiled once, for all kernels. */
+static void edge(const walk *k, const walk_row *r, int64_t ox, int64_t block)
 {
     int64_t kx0, kx1;
-    walk_inside(ox, stride, dilation, k->pad_left, kw, k->from->dim[2], &kx0, &kx1);
-    if (kw == 3 && kx0 == 1 && kx1 == 3)
-        pixels(k, r, 1, kw, stride, dilation, 1, 3, ox, block);
-    else if (kw == 3 && kx0 == 0 && kx1 == 2)
-        pixels(k, r, 1, kw, stride, dilation, 0, 2, ox, block);
-    else
-        pixels(k, r, 1, kw, stride, dilation, kx0, kx1, ox, block);
+    walk_inside(ox, k->stride_x, k->dilation_x, k->pad_left, k->kw, k->from->dim[2], &kx0, &kx1);
+    pixels(k, r, 1, k->kw, k->stride_x, k->dilation_x, kx0, kx1, ox, block);
 }
 
 AT_FORCE_INLINE void output_row(const walk *k, const walk_row *r, const int64_t kw, const int64_t stride,
@@ -75,10 +69,10 @@ AT_FORCE_INLINE void output_row(const walk *k, const walk_row *r, const int64_t 
 {
     for (int64_t block = 0; block < k->to->cols; block += BLOCK) {
         int64_t ox = 0;
-        for (; ox < r->full0; ox++) edge(k, r, kw, stride, dilation, ox, block);
+        for (; ox < r->full0; ox++) edge(k, r, ox, block);
         for (; ox + RUN <= r->full1; ox += RUN) pixels(k, r, RUN, kw, stride, dilation, 0, kw, ox, block);
         for (; ox < r->full1; ox++) pixels(k, r, 1, kw, stride, dilation, 0, kw, ox, block);
-        for (; ox < k->to->dim[2]; ox++) edge(k, r, kw, stride, dilation, ox, block);
+        for (; ox < k->to->dim[2]; ox++) edge(k, r, ox, block);
     }
 }
 
@@ -232,6 +226,41 @@ AT_FORCE_INLINE void gather_pixel(const walk *k, const float *const *rows, const
     if (channel < k->to->cols) gather_vector(k, rows, y, x, ny, nx, to, channel, k->to->cols - channel);
 }
 
+/* The common meetings of stride 2, compiled for their size. */
+static void gather_11(const walk *k, const float *const *rows, const meeting *y, const meeting *x, float *to)
+{
+    gather_pixel(k, rows, y, x, 1, 1, to);
+}
+
+static void gather_12(const walk *k, const float *const *rows, const meeting *y, const meeting *x, float *to)
+{
+    gather_pixel(k, rows, y, x, 1, 2, to);
+}
+
+static void gather_21(const walk *k, const float *const *rows, const meeting *y, const meeting *x, float *to)
+{
+    gather_pixel(k, rows, y, x, 2, 1, to);
+}
+
+static void gather_22(const walk *k, const float *const *rows, const meeting *y, const meeting *x, float *to)
+{
+    gather_pixel(k, rows, y, x, 2, 2, to);
+}
+
+static void gather_any(const walk *k, const float *const *rows, const meeting *y, const meeting *x, float *to)
+{
+    gather_pixel(k, rows, y, x, y->n, x->n, to);
+}
+
+typedef void (*gather_fn)(const walk *k, const float *const *rows, const meeting *y, const meeting *x,
+                          float *to);
+
+static gather_fn gather_of(int ny, int nx)
+{
+    static const gather_fn small[2][2] = {{gather_11, gather_12}, {gather_21, gather_22}};
+    return ny >= 1 && ny <= 2 && nx >= 1 && nx <= 2 ? small[ny - 1][nx - 1] : gather_any;
+}
+
 AT_FORCE_INLINE void gather_row(const walk *k, const int64_t stride, int64_t s, int64_t y)
 {
     const float *rows[MAX_KERNEL];
@@ -239,17 +268,7 @@ AT_FORCE_INLINE void gather_row(const walk *k, const int64_t stride, int64_t s, 
     for (int i = 0; i < my.n; i++) rows[i] = walk_pixel(k->from, s, my.out[i], 0);
     for (int64_t x = 0; x < k->to->dim[2]; x++) {
         const meeting mx = meet(x, stride, k->dilation_x, k->pad_left, k->kw, k->from->dim[2]);
-        float *to = walk_pixel(k->to, s, y, x);
-        if (my.n == 1 && mx.n == 1)
-            gather_pixel(k, rows, &my, &mx, 1, 1, to);
-        else if (my.n == 1 && mx.n == 2)
-            gather_pixel(k, rows, &my, &mx, 1, 2, to);
-        else if (my.n == 2 && mx.n == 1)
-            gather_pixel(k, rows, &my, &mx, 2, 1, to);
-        else if (my.n == 2 && mx.n == 2)
-            gather_pixel(k, rows, &my, &mx, 2, 2, to);
-        else
-            gather_pixel(k, rows, &my, &mx, my.n, mx.n, to);
+        gather_of(my.n, mx.n)(k, rows, &my, &mx, walk_pixel(k->to, s, y, x));
     }
 }
 
