@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOG_SECONDS = 10, PROGRESS = 256 };
+enum { LOG_SECONDS = 10, PROGRESS = 640 };
 
 /* ---- Progress ---- */
 

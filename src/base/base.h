@@ -14,6 +14,7 @@
 #ifdef AT_CHECKED /* debug and fuzz builds: a broken invariant stops the program where it broke */
 #define AT_ASSERT(ctx, cond)                                                                                 \
     do {                                                                                                     \
+        (void)(ctx);                                                                                         \
         if (!(cond)) __builtin_trap();                                                                       \
     } while (0)
 #else

@@ -82,7 +82,7 @@ AT_TEST(test_classes_report__many_classes_and_mistakes)
 {
     enum { CLASSES = 41, SAMPLES = 41 };
     at_ctx *ctx = at_test_ctx();
-    static char names[CLASSES][8];
+    static char names[CLASSES][16];
     const char *labels[CLASSES];
     float *y = at_alloc_array(ctx, CLASSES * SAMPLES, sizeof *y);
     int32_t truth[SAMPLES];
