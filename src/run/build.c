@@ -71,7 +71,8 @@ at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *
 enum { NEAR_BYTES = 12 << 20 };
 
 /* The most samples, up to `most` in halves, whose largest value still lies in a processor's last cache when
- * the next node reads it: measured on MobileNetV2, 4 instead of 16 samples take a third less time and memory.
+ * the next node reads it: on MobileNetV2 0.35, 4 instead of 16 samples took a tenth less time and a third of
+ * the memory (163 against 454 MB).
  * A constant and no property of the machine, so that bits are the same everywhere. learning: values that have
  * no gradient do not count, because they are cached. Where an op couples rows its batch is its own. */
 static int64_t near_batch(const at_pipe *p, int64_t most, bool learning)

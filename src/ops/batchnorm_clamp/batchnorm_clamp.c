@@ -1,7 +1,7 @@
 /* batchnorm_clamp: y = min(max(z, low), high),  z = batchnorm(x, gamma, beta)
  * x, y [..,C] act on an extent   gamma, beta [C] acc   saved: mean, rstd, unbiased variance [C] acc, as
- * batchnorm's batchnorm and then relu or relu6, with one pass less over memory, and three less in the
- * gradient.
+ * batchnorm saves them. It stands for batchnorm and then relu or relu6, without the clamp's own passes over
+ * memory, forward and backward.
  *
  * With d = dy where low < z < high, else 0: the gradient of batchnorm for d. NaN passes through. */
 #include "ops/batchnorm_clamp/batchnorm_clamp.h"
