@@ -20,24 +20,30 @@ static void vi_store_n(int32_t *p, vi x, int64_t n)
 
 /* ---- forward ---- */
 
-/* Where a window begins and what is to be written for it; its taps [y.first, y.last) x [x.first, x.last). */
+/* Where a window begins, its taps inside the picture, and where its result goes. */
 typedef struct window {
-    const float *from;  /* tap (0, 0), perhaps in the padding */
-    int64_t row, pixel; /* elements from tap to tap along y and x */
-    at_pool_range y, x;
+    const float *x;
+    int64_t start;      /* elements from x to tap (0, 0), which may lie in the padding */
+    int64_t row, pixel; /* and from tap to tap along y and x */
+    at_pool_range ky, kx;
     float *to;     /* NULL = unused */
     int32_t *taps; /* NULL = unused */
     bool accumulate;
 } window;
 
-AT_FORCE_INLINE void largest(const window *w, const int64_t kernel, const at_pool_range y,
-                             const at_pool_range x, int64_t channel, const int64_t lanes)
+AT_FORCE_INLINE vf load_tap(const window *w, int64_t a, int64_t b, int64_t channel, const int64_t lanes)
 {
-    vf best = vf_load_n(w->from + y.first * w->row + x.first * w->pixel + channel, lanes);
-    vi tap = (int32_t)(y.first * kernel + x.first) - (vi){0};
-    for (int64_t a = y.first; a < y.last; a++)
-        for (int64_t b = x.first; b < x.last; b++) {
-            const vf v = vf_load_n(w->from + a * w->row + b * w->pixel + channel, lanes);
+    return vf_load_n(w->x + (w->start + a * w->row + b * w->pixel + channel), lanes);
+}
+
+AT_FORCE_INLINE void largest(const window *w, const int64_t kernel, const at_pool_range ky,
+                             const at_pool_range kx, int64_t channel, const int64_t lanes)
+{
+    vf best = load_tap(w, ky.first, kx.first, channel, lanes);
+    vi tap = (int32_t)(ky.first * kernel + kx.first) - (vi){0};
+    for (int64_t a = ky.first; a < ky.last; a++)
+        for (int64_t b = kx.first; b < kx.last; b++) {
+            const vf v = load_tap(w, a, b, channel, lanes);
             const vi better = (v > best) | (v != v); /* NaN is; nothing is greater than it */
             best = vf_select(better, v, best);
             tap = (vi)vf_select(better, (vf)((int32_t)(a * kernel + b) - (vi){0}), (vf)tap);
@@ -48,12 +54,12 @@ AT_FORCE_INLINE void largest(const window *w, const int64_t kernel, const at_poo
     vf_store_n(w->to + channel, best, lanes);
 }
 
-AT_FORCE_INLINE void channels(const window *w, const int64_t kernel, const at_pool_range y,
-                              const at_pool_range x, int64_t C)
+AT_FORCE_INLINE void channels(const window *w, const int64_t kernel, const at_pool_range ky,
+                              const at_pool_range kx, int64_t C)
 {
     int64_t channel = 0;
-    for (; channel + VL <= C; channel += VL) largest(w, kernel, y, x, channel, VL);
-    if (channel < C) largest(w, kernel, y, x, channel, C - channel);
+    for (; channel + VL <= C; channel += VL) largest(w, kernel, ky, kx, channel, VL);
+    if (channel < C) largest(w, kernel, ky, kx, channel, C - channel);
 }
 
 static void row_of_windows(const at_call *c, int64_t s, int64_t oy)
@@ -61,20 +67,21 @@ static void row_of_windows(const at_call *c, int64_t s, int64_t oy)
     const at_maxpool_param *p = c->param;
     const at_arg *x = &c->in[0], *y = &c->out[0], *taps = &c->out[1];
     const int64_t top = (s * x->dim[1] + oy * p->stride - p->pad) * x->dim[2] - p->pad;
-    window w = {.row = x->dim[2] * x->pitch,
+    window w = {.x = x->data,
+                .row = x->dim[2] * x->pitch,
                 .pixel = x->pitch,
-                .y = at_maxpool_taps(p, oy, x->dim[1]),
+                .ky = at_maxpool_taps(p, oy, x->dim[1]),
                 .accumulate = c->accumulate & 1};
     for (int64_t ox = 0; ox < y->dim[2]; ox++) {
         const int64_t m = (s * y->dim[1] + oy) * y->dim[2] + ox;
-        w.from = pixel(x, top + ox * p->stride);
-        w.x = at_maxpool_taps(p, ox, x->dim[2]);
+        w.start = (top + ox * p->stride) * x->pitch;
+        w.kx = at_maxpool_taps(p, ox, x->dim[2]);
         w.to = y->data ? pixel(y, m) : NULL;
         w.taps = taps->data ? (int32_t *)taps->data + m * taps->pitch : NULL;
-        if (p->kernel == 3 && w.y.last - w.y.first == 3 && w.x.last - w.x.first == 3)
+        if (p->kernel == 3 && w.ky.last - w.ky.first == 3 && w.kx.last - w.kx.first == 3)
             channels(&w, 3, (at_pool_range){0, 3}, (at_pool_range){0, 3}, y->cols);
         else
-            channels(&w, p->kernel, w.y, w.x, y->cols);
+            channels(&w, p->kernel, w.ky, w.kx, y->cols);
     }
 }
 
