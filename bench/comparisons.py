@@ -141,7 +141,7 @@ def step(s: Setup) -> Result:
     for network, width in (("mobilenetv2_035", "0.35"), ("mobilenetv2_100", "1.0")):
         log(f"step: {network}")
         ours: list[object] = [s.build / "bench_step", s.build / "bench" / network, *sizes]
-        theirs: list[object] = [python, PEERS / "mobilenet_train.py", "--model", network, *sizes]
+        theirs: list[object] = [python, PEERS / "timm_train.py", "--model", network, *sizes]
         run([*ours[:2], "--batch", 1, "--size", 32, "--steps", 1])  # makes the folder
         results = by_turns(
             {

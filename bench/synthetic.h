@@ -5,7 +5,8 @@
 #include "data/dataset.h"
 #include "tasks/task.h"
 
-/* Write a folder in timm's layout whose last name is timm's name of the network ("mobilenetv2_100"). */
+/* Write a folder in timm's layout whose last name is timm's name of the network ("mobilenetv2_100",
+ * "resnet50"). */
 at_status bench_make_model(at_ctx *ctx, const char *folder) AT_MUST_USE;
 
 /* Classification of pictures, side x side x 3, of noise: goes before the real task of its name in this

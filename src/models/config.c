@@ -52,3 +52,44 @@ at_status at_config_text(at_model *m, const char **out, const char *key, const c
     *out = t->text;
     return AT_OK;
 }
+
+at_status at_config_wholes(at_model *m, int64_t *out, int *n, const char *key, int max, int64_t low,
+                           int64_t high)
+{
+    const at_tree *list = at_tree_at(m->config, key);
+    if (!list || list->kind == AT_NULL) return AT_OK;
+    if (list->kind != AT_LIST) return wrong_kind(m, key, list, "a list of whole numbers");
+    AT_REQUIRE(m->ctx, list->n > 0 && list->n <= max, AT_E_FORMAT,
+               "%s/config.json: %s has %lld numbers, must have 1 to %d", m->folder, key, (long long)list->n,
+               max);
+    *n = 0;
+    for (const at_tree *t = list->first; t; t = t->next) {
+        AT_REQUIRE(m->ctx, t->kind == AT_WHOLE && t->whole >= low && t->whole <= high, AT_E_FORMAT,
+                   "%s/config.json: the numbers of %s must be whole, %lld to %lld", m->folder, key,
+                   (long long)low, (long long)high);
+        out[(*n)++] = t->whole;
+    }
+    return AT_OK;
+}
+
+at_status at_config_known(at_model *m, const char *key, const char *const *known, int n)
+{
+    const at_tree *map = at_tree_at(m->config, key);
+    for (const at_tree *t = map && map->kind == AT_MAP ? map->first : NULL; t; t = t->next) {
+        bool found = false;
+        for (int i = 0; i < n; i++) found |= strcmp(t->key, known[i]) == 0;
+        AT_REQUIRE(m->ctx, found, AT_E_UNSUPPORTED, "%s/config.json: %s.%s is not known for this network",
+                   m->folder, key, t->key);
+    }
+    return AT_OK;
+}
+
+at_status at_config_only(at_model *m, const char *key, const char *value)
+{
+    const char *found;
+    AT_TRY(at_config_text(m, &found, key, value));
+    AT_REQUIRE(m->ctx, strcmp(found, value) == 0, AT_E_UNSUPPORTED,
+               "%s/config.json: %s is \"%s\"; this network is known with \"%s\" only", m->folder, key, found,
+               value);
+    return AT_OK;
+}

@@ -99,5 +99,12 @@ at_status at_config_real(at_model *m, double *out, const char *key, double fallb
                          double high) AT_MUST_USE;
 at_status at_config_flag(at_model *m, bool *out, const char *key, bool fallback) AT_MUST_USE;
 at_status at_config_text(at_model *m, const char **out, const char *key, const char *fallback) AT_MUST_USE;
+/* At most max numbers; an absent list leaves out and *n as they are. */
+at_status at_config_wholes(at_model *m, int64_t *out, int *n, const char *key, int max, int64_t low,
+                           int64_t high) AT_MUST_USE;
+/* A map, if there, may have these keys alone: others would change the network silently. */
+at_status at_config_known(at_model *m, const char *key, const char *const *known, int n) AT_MUST_USE;
+/* A text, if there, must be this. */
+at_status at_config_only(at_model *m, const char *key, const char *value) AT_MUST_USE;
 
 #endif

@@ -70,17 +70,26 @@ static at_tree *config_transformers(at_model *m)
     return c;
 }
 
+/* The map without its classes, or an empty one, with the number that there are now. */
+static at_tree *with_classes(at_model *m, const at_tree *map)
+{
+    static const char *const replaced[] = {"num_classes", "label_names", NULL};
+    at_tree *c = map ? copy_without(m, map, replaced) : at_tree_new(&m->arena, AT_MAP);
+    at_tree_add(&m->arena, c, "num_classes", at_tree_whole(&m->arena, m->n_labels));
+    return c;
+}
+
+/* model_args, where there are some, win over the number beside them: timm would drop the head. */
 static at_tree *config_timm(at_model *m)
 {
-    static const char *const replaced[] = {"num_classes", "label_names", "pretrained_cfg", NULL};
-    static const char *const inner[] = {"num_classes", "label_names", NULL};
+    static const char *const replaced[] = {"num_classes", "label_names", "model_args", "pretrained_cfg",
+                                           NULL};
+    const at_tree *args = at_tree_get(m->config, "model_args");
     at_tree *c = copy_without(m, m->config, replaced);
     at_tree_add(&m->arena, c, "num_classes", at_tree_whole(&m->arena, m->n_labels));
     at_tree_add(&m->arena, c, "label_names", label_list(m));
-    const at_tree *cfg = at_tree_get(m->config, "pretrained_cfg");
-    at_tree *pretrained = cfg ? copy_without(m, cfg, inner) : at_tree_new(&m->arena, AT_MAP);
-    at_tree_add(&m->arena, pretrained, "num_classes", at_tree_whole(&m->arena, m->n_labels));
-    at_tree_add(&m->arena, c, "pretrained_cfg", pretrained);
+    if (args && args->kind == AT_MAP) at_tree_add(&m->arena, c, "model_args", with_classes(m, args));
+    at_tree_add(&m->arena, c, "pretrained_cfg", with_classes(m, at_tree_get(m->config, "pretrained_cfg")));
     return c;
 }
 
@@ -138,10 +147,19 @@ static at_status tensor_from(at_model *m, at_tensor *t, const at_param *p)
     return merge_adapters(m, p, values);
 }
 
+/* Tensors of larger elements first, else in their order: an odd number of floats would misalign a counter. */
+static void largest_first(at_tensor *out, const at_tensor *in, int64_t n)
+{
+    int64_t k = 0;
+    for (size_t size = 8; size; size /= 2)
+        for (int64_t i = 0; i < n; i++)
+            if (at_dtype_size(in[i].dtype) == size) out[k++] = in[i];
+}
+
 static at_status save_weights(at_model *m, const char *path)
 {
-    at_tensor *tensors;
-    AT_NEW(m->ctx, tensors, m->net.n_params);
+    at_tensor *tensors; /* as declared, then as written */
+    AT_NEW(m->ctx, tensors, 2 * m->net.n_params);
     at_status s = AT_OK;
     int64_t n = 0;
     for (int i = 0; i < m->net.n_params && s == AT_OK; i++) {
@@ -151,7 +169,10 @@ static at_status save_weights(at_model *m, const char *path)
     }
     at_tree *metadata = at_tree_new(&m->arena, AT_MAP);
     at_tree_add(&m->arena, metadata, "format", at_tree_string(&m->arena, "pt"));
-    if (s == AT_OK) s = at_safetensors_write(m->ctx, path, tensors, n, metadata);
+    if (s == AT_OK) {
+        largest_first(tensors + m->net.n_params, tensors, n);
+        s = at_safetensors_write(m->ctx, path, tensors + m->net.n_params, n, metadata);
+    }
     at_free(m->ctx, tensors);
     return s;
 }

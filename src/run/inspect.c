@@ -52,21 +52,30 @@ static const char *name_in_group(const at_site *site, const char *group)
     return strncmp(site->name, group, n) == 0 && site->name[n] == '.' ? site->name + n + 1 : site->name;
 }
 
+/* Columns that the names of groups take. */
+static int group_width(const at_net *net)
+{
+    int64_t width = 14;
+    for (int g = 0; g < net->n_groups; g++) width = at_max(width, (int64_t)strlen(net->groups[g]));
+    return (int)width;
+}
+
 /* Layers of a group but the normalisations. */
 static void write_group(const at_net *net, int group, at_text *t)
 {
-    enum { WIDTH = 100, INDENT = 31 };
+    enum { WIDTH = 100, COUNT = 17 };
     char count[AT_FIGURE];
-    size_t column = INDENT;
-    at_text_printf(t, "\n%-14s %12s   ", net->groups[group],
+    const int names = group_width(net), indent = names + COUNT;
+    size_t column = (size_t)indent;
+    at_text_printf(t, "\n%-*s %12s   ", names, net->groups[group],
                    at__exact(count, count_group(net, group).parameters));
     for (int i = 0, n = 0; i < net->n_sites; i++) {
         const at_site *site = net->sites[i];
         if (site->group != group || site->kind == AT_SITE_NORM) continue;
         const char *name = name_in_group(site, net->groups[group]);
         const bool wrap = n > 0 && column + strlen(name) > WIDTH;
-        if (wrap) at_text_printf(t, "\n%*s", INDENT - 1, "");
-        column = (wrap ? INDENT : column) + strlen(name) + 1;
+        if (wrap) at_text_printf(t, "\n%*s", indent - 1, "");
+        column = (wrap ? (size_t)indent : column) + strlen(name) + 1;
         at_text_printf(t, "%s%s", n++ && !wrap ? " " : "", name);
     }
 }
@@ -79,7 +88,8 @@ static void write_text(const at_run *r, at_text *t)
     at_text_printf(t, "size       %s parameters, %.2f MB\n", at__exact(count, all_parameters(&m->net)),
                    (double)m->weights->file.size / 1e6);
     write_labels(m, t);
-    at_text_printf(t, "\n%-14s %12s   layers, named after their group", "group", "parameters");
+    at_text_printf(t, "\n%-*s %12s   layers, named after their group", group_width(&m->net), "group",
+                   "parameters");
     for (int g = 0; g < m->net.n_groups; g++) write_group(&m->net, g, t);
 }
 

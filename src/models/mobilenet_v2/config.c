@@ -39,7 +39,6 @@ int64_t at__mobilenet_channels(const at_model *m, const mobilenet_v2 *k, double 
 static at_status read_transformers(at_model *m, mobilenet_v2 *k)
 {
     bool tf_padding, finegrained, first_expands;
-    const char *activation;
     AT_TRY(at_config_real(m, &k->multiplier, "depth_multiplier", 1.0, 0.01, 16));
     AT_TRY(at_config_whole(m, &k->divisor, "depth_divisible_by", 8, 1, 1024));
     AT_TRY(at_config_whole(m, &k->min_depth, "min_depth", 8, 1, 1024));
@@ -51,10 +50,7 @@ static at_status read_transformers(at_model *m, mobilenet_v2 *k)
     AT_TRY(at_config_flag(m, &tf_padding, "tf_padding", true));
     AT_TRY(at_config_real(m, &m->head.dropout, "classifier_dropout_prob", 0.8, 0, 0.999));
     AT_TRY(at_config_real(m, &k->epsilon, "layer_norm_eps", 0.001, 1e-12, 1));
-    AT_TRY(at_config_text(m, &activation, "hidden_act", "relu6"));
-    AT_REQUIRE(m->ctx, strcmp(activation, "relu6") == 0, AT_E_UNSUPPORTED,
-               "%s/config.json: hidden_act \"%s\"; this network is known with relu6 only", m->folder,
-               activation);
+    AT_TRY(at_config_only(m, "hidden_act", "relu6"));
     k->stem_expands = !first_expands;
     k->padding = tf_padding ? AT_PAD_SAME : AT_PAD_SYMMETRIC;
     k->momentum = 0.997;
@@ -66,21 +62,10 @@ static at_status read_transformers(at_model *m, mobilenet_v2 *k)
 
 /* ---- timm ---- */
 
-/* What timm passes to the network's constructor: arguments that are not known would change it silently. */
-static at_status check_arguments(at_model *m)
-{
-    static const char *const known[] = {"depth_multiplier", "fix_stem_head", "num_features", "num_classes",
+/* What timm passes to the network's constructor. */
+static const char *const arguments[] = {"depth_multiplier", "fix_stem_head", "num_features", "num_classes",
                                         "global_pool",      "output_stride", "in_chans",     "drop_rate",
                                         "bn_eps",           "bn_momentum",   "pad_type"};
-    const at_tree *args = at_tree_get(m->config, "model_args");
-    for (const at_tree *t = args ? args->first : NULL; t; t = t->next) {
-        bool found = false;
-        for (int i = 0; i < AT_COUNT(known); i++) found |= strcmp(t->key, known[i]) == 0;
-        AT_REQUIRE(m->ctx, found, AT_E_UNSUPPORTED,
-                   "%s/config.json: model_args.%s is not known for this network", m->folder, t->key);
-    }
-    return AT_OK;
-}
 
 /* "mobilenetv2_035" -> 0.35; "mobilenetv2_110d" and "_120d" are also deeper. */
 static at_status read_variant(at_model *m, mobilenet_v2 *k)
@@ -101,21 +86,12 @@ static at_status read_variant(at_model *m, mobilenet_v2 *k)
     return AT_OK;
 }
 
-static at_status check_pooling(at_model *m)
-{
-    const char *pool, *inner;
-    AT_TRY(at_config_text(m, &pool, "global_pool", "avg"));
-    AT_TRY(at_config_text(m, &inner, "model_args.global_pool", "avg"));
-    AT_REQUIRE(m->ctx, strcmp(pool, "avg") == 0 && strcmp(inner, "avg") == 0, AT_E_UNSUPPORTED,
-               "%s/config.json: global_pool must be \"avg\"", m->folder);
-    return AT_OK;
-}
-
 static at_status read_timm(at_model *m, mobilenet_v2 *k)
 {
     const char *pad;
-    AT_TRY(check_arguments(m));
-    AT_TRY(check_pooling(m));
+    AT_TRY(at_config_known(m, "model_args", arguments, AT_COUNT(arguments)));
+    AT_TRY(at_config_only(m, "global_pool", "avg"));
+    AT_TRY(at_config_only(m, "model_args.global_pool", "avg"));
     AT_TRY(read_variant(m, k));
     AT_TRY(at_config_real(m, &k->depth, "model_args.depth_multiplier", k->depth, 0.01, 8));
     AT_TRY(at_config_flag(m, &k->fixed_ends, "model_args.fix_stem_head", k->fixed_ends));

@@ -1,4 +1,4 @@
-"""Training steps of timm's MobileNetV2 in PyTorch: what attune's step is timed against.
+"""Training steps of a network of timm in PyTorch: what attune's step is timed against.
 
 One resident batch of random pictures, all layers trained in train mode, fused AdamW. Loading and
 augmentation are left out on purpose; the first steps, which set up kernels and memory, are not reported.
@@ -20,7 +20,7 @@ import torch
 from torch.nn import functional as F
 
 SIDE = 224
-MODELS = ("mobilenetv2_035", "mobilenetv2_050", "mobilenetv2_100", "mobilenetv2_140")
+MODELS = ("mobilenetv2_035", "mobilenetv2_050", "mobilenetv2_100", "mobilenetv2_140", "resnet18", "resnet50")
 LAYOUTS = {"channels-last": torch.channels_last, "contiguous": torch.contiguous_format}
 
 

@@ -1,0 +1,392 @@
+/* modelcheck.c: a model with a graph, fed with golden inputs: outputs, gradients, steps; and saved again. */
+#include "tests/harness/modelcheck.h"
+#include "engine/fuse.h"
+#include "engine/plan.h"
+#include "models/model.h"
+#include "ops/optim/adamw.h"
+#include "ops/optim/sgd.h"
+#include "ops/softmax_xent/softmax_xent.h"
+#include "tests/harness/report.h"
+#include "tests/harness/tolerance.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { N_STEPS = 20 };
+
+typedef struct rig {
+    at_ctx *ctx;
+    at_device *device;
+    at_model *model;
+    at_safetensors *golden;
+    at_graph *g;
+    at_plan *plan;
+    at_inputs in;
+    at_value *output, *fetch[4];
+    at_loss loss;
+    at_commit commit;
+    int64_t n;
+    at_real *pixels;
+    int32_t labels[16], sample_id[16];
+    bool plain; /* no fusions */
+} rig;
+
+static at_real *reals(at_ctx *ctx, const at_tensor *t)
+{
+    if (!t) fail_msg("the golden lacks a tensor");
+    at_real *out = malloc((size_t)(t->count + 1) * sizeof *out);
+    at_storage_of(ctx, t->dtype)->load(out, &t->data, t->count, 0, 0, t->count);
+    return out;
+}
+
+/* [N,C,H,W] -> [N,H,W,C] */
+static at_real *channels_last(at_ctx *ctx, const at_tensor *t)
+{
+    const int64_t N = t->dim[0], C = t->dim[1], P = t->dim[2] * t->dim[3];
+    at_real *planar = reals(ctx, t), *out = malloc((size_t)t->count * sizeof *out);
+    for (int64_t n = 0; n < N; n++)
+        for (int64_t c = 0; c < C; c++)
+            for (int64_t p = 0; p < P; p++) out[(n * P + p) * C + c] = planar[(n * C + c) * P + p];
+    free(planar);
+    return out;
+}
+
+static void open_rig(rig *t, const char *folder, const char *golden, const char *device)
+{
+    at_expect_ok(t->ctx, at_device_open(&t->device, t->ctx, device));
+    at_expect_ok(t->ctx, at_model_open(&t->model, t->ctx, t->device, folder));
+    at_expect_ok(t->ctx, at_safetensors_open(&t->golden, t->ctx, golden));
+}
+
+static void close_rig(rig *t)
+{
+    at_plan_destroy(t->plan);
+    at_graph_destroy(t->g);
+    at_safetensors_close(t->ctx, t->golden);
+    at_model_close(t->model);
+    at_device_close(t->device);
+    free(t->pixels);
+}
+
+/* Inputs on one extent, and the network's output. pixels: [N,C,H,W] */
+static void build_rig(rig *t, at_mode mode, const at_tensor *pixels, const at_tensor *labels)
+{
+    t->n = pixels->dim[0];
+    t->pixels = channels_last(t->ctx, pixels);
+    at_expect_ok(t->ctx, at_graph_create(&t->g, t->ctx, t->model->net.store, mode));
+    const at_extent *samples = at_graph_extent(t->g, "samples", t->n);
+    const int64_t image[] = {1, pixels->dim[2], pixels->dim[3], pixels->dim[1]}, one[] = {1};
+    t->in.n = 3;
+    t->in.list[0].name = "pixel_values";
+    t->in.list[0].value = at_input(t->g, "pixel_values", AT_ACT, samples, 4, image);
+    t->in.list[1].name = "sample_id";
+    t->in.list[1].value = at_input(t->g, "sample_id", AT_INT, samples, 1, one);
+    t->in.list[2].name = "labels";
+    t->in.list[2].value = at_input(t->g, "labels", AT_INT, samples, 1, one);
+    t->output = t->model->architecture->build(t->model, t->g, &t->in);
+    if (!t->plain) at_graph_fuse(t->g, &t->output, 1);
+    for (int64_t i = 0; i < t->n; i++) {
+        t->sample_id[i] = (int32_t)i;
+        t->labels[i] = labels ? (int32_t)((const int64_t *)labels->data)[i] : 0;
+    }
+}
+
+static void feed(rig *t)
+{
+    at_plan_write(t->plan, t->in.list[0].value, t->pixels, t->n);
+    at_plan_write(t->plan, t->in.list[1].value, t->sample_id, t->n);
+    at_plan_write(t->plan, t->in.list[2].value, t->labels, t->n);
+}
+
+static void compare_output(rig *t, const at_tensor *want, const char *what, double tol)
+{
+    at_real *got = malloc((size_t)want->count * sizeof *got), *expected = reals(t->ctx, want);
+    feed(t);
+    at_plan_run(t->plan, &(at_pass){.extents = &t->n});
+    at_plan_fetch(t->plan, t->output, got);
+    at_expect_ok(t->ctx, at_plan_sync(t->plan));
+    at_report r = {0};
+    at_report_at(&r, "%s", what);
+    at_report_close(&r, "output", got, expected, want->count, tol);
+    at_expect_clean(&r);
+    free(got), free(expected);
+}
+
+/* ---- Evaluation ---- */
+
+void at_check_output(at_ctx *ctx, const at_model_case *c)
+{
+    char beside[1200];
+    snprintf(beside, sizeof beside, "%s/golden.safetensors", c->folder);
+    rig t = {.ctx = ctx, .plain = c->plain};
+    const char *golden = c->golden ? c->golden : beside;
+    at_safetensors *inputs;
+    open_rig(&t, c->folder, golden, c->device ? c->device : "cpu");
+    at_expect_ok(ctx, at_safetensors_open(&inputs, ctx, c->inputs ? c->inputs : golden));
+    if (!c->headless) at_expect_ok(ctx, at_model_keep_head(t.model));
+    build_rig(&t, AT_EVAL, at_safetensors_find(inputs, "pixel_values"), NULL);
+    at_expect_ok(
+        ctx, at_plan_create(&t.plan, t.g,
+                            &(at_plan_options){.kernels = c->kernels, .fetches = &t.output, .n_fetches = 1}));
+    compare_output(&t, at_safetensors_find(t.golden, c->tensor), c->tensor,
+                   c->tol > 0 ? c->tol : AT_TOL_GOLDEN);
+    at_safetensors_close(ctx, inputs);
+    close_rig(&t);
+}
+
+/* A fresh folder that no other golden folder's test, nor the same test in the other precision, has. */
+static const char *scratch(char out[1024], const char *golden, const char *name)
+{
+    char path[1024];
+    const size_t skip =
+        strncmp(golden, AT_SOURCE_DIR, strlen(AT_SOURCE_DIR)) == 0 ? strlen(AT_SOURCE_DIR) : 0;
+    snprintf(path, sizeof path, "model-f%d/%s/%s", (int)sizeof(at_real) * 8, golden + skip, name);
+    return at_test_folder(out, path);
+}
+
+const char *at_variant_folder(char out[1024], const char *golden, const char *variant)
+{
+    char command[4096];
+    scratch(out, golden, variant);
+    snprintf(command, sizeof command, "cp '%s'/*.safetensors '%s' && cp '%s/config.%s.json' '%s/config.json'",
+             golden, out, golden, variant, out);
+    if (system(command) != 0) fail_msg("%s", command);
+    return out;
+}
+
+/* ---- Training: everything learns, batch statistics ---- */
+
+static void build_training(rig *t, const at_trace *trace)
+{
+    at_expect_ok(t->ctx, at_model_keep_head(t->model));
+    for (int i = 0; i < t->model->net.n_params; i++) {
+        at_param *p = t->model->net.params[i];
+        p->trainable =
+            p->part == AT_WEIGHT || p->part == AT_BIAS || p->part == AT_NORM_GAMMA || p->part == AT_NORM_BETA;
+    }
+    at_net_assign_roles(&t->model->net);
+    build_rig(t, AT_TRAIN, at_safetensors_find(t->golden, "pixel_values"),
+              at_safetensors_find(t->golden, "labels"));
+    t->loss = at_softmax_xent(t->g, t->output, t->in.list[2].value, NULL, 0);
+    at_gradients(t->g, &t->loss.sum, &(at_value *){NULL}, 1);
+    at_step_sum(t->g, t->loss.sum);
+    at_step_sum(t->g, t->loss.weight);
+    at_expect_ok(t->ctx, at_graph_finish(t->g));
+    at_store *s = t->model->net.store;
+    at_expect_ok(t->ctx, at_store_layout(s, t->g));
+    for (int i = 0; i < s->n_ranges; i++)
+        s->ranges[i].decay = s->ranges[i].state->shape.rank > 1 ? trace->decay : 0;
+    at_expect_ok(t->ctx, at_build_commit(&t->commit, t->g, t->loss.sum, t->loss.weight, trace->clip,
+                                         trace->optimizer, trace->options));
+    t->fetch[0] = t->output;
+    t->fetch[1] = t->commit.norm;
+    t->fetch[2] = t->commit.ok;
+    at_expect_ok(t->ctx,
+                 at_plan_create(&t->plan, t->g, &(at_plan_options){.fetches = t->fetch, .n_fetches = 3}));
+}
+
+/* The golden tensor "prefix.NAME" for a parameter; NULL = the golden does not have it. */
+static const at_tensor *golden_of(const rig *t, const char *prefix, const at_param *p)
+{
+    char name[300];
+    snprintf(name, sizeof name, "%s.%s%s", prefix, t->model->prefix, p->file_name);
+    const at_tensor *x = at_safetensors_find(t->golden, name);
+    snprintf(name, sizeof name, "%s.%s", prefix, p->file_name);
+    return x ? x : at_safetensors_find(t->golden, name);
+}
+
+/* Gradients of sums, divided by the count as the commit does. */
+static void compare_gradients(rig *t, at_report *r)
+{
+    at_store *s = t->model->net.store;
+    at_real *flat = malloc((size_t)s->gradient->count * sizeof *flat);
+    at_expect_ok(t->ctx, at_state_get(s, s->gradient, flat));
+    double largest =
+        0; /* a shift before a batch norm has no gradient at all: differences count against the others */
+    for (int64_t i = 0; i < s->gradient->count; i++)
+        largest = fmax(largest, fabs((double)flat[i]) / (double)t->n);
+    for (int i = 0; i < t->model->net.n_params; i++) {
+        const at_param *p = t->model->net.params[i];
+        if (!p->trainable) continue;
+        at_real *want = reals(t->ctx, golden_of(t, "grad", p)), *got = flat + p->state->offset;
+        for (int64_t k = 0; k < p->state->count; k++) got[k] /= (at_real)t->n;
+        at_report_close_to(r, p->state->name, got, want, p->state->count, AT_TOL_GOLDEN_GRADIENT,
+                           1e-3 * largest);
+        free(want);
+    }
+    free(flat);
+}
+
+static void run_step(rig *t, double rate, at_real *loss, at_real *norm)
+{
+    const at_real r = (at_real)rate;
+    const at_pass pass = {.extents = &t->n};
+    at_real ok;
+    feed(t);
+    at_plan_run(t->plan, &pass);
+    at_plan_write(t->plan, t->commit.rate, &r, 1);
+    at_plan_commit(t->plan, &pass);
+    at_plan_fetch(t->plan, t->loss.sum, loss);
+    at_plan_fetch(t->plan, t->commit.norm, norm);
+    at_plan_fetch(t->plan, t->commit.ok, &ok);
+    at_expect_ok(t->ctx, at_plan_sync(t->plan));
+    assert_true(ok > 0);
+    *loss /= (at_real)t->n;
+}
+
+/* Outputs and loss of the pass that ran last. */
+static void compare_first_pass(rig *t, at_real loss, at_report *r)
+{
+    const at_tensor *logits = at_safetensors_find(t->golden, "train.logits");
+    at_real *got = malloc((size_t)logits->count * sizeof *got), *want = reals(t->ctx, logits);
+    at_plan_fetch(t->plan, t->output, got);
+    at_expect_ok(t->ctx, at_plan_sync(t->plan));
+    at_report_close(r, "logits", got, want, logits->count, AT_TOL_GOLDEN);
+    free(got), free(want);
+    want = reals(t->ctx, at_safetensors_find(t->golden, "train.loss"));
+    at_report_close(r, "loss", &loss, want, 1, AT_TOL_GOLDEN);
+    free(want);
+}
+
+/* Vectors, statistics among them, must all be in the golden; of kernels some are. */
+static void compare_states(rig *t, const char *name, at_report *r)
+{
+    int compared = 0;
+    for (int i = 0; i < t->model->net.n_params; i++) {
+        const at_param *p = t->model->net.params[i];
+        const at_tensor *golden = golden_of(t, name, p);
+        if (p->part == AT_NORM_BATCHES) continue;
+        at_report_check(r, golden || p->state->shape.rank > 1, "the golden lacks %s", p->file_name);
+        if (!golden) continue;
+        at_real *got = malloc((size_t)p->state->count * sizeof *got), *want = reals(t->ctx, golden);
+        at_expect_ok(t->ctx, at_state_get(t->model->net.store, p->state, got));
+        at_report_close_l2(r, p->state->name, got, want, p->state->count, AT_TOL_TRACE_WEIGHT);
+        free(got), free(want);
+        compared += p->state->shape.rank > 1;
+    }
+    at_report_check(r, compared >= 4, "only %d kernels of the trace were compared", compared);
+}
+
+/* The golden tensor "TRACE.what" against the numbers of 20 steps. */
+static void compare_steps(rig *t, const at_trace *trace, const char *what, const at_real steps[N_STEPS],
+                          double tol, at_report *r)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s.%s", trace->name, what);
+    at_real *want = reals(t->ctx, at_safetensors_find(t->golden, name));
+    at_report_close(r, what, steps, want, N_STEPS, tol);
+    free(want);
+}
+
+const at_trace at_trace_adamw = {.name = "adamw",
+                                 .optimizer = &at_optimizer_adamw,
+                                 .options = &(const at_adamw_options){0.9, 0.999, 1e-5},
+                                 .rate = 1e-3,
+                                 .decay = 0.01};
+
+const at_trace at_trace_sgd = {.name = "sgd",
+                               .optimizer = &at_optimizer_sgd,
+                               .options = &(const at_sgd_options){0.9, true},
+                               .rate = 1e-2,
+                               .clip = 1.0,
+                               .decay = 1e-3};
+
+void at_check_trace(at_ctx *ctx, const char *folder, const char *device, const at_trace *trace, bool plain)
+{
+    char path[1200];
+    rig t = {.ctx = ctx, .plain = plain};
+    at_report r = {0};
+    at_real losses[N_STEPS], norms[N_STEPS];
+    snprintf(path, sizeof path, "%s/golden.safetensors", folder);
+    open_rig(&t, folder, path, device);
+    build_training(&t, trace);
+    at_report_at(&r, "%s, first step", folder);
+    for (int i = 0; i < N_STEPS; i++) {
+        run_step(&t, trace->rate, &losses[i], &norms[i]);
+        if (i > 0) continue;
+        compare_first_pass(&t, losses[0], &r);
+        compare_gradients(&t, &r);
+    }
+    at_report_at(&r, "%s, %s on %s", folder, trace->name, device);
+    compare_steps(&t, trace, "loss", losses, AT_TOL_TRACE_LOSS, &r);
+    compare_steps(&t, trace, "grad_norm", norms, AT_TOL_TRACE_WEIGHT, &r);
+    compare_states(&t, trace->name, &r);
+    at_expect_clean(&r);
+    close_rig(&t);
+}
+
+/* ---- Saving ---- */
+
+/* The model, with fresh labels or its own, saved to a folder below the build folder. */
+static void save_model(at_ctx *ctx, const char *folder, const char *to, int n_labels,
+                       const char *const *labels)
+{
+    at_device *device;
+    at_model *m;
+    at_expect_ok(ctx, at_device_open(&device, ctx, "cpu"));
+    at_expect_ok(ctx, at_model_open(&m, ctx, device, folder));
+    if (n_labels)
+        at_expect_ok(ctx, at_model_new_head(m, n_labels, labels, 1));
+    else
+        at_expect_ok(ctx, at_model_keep_head(m));
+    at_expect_ok(ctx, at_model_save(m, to));
+    at_model_close(m);
+    at_device_close(device);
+}
+
+static bool same_tensor(const at_tensor *a, const at_tensor *b)
+{
+    if (!a || a->rank != b->rank || a->dtype != b->dtype || a->bytes != b->bytes) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dim[i] != b->dim[i]) return false;
+    return memcmp(a->data, b->data, a->bytes) == 0;
+}
+
+/* Tensors that differ, of those in the first; at least one must be there. */
+static int count_changed(at_ctx *ctx, const char *folder, const char *saved)
+{
+    char path[1200];
+    at_safetensors *before, *after;
+    int changed = 0;
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    at_expect_ok(ctx, at_safetensors_open(&before, ctx, path));
+    snprintf(path, sizeof path, "%s/model.safetensors", saved);
+    at_expect_ok(ctx, at_safetensors_open(&after, ctx, path));
+    assert_true(before->n > 0);
+    assert_int_equal(before->n, after->n);
+    for (int64_t i = 0; i < before->n; i++)
+        changed += !same_tensor(at_safetensors_find(after, before->tensors[i].name), &before->tensors[i]);
+    at_safetensors_close(ctx, before);
+    at_safetensors_close(ctx, after);
+    return changed;
+}
+
+/* Every number of classes that the config states, for timm reads the innermost. */
+static void expect_classes(const at_tree *config, int n)
+{
+    static const char *const places[] = {"num_classes", "model_args.num_classes",
+                                         "pretrained_cfg.num_classes"};
+    for (int i = 0; i < AT_COUNT(places); i++) {
+        const at_tree *t = at_tree_at(config, places[i]);
+        if (t) assert_int_equal(t->whole, n);
+    }
+}
+
+void at_check_saving(at_ctx *ctx, const char *folder)
+{
+    static const char *const labels[] = {"one", "two"};
+    char saved[1024];
+    at_device *device;
+    at_model *m;
+    save_model(ctx, folder, scratch(saved, folder, "saved"), 0, NULL);
+    assert_int_equal(count_changed(ctx, folder, saved), 0);
+    save_model(ctx, folder, scratch(saved, folder, "saved"), AT_COUNT(labels), labels);
+    assert_int_equal(count_changed(ctx, folder, saved), 2); /* the head's weight and bias */
+    at_expect_ok(ctx, at_device_open(&device, ctx, "cpu"));
+    at_expect_ok(ctx, at_model_open(&m, ctx, device, saved));
+    assert_true(at_model_has_labels(m, AT_COUNT(labels), labels));
+    expect_classes(m->config, AT_COUNT(labels));
+    at_expect_ok(ctx, at_model_keep_head(m));
+    at_model_close(m);
+    at_device_close(device);
+}

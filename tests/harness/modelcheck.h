@@ -1,0 +1,44 @@
+/* modelcheck.h: an architecture against the golden folder of a tiny random network (tools/golden_model.py).
+ */
+#ifndef AT_MODELCHECK_H
+#define AT_MODELCHECK_H
+
+#include "engine/device.h"
+#include "ops/optim/optim.h"
+#include "tests/harness/test.h"
+
+/* A network on a batch of a golden file in evaluation. */
+typedef struct at_model_case {
+    const char *folder;           /* the model */
+    const char *golden;           /* a safetensors file; NULL = golden.safetensors in the folder */
+    const char *inputs;           /* the file that has pixel_values; NULL = the golden */
+    const char *tensor;           /* what the output must be */
+    const char *device, *kernels; /* NULL = cpu, auto */
+    bool headless;                /* the output is what a head takes */
+    bool plain;                   /* no fusions */
+    double tol;                   /* 0 = AT_TOL_GOLDEN */
+} at_model_case;
+
+void at_check_output(at_ctx *ctx, const at_model_case *c);
+
+/* A copy of a golden folder with another of its configs, config.VARIANT.json. */
+const char *at_variant_folder(char out[1024], const char *golden, const char *variant);
+
+/* Training of a golden folder: everything learns, batch statistics. */
+typedef struct at_trace {
+    const char *name; /* in the golden */
+    const at_optimizer *optimizer;
+    const void *options;
+    double rate, clip, decay; /* clip: 0 = none */
+} at_trace;
+
+extern const at_trace at_trace_adamw, at_trace_sgd;
+
+/* Logits, loss and every gradient of the first step; losses and norms of 20 steps, and the parameters and
+ * statistics afterwards. */
+void at_check_trace(at_ctx *ctx, const char *folder, const char *device, const at_trace *trace, bool plain);
+
+/* Saving gives the tensors that were opened; with a new head, all but the head's, and a folder that opens. */
+void at_check_saving(at_ctx *ctx, const char *folder);
+
+#endif
