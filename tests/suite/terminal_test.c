@@ -161,9 +161,9 @@ static void train_to_files(stage *s, const char *more, char **out, char **err)
     char command[8192], path[1200];
     size_t n;
     snprintf(command, sizeof command,
-             PROGRAM " train " MODEL
-                     " '%s' --output '%s' --epochs 30 --method head --batch_size 4 --cache none %s "
-                     ">'%s/out' 2>'%s/err'",
+             "'" PROGRAM "' train '" MODEL
+             "' '%s' --output '%s' --epochs 30 --method head --batch_size 4 --cache none %s "
+             ">'%s/out' 2>'%s/err'",
              s->photos, s->run, more, s->folder, s->folder);
     assert_int_equal(system(command), 0);
     snprintf(path, sizeof path, "%s/out", s->folder);
@@ -246,7 +246,7 @@ AT_TEST(test_terminal__demo_that_gains_nothing_fails)
     at_expect_ok(s.ctx, at_folder_make(s.ctx, path));
     write_recipe(&s, "1-tuned.yaml", recipe);
     write_recipe(&s, "2-scratch.yaml", recipe);
-    snprintf(command, sizeof command, PROGRAM " demo '%s' --output '%s' >'%s/out' 2>'%s/err'", s.folder,
+    snprintf(command, sizeof command, "'" PROGRAM "' demo '%s' --output '%s' >'%s/out' 2>'%s/err'", s.folder,
              s.run, s.folder, s.folder);
     assert_int_equal(WEXITSTATUS(system(command)), 1);
     snprintf(path, sizeof path, "%s/out", s.folder);

@@ -42,8 +42,8 @@ END
 version=$(sed -n 's/^#define AT_VERSION "\(.*\)"/\1/p' "$source/include/attune.h")
 [ "$(pkg-config --modversion attune)" = "$version" ]
 
-# shellcheck disable=SC2046,SC2086 # lists of flags
-cc $sanitize user.c -o by_hand $(pkg-config --cflags --libs attune)
+# eval: pkg-config escapes what the shell would split.
+eval "cc $sanitize user.c -o by_hand $(pkg-config --cflags --libs attune)"
 [ "$(./by_hand | head -n 1)" = "mobilenet_v2 $version" ]
 cmake -S . -B with_cmake -DCMAKE_C_FLAGS="$sanitize" >/dev/null
 cmake --build with_cmake >/dev/null
