@@ -1,6 +1,7 @@
-/* gemm.c: the product of float32, as plan nodes of the linear map, against oneDNN: by turns, in one process.
+/* gemm.c: the product of float32 or bf16, as plan nodes of the linear map, against oneDNN: by turns, in one
+ * process.
  *
- *   bench_gemm [--rounds 9] [--seconds 0.2] [--threads N] [--isa I] [MxKxN ...]
+ *   bench_gemm [--rounds 9] [--seconds 0.2] [--threads N] [--isa I] [--precision f32|bf16] [MxKxN ...]
  *
  * A round runs each side for `seconds`; a ratio is oneDNN's seconds over ours within one round, so above 1 we
  * are faster. Of matmul and inner product the one that proves faster here stands for oneDNN. Results of both
@@ -39,6 +40,7 @@ static const char *const primitive_names[BENCH_PRIMITIVES] = {"matmul", "inner p
 
 typedef struct wishes {
     int rounds, threads;
+    bool bf16;
     double seconds;
     const char *isa;
     shape shapes[MAX_SHAPES];
@@ -79,14 +81,17 @@ static at_status build_node(ours *o, at_value *in[2], at_ctx *ctx, bench_product
     return at_graph_finish(o->g);
 }
 
-static at_status create_ours(ours *o, at_ctx *ctx, bench_product product, const shape *s, const float *a,
-                             const float *b)
+static at_status create_ours(ours *o, at_ctx *ctx, bench_product product, const shape *s, bool bf16,
+                             const float *a, const float *b)
 {
     at_value *in[2];
     AT_TRY(build_node(o, in, ctx, product, s, b));
-    AT_TRY(at_plan_create(
-        &o->plan, o->g,
-        &(at_plan_options){.kernels = "strict", .fetches = &o->result, .n_fetches = 1, .fetch_only = true}));
+    AT_TRY(at_plan_create(&o->plan, o->g,
+                          &(at_plan_options){.kernels = "strict",
+                                             .act = bf16 ? AT_BF16 : AT_F32,
+                                             .fetches = &o->result,
+                                             .n_fetches = 1,
+                                             .fetch_only = true}));
     at_plan_write(o->plan, in[0], a, s->M);
     if (product == BENCH_DW) at_plan_write(o->plan, in[1], b, s->M);
     return at_plan_sync(o->plan);
@@ -169,11 +174,12 @@ static int64_t n_terms(bench_product product, const shape *s)
 }
 
 /* Sums in double at random places; the error of a sum of n products in float32, in any order, is at most n
- * 2^-24 times the sum of their magnitudes. Returns the largest share of that bound: above 1 something is
- * wrong. */
-static double worst_error(bench_product product, const shape *s, const float *a, const float *b,
+ * 2^-24 times the sum of their magnitudes, and a bf16 result is rounded by 2^-8 of its size. Returns the
+ * largest share of that bound: above 1 something is wrong. */
+static double worst_error(bench_product product, const shape *s, bool bf16, const float *a, const float *b,
                           const float *c)
 {
+    const double rounding = bf16 && product != BENCH_DW ? 0x1p-8 : 0.0;
     const int64_t rows = product == BENCH_DW ? s->N : s->M, cols = product == BENCH_FORWARD ? s->N : s->K;
     const int64_t n = n_terms(product, s);
     const at_rng_key key = at_rng_make(1, at_hash_name("places"), 0);
@@ -194,7 +200,8 @@ static double worst_error(bench_product product, const shape *s, const float *a,
             sum += term;
             size += fabs(term);
         }
-        const double error = fabs((double)c[i * cols + j] - sum) / ((double)n * 0x1p-24 * size);
+        const double allowed = (double)n * 0x1p-24 * size + rounding * fabs(sum);
+        const double error = fabs((double)c[i * cols + j] - sum) / allowed;
         if (error > worst || isnan(error)) worst = error; /* a NaN stays */
     }
     return worst;
@@ -228,10 +235,14 @@ typedef struct bench {
     double error, peer_error, difference;
 } bench;
 
-static void fill(float *x, int64_t n, const char *name)
+/* bf16: numbers that it can hold. */
+static void fill(float *x, int64_t n, bool bf16, const char *name)
 {
     const at_rng_key key = at_rng_make(0, at_hash_name(name), 0);
-    for (int64_t i = 0; i < n; i++) x[i] = (float)(2 * at_rng_uniform(key, 0, 0, (uint64_t)i) - 1);
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = (float)(2 * at_rng_uniform(key, 0, 0, (uint64_t)i) - 1);
+        if (bf16) x[i] = at_bf16_to_f32(at_f32_to_bf16(x[i]));
+    }
 }
 
 /* The primitive that is faster in a short trial. */
@@ -239,8 +250,8 @@ static void choose_primitive(bench *b)
 {
     double best = INFINITY;
     for (int k = 0; k < BENCH_PRIMITIVES; k++) {
-        bench_onednn *p =
-            bench_onednn_create(b->product, (bench_primitive)k, b->s->M, b->s->K, b->s->N, b->a, b->b);
+        bench_onednn *p = bench_onednn_create(b->product, (bench_primitive)k, b->s->M, b->s->K, b->s->N,
+                                              b->w->bf16, b->a, b->b);
         double seconds[5] = {0};
         side s = {call_onednn, p, 0, seconds};
         bool ok = p && bench_onednn_run(p) && calibrate(&s, b->w->seconds / 4);
@@ -262,10 +273,11 @@ static at_status check(bench *b)
     at_plan_fetch(b->mine.plan, b->mine.result, b->c);
     AT_TRY(at_plan_sync(b->mine.plan));
     AT_REQUIRE(b->ctx, bench_onednn_result(b->peer, b->peer_c), AT_E_DEVICE, "oneDNN gives no result");
-    b->error = worst_error(b->product, b->s, b->a, b->b, b->c);
-    b->peer_error = worst_error(b->product, b->s, b->a, b->b, b->peer_c);
+    b->error = worst_error(b->product, b->s, b->w->bf16, b->a, b->b, b->c);
+    b->peer_error = worst_error(b->product, b->s, b->w->bf16, b->a, b->b, b->peer_c);
     b->difference = largest_difference(b->c, b->peer_c, b->n_c);
-    const double allowed = 2 * sqrt((double)n_terms(b->product, b->s)) * 0x1p-24;
+    const double rounding = b->w->bf16 && b->product != BENCH_DW ? 0x1p-7 : 0.0; /* of both sides */
+    const double allowed = 2 * sqrt((double)n_terms(b->product, b->s)) * 0x1p-24 + rounding;
     AT_REQUIRE(b->ctx, b->error <= 1 && b->peer_error <= 1 && b->difference <= allowed, AT_E_INTERNAL,
                "%s %lldx%lldx%lld is wrong: errors %g (attune) and %g (oneDNN) of what rounding allows, "
                "difference %g of "
@@ -284,23 +296,24 @@ static void print(const bench *b, double *mine, double *peer)
     const double median = bench_median(ratio, n);
     at_plan_line line = {0};
     at_plan_next(b->mine.plan, &(int){0}, &line);
-    printf("{\"product\":\"%s\",\"M\":%lld,\"K\":%lld,\"N\":%lld,\"threads\":%d,\"rounds\":%d,"
+    printf("{\"product\":\"%s\",\"precision\":\"%s\",\"M\":%lld,\"K\":%lld,\"N\":%lld,\"threads\":%d,"
+           "\"rounds\":%d,"
            "\"ratio\":%.4f,\"ratio_least\":%.4f,\"ratio_most\":%.4f,"
            "\"gflops\":%.2f,\"peer_gflops\":%.2f,\"kernel\":\"%s\",\"peer\":\"oneDNN "
            "%s\",\"primitive\":\"%s, %s\","
            "\"error_share\":%.4f,\"peer_error_share\":%.4f,\"difference\":%.3g}\n",
-           product_names[b->product], (long long)b->s->M, (long long)b->s->K, (long long)b->s->N,
-           b->ctx->threads, n, median, ratio[0], ratio[n - 1], gflop / bench_median(mine, n),
-           gflop / bench_median(peer, n), line.kernel->name, bench_onednn_version(),
-           primitive_names[b->primitive], bench_onednn_implementation(b->peer), b->error, b->peer_error,
-           b->difference);
+           product_names[b->product], b->w->bf16 ? "bf16" : "f32", (long long)b->s->M, (long long)b->s->K,
+           (long long)b->s->N, b->ctx->threads, n, median, ratio[0], ratio[n - 1],
+           gflop / bench_median(mine, n), gflop / bench_median(peer, n), line.kernel->name,
+           bench_onednn_version(), primitive_names[b->primitive], bench_onednn_implementation(b->peer),
+           b->error, b->peer_error, b->difference);
     fflush(stdout);
 }
 
 static at_status measure(bench *b)
 {
     double mine[MAX_ROUNDS], peer[MAX_ROUNDS];
-    AT_TRY(create_ours(&b->mine, b->ctx, b->product, b->s, b->a, b->b));
+    AT_TRY(create_ours(&b->mine, b->ctx, b->product, b->s, b->w->bf16, b->a, b->b));
     choose_primitive(b);
     AT_REQUIRE(b->ctx, b->peer, AT_E_UNSUPPORTED, "oneDNN offers no such product");
     side sides[] = {{call_ours, &b->mine, 0, mine}, {call_onednn, b->peer, 0, peer}};
@@ -321,8 +334,8 @@ static at_status run_product(at_ctx *ctx, const wishes *w, const shape *s, bench
     AT_NEW(ctx, b.b, n_b);
     AT_NEW(ctx, b.c, b.n_c);
     AT_NEW(ctx, b.peer_c, b.n_c);
-    fill(b.a, n_a, "a");
-    fill(b.b, n_b, "b");
+    fill(b.a, n_a, w->bf16, "a");
+    fill(b.b, n_b, w->bf16, "b");
     const at_status status = measure(&b);
     bench_onednn_destroy(b.peer);
     destroy_ours(&b.mine);
@@ -359,6 +372,8 @@ static bool take_line(wishes *w, int argc, char **argv)
             w->seconds = atof(argv[++i]);
         else if (strcmp(argv[i], "--isa") == 0)
             w->isa = argv[++i];
+        else if (strcmp(argv[i], "--precision") == 0)
+            w->bf16 = strcmp(argv[++i], "bf16") == 0;
         else
             return false;
     }
@@ -387,7 +402,9 @@ int main(int argc, char **argv)
     at_ctx *ctx;
     if (!take_line(&w, argc, argv) ||
         at_ctx_create(&ctx, &(at_ctx_options){.threads = w.threads, .isa = w.isa}) != AT_OK) {
-        fprintf(stderr, "usage: bench_gemm [--rounds N] [--seconds S] [--threads N] [--isa I] [MxKxN ...]\n");
+        fprintf(stderr,
+                "usage: bench_gemm [--rounds N] [--seconds S] [--threads N] [--isa I] [--precision P] "
+                "[MxKxN ...]\n");
         return 2;
     }
     settle_openmp(ctx->threads, argv);

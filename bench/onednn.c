@@ -12,6 +12,7 @@ enum { MAX_ARGS = 3 };
 
 struct bench_onednn {
     dnnl_engine_t engine;
+    dnnl_data_type_t type; /* of activations and weights; weight gradients are float */
     dnnl_stream_t stream;
     dnnl_primitive_desc_t description;
     dnnl_primitive_t primitive;
@@ -27,19 +28,19 @@ struct bench_onednn {
 
 /* ---- Layouts ---- */
 
-static dnnl_memory_desc_t by_rows(int64_t rows, int64_t cols, bool transposed)
+static dnnl_memory_desc_t by_rows(dnnl_data_type_t type, int64_t rows, int64_t cols, bool transposed)
 {
     dnnl_memory_desc_t d;
     const dnnl_dims_t dims = {rows, cols}, normal = {cols, 1}, swapped = {1, rows};
-    dnnl_memory_desc_init_by_strides(&d, 2, dims, dnnl_f32, transposed ? swapped : normal);
+    dnnl_memory_desc_init_by_strides(&d, 2, dims, type, transposed ? swapped : normal);
     return d;
 }
 
-static dnnl_memory_desc_t any(int64_t rows, int64_t cols)
+static dnnl_memory_desc_t any(dnnl_data_type_t type, int64_t rows, int64_t cols)
 {
     dnnl_memory_desc_t d;
     const dnnl_dims_t dims = {rows, cols};
-    dnnl_memory_desc_init_by_tag(&d, 2, dims, dnnl_f32, dnnl_format_tag_any);
+    dnnl_memory_desc_init_by_tag(&d, 2, dims, type, dnnl_format_tag_any);
     return d;
 }
 
@@ -63,13 +64,16 @@ static bool describe_matmul(bench_onednn *p, plan *l, bench_product product, int
                 .layout_b = dnnl_query_weights_md,
                 .layout_c = dnnl_query_dst_md};
     if (product == BENCH_FORWARD) {
-        l->a = by_rows(M, K, false), l->b = by_rows(K, N, true), l->c = by_rows(M, N, false);
-        weights = any(K, N);
+        l->a = by_rows(p->type, M, K, false), l->b = by_rows(p->type, K, N, true),
+        l->c = by_rows(p->type, M, N, false);
+        weights = any(p->type, K, N);
     } else if (product == BENCH_DX) {
-        l->a = by_rows(M, N, false), l->b = by_rows(N, K, false), l->c = by_rows(M, K, false);
-        weights = any(N, K);
+        l->a = by_rows(p->type, M, N, false), l->b = by_rows(p->type, N, K, false),
+        l->c = by_rows(p->type, M, K, false);
+        weights = any(p->type, N, K);
     } else {
-        l->a = by_rows(N, M, true), l->b = by_rows(M, K, false), l->c = by_rows(N, K, false);
+        l->a = by_rows(p->type, N, M, true), l->b = by_rows(p->type, M, K, false),
+        l->c = by_rows(dnnl_f32, N, K, false);
         weights = l->b; /* an activation */
     }
     DO(dnnl_matmul_desc_init(&d, &l->a, &weights, NULL, &l->c));
@@ -81,7 +85,8 @@ static bool describe_inner_forward(const bench_onednn *p, dnnl_primitive_desc_t 
                                    int64_t N)
 {
     dnnl_inner_product_desc_t d;
-    const dnnl_memory_desc_t x = by_rows(M, K, false), w = any(N, K), y = by_rows(M, N, false);
+    const dnnl_memory_desc_t x = by_rows(p->type, M, K, false), w = any(p->type, N, K),
+                             y = by_rows(p->type, M, N, false);
     DO(dnnl_inner_product_forward_desc_init(&d, dnnl_forward_training, &x, &w, NULL, &y));
     DO(dnnl_primitive_desc_create(out, &d, NULL, p->engine, NULL));
     return true;
@@ -92,7 +97,7 @@ static bool describe_inner_gradient(bench_onednn *p, plan *l, bench_product prod
 {
     dnnl_inner_product_desc_t d;
     dnnl_primitive_desc_t forward;
-    const dnnl_memory_desc_t weights = any(N, K);
+    const dnnl_memory_desc_t weights = any(product == BENCH_DW ? dnnl_f32 : p->type, N, K);
     if (!describe_inner_forward(p, &forward, M, K, N)) return false;
     const dnnl_status_t described =
         product == BENCH_DX ? dnnl_inner_product_backward_data_desc_init(&d, &l->c, &weights, &l->a)
@@ -105,7 +110,8 @@ static bool describe_inner_gradient(bench_onednn *p, plan *l, bench_product prod
 
 static bool describe_inner(bench_onednn *p, plan *l, bench_product product, int64_t M, int64_t K, int64_t N)
 {
-    const dnnl_memory_desc_t x = by_rows(M, K, false), w = by_rows(N, K, false), y = by_rows(M, N, false);
+    const dnnl_memory_desc_t x = by_rows(p->type, M, K, false), w = by_rows(p->type, N, K, false),
+                             y = by_rows(p->type, M, N, false);
     if (product == BENCH_FORWARD) {
         *l = (plan){x,
                     w,
@@ -171,7 +177,9 @@ static bool make_memory(bench_onednn *p, int i, int arg, dnnl_query_t layout, co
     DO(dnnl_memory_create(&p->memory[i], wanted, p->engine, DNNL_MEMORY_ALLOCATE));
     p->args[i] = (dnnl_exec_arg_t){arg, p->memory[i]};
     if (!data) return true;
-    DO(dnnl_memory_create(&dense, plain, p->engine, (void *)(uintptr_t)data));
+    dnnl_memory_desc_t host = *plain;
+    host.data_type = dnnl_f32;
+    DO(dnnl_memory_create(&dense, &host, p->engine, (void *)(uintptr_t)data));
     const bool ok = copy(p, dense, p->memory[i]);
     dnnl_memory_destroy(dense);
     return ok;
@@ -196,9 +204,10 @@ static bool create(bench_onednn *p, bench_product product, bench_primitive primi
 }
 
 bench_onednn *bench_onednn_create(bench_product product, bench_primitive primitive, int64_t M, int64_t K,
-                                  int64_t N, const float *a, const float *b)
+                                  int64_t N, bool bf16, const float *a, const float *b)
 {
     bench_onednn *p = calloc(1, sizeof *p);
+    if (p) p->type = bf16 ? dnnl_bf16 : dnnl_f32;
     if (p && create(p, product, primitive, M, K, N, a, b)) return p;
     bench_onednn_destroy(p);
     return NULL;
@@ -226,7 +235,9 @@ bool bench_onednn_run(bench_onednn *p)
 bool bench_onednn_result(bench_onednn *p, float *out)
 {
     dnnl_memory_t dense;
-    DO(dnnl_memory_create(&dense, &p->plain_result, p->engine, out));
+    dnnl_memory_desc_t host = p->plain_result;
+    host.data_type = dnnl_f32;
+    DO(dnnl_memory_create(&dense, &host, p->engine, out));
     const bool ok = copy(p, p->memory[2], dense);
     dnnl_memory_destroy(dense);
     return ok;

@@ -15,7 +15,7 @@ typedef struct bench_onednn bench_onednn;
 /* Operands dense by rows: a is x (dy for dx and dw), b is w (x for dw); weights are reordered here, once.
  * NULL when oneDNN does not offer it. */
 bench_onednn *bench_onednn_create(bench_product product, bench_primitive primitive, int64_t M, int64_t K,
-                                  int64_t N, const float *a, const float *b);
+                                  int64_t N, bool bf16, const float *a, const float *b);
 void bench_onednn_destroy(bench_onednn *p);
 bool bench_onednn_run(bench_onednn *p);
 bool bench_onednn_result(bench_onednn *p, float *out); /* dense by rows */

@@ -136,10 +136,10 @@ static void print(const at_run *r, const wishes *w, figures *f)
 {
     const double median = bench_median(f->seconds, w->steps);
     printf("{\"model\":\"%s\",\"method\":\"%s\",\"batch\":%d,\"size\":%d,\"classes\":%d,\"threads\":%d,"
-           "\"isa\":\"%s\","
+           "\"isa\":\"%s\",\"precision\":\"%s\","
            "\"kernels\":\"%s\",\"steps\":%d,",
            w->model, r->method_name, w->batch, w->size, w->classes, r->ctx->threads, at_isa_name(r->ctx->isa),
-           r->settings.general.kernels, w->steps);
+           r->act == AT_BF16 ? "bf16" : "f32", r->settings.general.kernels, w->steps);
     printf("\"step_seconds\":%.6f,\"least_seconds\":%.6f,\"most_seconds\":%.6f,\"samples_per_second\":%.2f,"
            "\"peak_resident_bytes\":%lld,\"last_loss\":%.6f}\n",
            median, f->seconds[0], f->seconds[w->steps - 1], w->batch / median, (long long)at_peak_memory(),
@@ -185,7 +185,7 @@ int main(int argc, char **argv)
     at_recipe *recipe = NULL;
     at_status s = take_line(NULL, &w, NULL, argc, argv); /* --isa, which the context needs */
     if (s == AT_OK && (s = at_ctx_create(&ctx, &(at_ctx_options){.isa = w.isa})) != AT_OK) {
-        fprintf(stderr, "bench_step: --isa must be base, avx2 or avx512\n");
+        fprintf(stderr, "bench_step: --isa must be base, avx2, avx512, avx512bf16 or amx\n");
         return 2;
     }
     s = at_recipe_create(&recipe, ctx);

@@ -61,7 +61,8 @@ static void print_keys(const at_ctx *ctx)
 static void print_help(const at_verb *v, const at_ctx *ctx)
 {
     printf("%s\n\nusage: %s\n\n%s\n\nexamples:\n%s", v->summary, v->usage, v->details, v->examples);
-    printf("\nevery command: --json (one object a line on stdout), --isa base|avx2|avx512, --help\n");
+    printf("\nevery command: --json (one object a line on stdout), --isa base|avx2|avx512|avx512bf16|amx, "
+           "--help\n");
     if (v->takes_recipe) print_keys(ctx);
 }
 
@@ -156,7 +157,7 @@ static int run(const at_verb *v, int argc, char **argv)
 {
     static at_line line;
     if (at_ctx_create(&line.ctx, &(at_ctx_options){.isa = find_isa(argc, argv)}) != AT_OK)
-        return bad_line("--isa", " must be base, avx2 or avx512", "");
+        return bad_line("--isa", " must be base, avx2, avx512, avx512bf16 or amx", "");
     int code =
         at_recipe_create(&line.recipe, line.ctx) == AT_OK ? take_apart(&line, argc, argv) : EXIT_FAILED;
     if (code == 0 && line.help)

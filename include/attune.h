@@ -94,7 +94,8 @@ typedef void (*at_log_fn)(void *data, at_log_level level, const char *line);
 
 typedef struct at_ctx_options {
     int threads;     /* compute threads; 0 = the processors this process may use */
-    const char *isa; /* "base", "avx2", "avx512": the most that may be used; NULL = all the processor has */
+    const char *isa; /* "base", "avx2", "avx512", "avx512bf16", "amx": the most that may be used; NULL = all
+                        the processor has */
     at_log_fn log;   /* NULL = silent */
     void *log_data;
 } at_ctx_options;
@@ -191,6 +192,11 @@ typedef void (*at_event_fn)(void *data, const at_event *event);
  * @return ARG, RANGE (recipe), FORMAT, SHAPE, IO (files), NONFINITE (diverged), INTERRUPTED (saved; continue
  * with resume), NOMEM. What existed before is left as it was. */
 AT_API at_status at_train(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;
+
+/* What at_train would take: everything is checked as there, and the first three steps are done in memory. Two
+ * AT_EVENT_PLAN: the plan with its memory by class, then a forecast of memory and time. Nothing is written
+ * but cached features of frozen layers (key cache). */
+AT_API at_status at_estimate(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;
 
 /* Score a model folder or run folder (key model) on a data folder (key data.test, else data.train's test
  * split). */

@@ -2,14 +2,16 @@
 #
 # A descriptor is found by its definition line, at the start of a line of a source file:
 #     const at_KIND at_KIND_NAME = {...            one entry
-#     const at_KIND AT_SIMD(at_KIND_NAME) = {...   in a *_simd.c file: one entry per instruction set
+#     const at_KIND AT_SIMD(at_KIND_NAME) = {...   in *_isa.c, *_simd.c, *_matrix.c: one entry per variant
 # and a test by AT_TEST(test_UNIT__BEHAVIOUR) in a *_test.c file.
 # Files that the library carries along (MODE=assets) become `const char at_asset_NAME_EXT[]`, NUL-terminated.
 #
-# cmake -DMODE=registry|verbs|methods|assets|tests -DSOURCES=a;b -DISAS=base;avx2 -DOUT=file -DROOT=dir -P registry.cmake
+# cmake -DMODE=registry|verbs|methods|assets|tests -DSOURCES=a;b -DVARIANTS_isa=base;avx2 ... -DOUT=file -DROOT=dir -P registry.cmake
 
 string(REPLACE "|" ";" SOURCES "${SOURCES}")
-string(REPLACE "|" ";" ISAS "${ISAS}")
+foreach(kind IN ITEMS isa simd matrix)
+    string(REPLACE "|" ";" VARIANTS_${kind} "${VARIANTS_${kind}}")
+endforeach()
 set(declarations "")
 set(entries "")
 
@@ -62,14 +64,15 @@ elseif(MODE STREQUAL "registry")
         foreach(line IN LISTS lines)
             string(REGEX MATCH "^const at_([a-z_]+) (AT_SIMD\\()?(at_[a-z0-9_]+)" unused "${line}")
             set(kind "${CMAKE_MATCH_1}")
-            set(per_isa "${CMAKE_MATCH_2}")
+            set(per_variant "${CMAKE_MATCH_2}")
             set(symbol "${CMAKE_MATCH_3}")
             if(NOT symbol MATCHES "^at_${kind}_")
                 continue()
             endif()
-            if(per_isa)
-                foreach(isa IN LISTS ISAS)
-                    add_entry(${kind} ${symbol}_${isa})
+            if(per_variant)
+                string(REGEX MATCH "_(isa|simd|matrix)\\.c$" unused "${source}")
+                foreach(variant IN LISTS VARIANTS_${CMAKE_MATCH_1})
+                    add_entry(${kind} ${symbol}_${variant})
                 endforeach()
             else()
                 add_entry(${kind} ${symbol})

@@ -41,6 +41,8 @@ def time_steps(args: argparse.Namespace) -> tuple[list[float], float]:
     """Seconds of each step after the warm-up, and the last loss."""
     layout = LAYOUTS[args.layout]
     model = timm.create_model(args.model, num_classes=args.classes).to(memory_format=layout).train()
+    if args.compile:
+        model = torch.compile(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01, fused=True)
     x = torch.randn(args.batch, 3, SIDE, SIDE).contiguous(memory_format=layout)
     y = torch.randint(args.classes, (args.batch,))
@@ -69,6 +71,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--layout", choices=list(LAYOUTS), default="channels-last")
+    parser.add_argument("--compile", action="store_true", help="torch.compile, whose time is the warm-up's")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

@@ -54,7 +54,14 @@ at_status at_last_status(const at_ctx *ctx);
 
 /* ---- Context ------------------------------------------------------------------------------------------ */
 
-typedef enum at_isa { AT_ISA_BASE, AT_ISA_AVX2, AT_ISA_AVX512, AT_ISA_COUNT } at_isa;
+typedef enum at_isa {
+    AT_ISA_BASE,
+    AT_ISA_AVX2,
+    AT_ISA_AVX512,
+    AT_ISA_AVX512BF16, /* multiplies pairs of bf16 */
+    AT_ISA_AMX,        /* and tiles of them */
+    AT_ISA_COUNT
+} at_isa;
 
 typedef struct at_entry { /* one line of the generated registry: a descriptor and what kind it is */
     const char *kind;     /* "op", "kernel", "model", ... */

@@ -29,9 +29,9 @@ static inline vu64 vu64_product(vu64 a, vu64 b)
 {
 #if defined(__AVX512F__)
     return (vu64)_mm512_mul_epu32((__m512i)a, (__m512i)b);
-#elif defined(__AVX2__)
+#elif defined(AT_SIMD_AVX2)
     return (vu64)_mm256_mul_epu32((__m256i)a, (__m256i)b);
-#elif defined(__SSE2__)
+#elif defined(__SSE2__) && !defined(AT_EMULATE)
     return (vu64)_mm_mul_epu32((__m128i)a, (__m128i)b);
 #else
     return (a & 0xffffffffu) * (b & 0xffffffffu);
@@ -53,8 +53,12 @@ static inline vu64 vu64_even(vu64 a, vu64 b)
 {
 #if defined(__AVX512F__)
     return (vu64)_mm512_unpacklo_epi64((__m512i)a, (__m512i)b);
-#elif defined(__AVX2__)
+#elif defined(AT_SIMD_AVX2)
     return (vu64)_mm256_unpacklo_epi64((__m256i)a, (__m256i)b);
+#elif defined(AT_EMULATE)
+    vu64 c;
+    for (int l = 0; l < VL / 2; l++) c[l] = l % 2 ? b[l - 1] : a[l];
+    return c;
 #else
     return (vu64){a[0], b[0]};
 #endif
@@ -64,8 +68,12 @@ static inline vu64 vu64_odd(vu64 a, vu64 b)
 {
 #if defined(__AVX512F__)
     return (vu64)_mm512_unpackhi_epi64((__m512i)a, (__m512i)b);
-#elif defined(__AVX2__)
+#elif defined(AT_SIMD_AVX2)
     return (vu64)_mm256_unpackhi_epi64((__m256i)a, (__m256i)b);
+#elif defined(AT_EMULATE)
+    vu64 c;
+    for (int l = 0; l < VL / 2; l++) c[l] = l % 2 ? b[l] : a[l + 1];
+    return c;
 #else
     return (vu64){a[1], b[1]};
 #endif

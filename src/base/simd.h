@@ -1,14 +1,15 @@
-/* simd.h: vectors of float for kernels that are written once and compiled for each instruction set.
- * A file NAME_simd.c is compiled once per level (-DAT_SIMD_ISA=avx512 ...); AT_SIMD(symbol) gives its symbols
- * a suffix of their own. GCC vector types carry the arithmetic; only loads of partial vectors differ. Layer:
- * base. */
+/* simd.h: vectors of float for kernels that are written once and compiled in several variants
+ * (tools/build.cmake): NAME_isa.c for each instruction set, NAME_simd.c also for each element type of
+ * activations, NAME_matrix.c also for matrix units. AT_SIMD(symbol) gives symbols a suffix of their own. GCC
+ * vector types carry the arithmetic, which is float throughout; only memory differs: vf_load and vf_store
+ * move floats, va_load and va_store elements of activations (at_element). Layer: base. */
 #ifndef AT_SIMD_H
 #define AT_SIMD_H
 
-#include "base/base.h"
+#include "base/dtype.h"
 
 #ifndef AT_SIMD_ISA
-#error "simd.h is for *_simd.c files"
+#error "simd.h is for *_isa.c, *_simd.c and *_matrix.c files"
 #endif
 
 #define AT_SIMD_PASTE_(a, b) a##_##b
@@ -18,11 +19,29 @@
 #define AT_SIMD_TEXT(isa)    AT_SIMD_TEXT_(isa)
 #define AT_SIMD_VARIANT      AT_SIMD_TEXT(AT_SIMD_ISA) /* "avx512" */
 
-#if defined(__AVX512F__)
+/* AT_EMULATE: variants with units for bf16 as any processor can run them, in portable vectors of their
+ * length.
+ */
+#if defined(AT_SIMD_BF16) && (defined(__AVX512BF16__) || defined(AT_EMULATE))
+#define AT_SIMD_PAIRS /* the processor multiplies pairs of bf16 */
+#endif
+#if defined(__AVX2__) && !defined(__AVX512F__) && !defined(AT_EMULATE)
+#define AT_SIMD_AVX2 /* vectors of 256 bits */
+#endif
+
+#if defined(__AVX512F__) || defined(AT_EMULATE)
 enum { VL = 16 };
+#if defined(AT_SIMD_AMX)
+#define AT_SIMD_LEVEL AT_ISA_AMX
+#elif defined(AT_SIMD_PAIRS)
+#define AT_SIMD_LEVEL AT_ISA_AVX512BF16
+#else
 #define AT_SIMD_LEVEL AT_ISA_AVX512
+#endif
+#if !defined(AT_EMULATE)
 #include <immintrin.h>
-#elif defined(__AVX2__)
+#endif
+#elif defined(AT_SIMD_AVX2)
 enum { VL = 8 };
 #define AT_SIMD_LEVEL AT_ISA_AVX2
 #include <immintrin.h>
@@ -55,7 +74,7 @@ static inline void vf_store(float *p, vf x)
     *(vf_unaligned *)p = x;
 }
 
-#if defined(__AVX2__) && !defined(__AVX512F__)
+#if defined(AT_SIMD_AVX2)
 static inline __m256i vf_mask_n(int64_t n) /* -1 in the first n lanes */
 {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -68,7 +87,7 @@ static inline vf vf_load_n(const float *p, int64_t n)
     if (n >= VL) return vf_load(p);
 #if defined(__AVX512F__)
     return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1u), p);
-#elif defined(__AVX2__)
+#elif defined(AT_SIMD_AVX2)
     return (vf)_mm256_maskload_ps(p, vf_mask_n(n));
 #else
     vf x = {0};
@@ -85,7 +104,7 @@ static inline void vf_store_n(float *p, vf x, int64_t n)
     }
 #if defined(__AVX512F__)
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1u), (__m512)x);
-#elif defined(__AVX2__)
+#elif defined(AT_SIMD_AVX2)
     _mm256_maskstore_ps(p, vf_mask_n(n), (__m256)x);
 #else
     for (int i = 0; i < n; i++) p[i] = x[i];
@@ -113,6 +132,125 @@ static inline vf vf_clamp(vf x, float low, float high)
     x = vf_select(x < l, l, x);
     return vf_select(x > h, h, x);
 }
+
+/* ---- Elements of activations ---- */
+
+#ifdef AT_SIMD_BF16
+#define AT_SIMD_ACT AT_BF16
+typedef uint16_t at_element;
+typedef uint16_t vh __attribute__((vector_size(VL * 2), may_alias));
+typedef uint16_t vh_unaligned __attribute__((vector_size(VL * 2), aligned(2), may_alias));
+typedef uint32_t vw __attribute__((vector_size(VL * 4), may_alias));
+
+static inline float at_element_value(at_element x)
+{
+    return at_bf16_to_f32(x);
+}
+
+static inline at_element at_element_of(float x)
+{
+    return at_f32_to_bf16(x);
+}
+
+static inline vf va_widen(vh x)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)x), 16);
+#elif defined(AT_SIMD_AVX2)
+    return (vf)_mm256_slli_epi32(_mm256_cvtepu16_epi32((__m128i)x), 16);
+#else
+    return (vf)(__builtin_convertvector(x, vw) << 16);
+#endif
+}
+
+/* To nearest, ties to even; NaN stays NaN. The instruction takes numbers below 2^-126 for zero. */
+static inline vh va_narrow(vf x)
+{
+#if defined(__AVX512BF16__)
+    return (vh)_mm512_cvtneps_pbh((__m512)x);
+#else
+    const vw bits = (vw)x;
+    const vw nearest = bits + 0x7fffu + ((bits >> 16) & 1u), quiet = bits | 0x400000u;
+    const vw is_nan = (vw)(x != x);
+    const vw wide = ((quiet & is_nan) | (nearest & ~is_nan)) >> 16;
+#if defined(AT_SIMD_AVX2)
+    const __m256i packed = _mm256_packus_epi32((__m256i)wide, (__m256i)wide); /* by halves of the register */
+    return (vh)_mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 8));
+#else
+    return __builtin_convertvector(wide, vh);
+#endif
+#endif
+}
+
+static inline vf va_load(const at_element *p)
+{
+    return va_widen(*(const vh_unaligned *)p);
+}
+
+static inline void va_store(at_element *p, vf x)
+{
+    *(vh_unaligned *)p = va_narrow(x);
+}
+
+static inline vf va_load_n(const at_element *p, int64_t n)
+{
+    if (n >= VL) return va_load(p);
+#if defined(__AVX512BW__)
+    return va_widen((vh)_mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1u), p));
+#else
+    vh x = {0};
+    for (int i = 0; i < n; i++) x[i] = p[i];
+    return va_widen(x);
+#endif
+}
+
+static inline void va_store_n(at_element *p, vf x, int64_t n)
+{
+    if (n >= VL) {
+        va_store(p, x);
+        return;
+    }
+    const vh h = va_narrow(x);
+#if defined(__AVX512BW__)
+    _mm256_mask_storeu_epi16(p, (__mmask16)((1u << n) - 1u), (__m256i)h);
+#else
+    for (int i = 0; i < n; i++) p[i] = h[i];
+#endif
+}
+#else
+#define AT_SIMD_ACT AT_F32
+typedef float at_element;
+
+static inline float at_element_value(at_element x)
+{
+    return x;
+}
+
+static inline at_element at_element_of(float x)
+{
+    return x;
+}
+
+static inline vf va_load(const at_element *p)
+{
+    return vf_load(p);
+}
+
+static inline void va_store(at_element *p, vf x)
+{
+    vf_store(p, x);
+}
+
+static inline vf va_load_n(const at_element *p, int64_t n)
+{
+    return vf_load_n(p, n);
+}
+
+static inline void va_store_n(at_element *p, vf x, int64_t n)
+{
+    vf_store_n(p, x, n);
+}
+#endif
 
 /* Sum of the lanes, in lane order. */
 static inline float vf_sum(vf x)

@@ -1,5 +1,5 @@
 /* resample.h: the inside of at_image_resize: the weights of an axis and the passes that apply them.
- * Layer: data; private to axis.c, resize.c, resize_simd.c and preprocess.c. */
+ * Layer: data; private to axis.c, resize.c, resize_isa.c and preprocess.c. */
 #ifndef AT_RESAMPLE_H
 #define AT_RESAMPLE_H
 

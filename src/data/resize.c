@@ -2,7 +2,7 @@
  * A resize is two passes, one an axis, with 8-bit pixels between them; axis.c makes their weights. A pass
  * whose length does not change is left out; the first pass covers only what the second one reads, and both
  * only the part of the picture that is wanted. The passes here are the plain ones, which define the result;
- * resize_simd.c holds the fast ones. */
+ * resize_isa.c holds the fast ones. */
 #include "data/resample.h"
 
 /* ---- The plain passes ---- */

@@ -22,17 +22,36 @@ void at__describe_problem(const at_plan *p, const at_node *n, at_problem *out)
     }
 }
 
+/* "input" or "output" when one that is an activation, or may be, has other elements than the kernel's;
+ * NULL = none has. */
+static const char *other_elements(const at_kernel *k, const at_problem *problem)
+{
+    const at_dtype act = k->act == AT_BF16 ? AT_BF16 : AT_REAL;
+    const at_op *op = k->op;
+    for (int i = 0; i < op->n_in; i++) {
+        const at_type type = problem->in[i].type;
+        const bool counts = type == AT_ACT || (type == AT_ACC && op->any_in >> i & 1);
+        if (problem->in[i].rank && counts && problem->in_dtype[i] != act) return "input";
+    }
+    for (int i = 0; i < op->n_out + op->n_saved; i++) {
+        const at_type type = problem->out[i].type;
+        const bool counts = type == AT_ACT || (type == AT_ACC && op->any_in);
+        if (counts && problem->out_dtype[i] != act) return "output";
+    }
+    return NULL;
+}
+
 static bool is_supported(const at_kernel *k, const at_problem *problem, char reason[AT_REASON])
 {
     if (k->isa > problem->isa) {
         snprintf(reason, AT_REASON, "needs %s", at_isa_name(k->isa));
         return false;
     }
-    for (int i = 0; i < problem->op->n_out + problem->op->n_saved; i++)
-        if (problem->out[i].type != AT_INT && problem->out_dtype[i] != AT_REAL) {
-            snprintf(reason, AT_REASON, "output %d is %s", i, at_dtype_name(problem->out_dtype[i]));
-            return false;
-        }
+    const char *operand = other_elements(k, problem);
+    if (operand) {
+        snprintf(reason, AT_REASON, "it is for %s, an %s is not", at_dtype_name(k->act), operand);
+        return false;
+    }
     return !k->supports || k->supports(problem, reason);
 }
 
@@ -41,11 +60,12 @@ static int score_of(const at_kernel *k, const at_problem *problem)
     return k->score ? k->score(problem) : 10 * ((int)k->isa + 1);
 }
 
-/* "OP.avx512" has the variant "avx512". */
+/* "OP.avx2" and "OP.avx2_bf16" are of the variant "avx2". */
 static bool is_variant(const at_kernel *k, const char *variant)
 {
     const char *dot = strrchr(k->name, '.');
-    return dot && strcmp(dot + 1, variant) == 0;
+    const size_t n = strlen(variant);
+    return dot && strncmp(dot + 1, variant, n) == 0 && (dot[1 + n] == '\0' || dot[1 + n] == '_');
 }
 
 /* Walk the candidates of an op, best first is not needed: the registry is small. text, when given, gets a

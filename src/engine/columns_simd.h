@@ -82,25 +82,26 @@ static inline void at_set_uniform(vf u[AT_UNIFORM], const double *uniform)
  * channels. */
 typedef vf (*at_channel_fn)(const vf *x, const vf *k, const vf *u);
 
-AT_FORCE_INLINE void at__channel_vector(float *const *at, const float *pattern, int64_t room, int64_t e,
+AT_FORCE_INLINE void at__channel_vector(void *const *at, const float *pattern, int64_t room, int64_t e,
                                         int64_t i, int64_t lanes, bool accumulate, const vf *u, int n_x,
                                         int n_k, at_channel_fn f)
 {
     vf x[AT_MAX_OPERANDS], k[AT_MAX_PATTERNS];
     for (int j = 0; j < n_x; j++) {
-        __builtin_prefetch(at[j] + e + i +
-                           AT_PREFETCH); /* the many loads keep the processor from running far ahead */
-        x[j] = vf_load_n(at[j] + e + i, lanes);
+        const at_element *from = (const at_element *)at[j] + e + i;
+        __builtin_prefetch(from + AT_PREFETCH); /* the many loads keep the processor from running far ahead */
+        x[j] = va_load_n(from, lanes);
     }
     for (int j = 0; j < n_k; j++) k[j] = vf_load(pattern + j * room + i);
     vf v = f(x, k, u);
-    if (accumulate) v += vf_load_n(at[n_x] + e + i, lanes);
-    vf_store_n(at[n_x] + e + i, v, lanes);
+    at_element *to = (at_element *)at[n_x] + e + i;
+    if (accumulate) v += va_load_n(to, lanes);
+    va_store_n(to, v, lanes);
 }
 
 /* The body of a span function: n_x operands, then the output, which is out[0]. uniform: AT_UNIFORM numbers or
  * NULL. */
-AT_FORCE_INLINE void at_channel_span(const at_call *c, float *const *at, int64_t n, const double *uniform,
+AT_FORCE_INLINE void at_channel_span(const at_call *c, void *const *at, int64_t n, const double *uniform,
                                      int n_x, int n_k, at_channel_fn f)
 {
     vf u[AT_UNIFORM];
@@ -147,8 +148,8 @@ typedef struct at_sums_shape {
 typedef struct at_sums_row {
     float acc[AT_MAX_SUMS][AT_LONG_ROW_MAX], constant[AT_MAX_CONSTANTS][AT_LONG_ROW_MAX];
     vf u[AT_UNIFORM];
-    const float *x[AT_MAX_OPERANDS];
-    float *y;
+    const at_element *x[AT_MAX_OPERANDS];
+    at_element *y;
     int64_t pitch[AT_MAX_OPERANDS], y_pitch;
     bool accumulate;
 } at_sums_row;
@@ -170,14 +171,14 @@ AT_FORCE_INLINE void at__add_vectors(at_sums_row *r, int64_t i, int64_t lanes, c
 {
     vf sum[AT_MAX_SUMS] = {{0}}, x[AT_MAX_OPERANDS] = {{0}}, k[AT_MAX_CONSTANTS] = {{0}};
     for (int j = 0; j < shape.n_sums; j++) sum[j] = vf_load(r->acc[j] + i);
-    for (int j = 0; j < shape.n_x; j++) x[j] = vf_load_n(r->x[j] + i, lanes);
+    for (int j = 0; j < shape.n_x; j++) x[j] = va_load_n(r->x[j] + i, lanes);
     for (int j = 0; j < shape.n_k; j++) k[j] = vf_load(r->constant[j] + i);
     vf y = shape.terms(sum, x, k, r->u);
     for (int j = 0; j < shape.n_sums; j++)
         vf_store_n(r->acc[j] + i, sum[j], lanes); /* other lanes: other rows */
     if (!shape.stores) return;
-    if (r->accumulate) y += vf_load_n(r->y + i, lanes);
-    vf_store_n(r->y + i, y, lanes);
+    if (r->accumulate) y += va_load_n(r->y + i, lanes);
+    va_store_n(r->y + i, y, lanes);
 }
 
 /* Add `rows` rows of n elements, one after another: the memory is read in order, the sums stay in the first
@@ -200,15 +201,18 @@ AT_FORCE_INLINE void at__start_row(at_sums_row *r, const at_column_sums *s, int6
     at_set_uniform(r->u, s->uniform);
     for (int j = 0; j < shape.n_k; j++) {
         const float *from = s->constant[j];
-        if (j == 0 && s->first_row_is_constant) from = (const float *)s->x[0]->data + first * s->x[0]->pitch;
-        for (int64_t e = 0; e < abreast * cols; e++) r->constant[j][e] = from ? from[col + e % cols] : 0.0f;
+        const at_element *row = (const at_element *)s->x[0]->data + first * s->x[0]->pitch + col;
+        for (int64_t e = 0; e < abreast * cols; e++)
+            r->constant[j][e] = j == 0 && s->first_row_is_constant ? at_element_value(row[e % cols])
+                                : from                             ? from[col + e % cols]
+                                                                   : 0.0f;
     }
     for (int j = 0; j < shape.n_x; j++) {
-        r->x[j] = (const float *)s->x[j]->data + first * s->x[j]->pitch + col;
+        r->x[j] = (const at_element *)s->x[j]->data + first * s->x[j]->pitch + col;
         r->pitch[j] = abreast * s->x[j]->pitch;
     }
     if (!shape.stores) return;
-    r->y = (float *)s->y->data + first * s->y->pitch + col;
+    r->y = (at_element *)s->y->data + first * s->y->pitch + col;
     r->y_pitch = abreast * s->y->pitch;
     r->accumulate = s->accumulate;
 }

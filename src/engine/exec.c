@@ -1,7 +1,7 @@
 /* exec.c: running a plan: rows of this step, keys, prepared operands, launches. Allocates nothing, waits for
  * nothing but in at_plan_sync and at_plan_find_nonfinite. */
+#include "engine/cast.h"
 #include "engine/plan_internal.h"
-#include "engine/view.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -57,7 +57,7 @@ static void copy_bases(const at_plan *p, const at_step_node *s)
         call.in[0] = call.out[0];
         call.in[0].data = (char *)at->data + (size_t)at->columns * at_dtype_size(at->dtype);
         call.in[0].pitch = at->pitch;
-        p->device->kind->launch(p->device, at_op_copy.ref, &call);
+        p->device->kind->launch(p->device, at__cast_rows, &call);
     }
 }
 
@@ -83,13 +83,53 @@ static void set_pass(at_step_node *s, const at_pass *pass)
     }
 }
 
+static void cast(const at_plan *p, const at_arg *from, const at_arg *to)
+{
+    at_call call = {.pool = p->ctx->pool};
+    call.in[0] = *from;
+    call.out[0] = *to;
+    p->device->kind->launch(p->device, at__cast_rows, &call);
+}
+
+static at_arg widened_arg(const at_plan *p, const at_step_node *s, const at_arg *a, size_t offset)
+{
+    at_arg wide = *a;
+    wide.dtype = AT_REAL;
+    wide.pitch = a->cols;
+    wide.data = (char *)p->scratch.data + at__wide_offset(p, s) + offset;
+    return wide;
+}
+
+/* The reference on copies in at_real. */
+static void run_widened(const at_plan *p, const at_step_node *s)
+{
+    at_call call = s->call;
+    for (int i = 0; i < s->node->n_in; i++) {
+        if (!call.in[i].data || call.in[i].dtype != AT_BF16) continue;
+        call.in[i] = widened_arg(p, s, &s->call.in[i], s->wide_in[i]);
+        cast(p, &s->call.in[i], &call.in[i]);
+    }
+    const int n_out = s->node->op->n_out + s->node->op->n_saved;
+    for (int o = 0; o < n_out; o++) {
+        if (!call.out[o].data || call.out[o].dtype != AT_BF16) continue;
+        call.out[o] = widened_arg(p, s, &s->call.out[o], s->wide_out[o]);
+        if (call.accumulate >> o & 1) cast(p, &s->call.out[o], &call.out[o]);
+    }
+    p->device->kind->launch(p->device, s->run, &call);
+    for (int o = 0; o < n_out; o++)
+        if (s->call.out[o].data && s->call.out[o].dtype == AT_BF16) cast(p, &call.out[o], &s->call.out[o]);
+}
+
 static void run_step(at_plan *p, at_step_node *s, const at_pass *pass)
 {
     if (s->is_static && is_up_to_date(p, s)) return;
     set_pass(s, pass);
     run_bindings(p, s);
     copy_bases(p, s);
-    p->device->kind->launch(p->device, s->run, &s->call);
+    if (s->widened)
+        run_widened(p, s);
+    else
+        p->device->kind->launch(p->device, s->run, &s->call);
 }
 
 /* false, and a failure of the device, when a value is beyond its maximum: there is no memory for such rows.
@@ -122,6 +162,24 @@ void at_plan_commit(at_plan *p, const at_pass *pass)
 
 /* ---- Host side ---- */
 
+/* `rows` rows of a value as they are, and dense in scratch in at_real: what host and plan exchange passes
+ * through there when the elements differ. Work is done in order, so scratch is free in between. */
+static at_arg value_arg(const at_plan *p, const at_value *v, int64_t rows)
+{
+    const at_placed *at = at__placed(p, v);
+    return (at_arg){.data = (char *)at->data + (size_t)at->columns * at_dtype_size(at->dtype),
+                    .dtype = at->dtype,
+                    .rows = rows,
+                    .cols = at_meta_cols(&v->meta),
+                    .pitch = at->pitch};
+}
+
+static at_arg border_arg(const at_plan *p, const at_value *v, int64_t rows)
+{
+    const int64_t cols = at_meta_cols(&v->meta);
+    return (at_arg){.data = p->scratch.data, .dtype = AT_REAL, .rows = rows, .cols = cols, .pitch = cols};
+}
+
 void at_plan_write(at_plan *p, const at_value *v, const void *host, int64_t leading)
 {
     const at_placed *at = at__placed(p, v);
@@ -132,6 +190,13 @@ void at_plan_write(at_plan *p, const at_value *v, const void *host, int64_t lead
     }
     const size_t size = at_dtype_size(at->dtype), width = (size_t)at_meta_cols(&v->meta) * size;
     const int64_t rows = at_meta_rows_at(&v->meta, at_meta_leading(&v->meta, leading));
+    if (at->dtype == AT_BF16) {
+        const at_arg border = border_arg(p, v, rows), value = value_arg(p, v, rows);
+        const size_t wide = (size_t)border.cols * sizeof(at_real);
+        p->device->kind->upload(p->device, border.data, wide, host, wide, wide, rows);
+        cast(p, &border, &value);
+        return;
+    }
     p->device->kind->upload(p->device, at->data, (size_t)at->pitch * size, host, width, width, rows);
 }
 
@@ -148,6 +213,13 @@ void at_plan_fetch(at_plan *p, const at_value *v, void *host)
     const size_t size = at_dtype_size(at->dtype), width = (size_t)at_meta_cols(&v->meta) * size;
     const int64_t extent = v->meta.extent ? p->extents[v->meta.extent->index] : 0;
     const int64_t rows = at_meta_rows_at(&v->meta, at_meta_leading(&v->meta, extent));
+    if (at->dtype == AT_BF16) {
+        const at_arg border = border_arg(p, v, rows), value = value_arg(p, v, rows);
+        const size_t wide = (size_t)border.cols * sizeof(at_real);
+        cast(p, &value, &border);
+        p->device->kind->download(p->device, host, wide, border.data, wide, wide, rows);
+        return;
+    }
     const char *data = t ? t->buffer[0].data : (char *)at->data + (size_t)at->columns * size;
     p->device->kind->download(p->device, host, width, data, (size_t)at->pitch * size, width, rows);
 }
@@ -159,23 +231,32 @@ at_status at_plan_sync(at_plan *p)
 
 /* ---- Looking for the first NaN ---- */
 
+static bool are_finite(const void *x, at_dtype dtype, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const double value = dtype == AT_BF16 ? (double)at_bf16_to_f32(((const uint16_t *)x)[i])
+                                              : (double)((const at_real *)x)[i];
+        if (!isfinite(value)) return false;
+    }
+    return true;
+}
+
 static at_status is_arg_finite(at_plan *p, const at_arg *a, bool *finite)
 {
     enum { ELEMENTS = 1 << 16 }; /* looked at together: a far device answers slowly */
     *finite = true;
-    if (!a->data || a->dtype != AT_REAL || a->cols == 0) return AT_OK;
-    const int64_t at_once = at_max(1, ELEMENTS / a->cols);
-    at_real *part = at_alloc_array(p->ctx, at_min(at_once, a->rows) * a->cols, sizeof *part);
+    if (!a->data || (a->dtype != AT_REAL && a->dtype != AT_BF16) || a->cols == 0) return AT_OK;
+    const int64_t at_once = at_max(1, ELEMENTS / a->cols), size = (int64_t)at_dtype_size(a->dtype);
+    char *part = at_alloc_array(p->ctx, at_min(at_once, a->rows) * a->cols, (size_t)size);
     if (!part) return AT_E_NOMEM;
     at_status status = AT_OK;
-    const size_t width = (size_t)a->cols * sizeof *part, pitch = (size_t)a->pitch * sizeof *part;
+    const size_t width = (size_t)(a->cols * size), pitch = (size_t)(a->pitch * size);
     for (int64_t r = 0; r < a->rows && *finite && status == AT_OK; r += at_once) {
         const int64_t rows = at_min(at_once, a->rows - r);
-        p->device->kind->download(p->device, part, width, (const at_real *)a->data + r * a->pitch, pitch,
+        p->device->kind->download(p->device, part, width, (const char *)a->data + (size_t)r * pitch, pitch,
                                   width, rows);
         status = p->device->kind->sync(p->device);
-        for (int64_t i = 0; i < rows * a->cols; i++)
-            if (!isfinite((double)part[i])) *finite = false;
+        *finite = are_finite(part, a->dtype, rows * a->cols);
     }
     at_free(p->ctx, part);
     return status;

@@ -105,7 +105,8 @@ typedef struct at_need {
 typedef struct at_kernel {
     const char *name; /* "OP.VARIANT": "OP.avx512" */
     const at_op *op;
-    at_isa isa; /* least instruction set */
+    at_isa isa;   /* least instruction set */
+    at_dtype act; /* element type of the activations it reads and writes: AT_F32 (at_real) or AT_BF16 */
     uint32_t
         reads_storage; /* bit i: reads the state in[i] through its loader; others get it as dense at_real */
     bool thread_dependent; /* its bits may change with the thread count */

@@ -94,6 +94,32 @@ static at_status bind_prepared(at_plan *p, at_step_node *s, at_run_fn prepare, u
     return AT_OK;
 }
 
+static bool is_narrow(const at_plan *p, const at_value *v)
+{
+    return at__placed(p, v)->dtype == AT_BF16;
+}
+
+static size_t wide_bytes(const at_value *v)
+{
+    return (size_t)(at_meta_max_rows(&v->meta) * at_meta_cols(&v->meta)) * sizeof(at_real);
+}
+
+static void reserve_wide(const at_plan *p, at_step_node *s, const at_value *v, size_t *offset)
+{
+    if (!v || !is_narrow(p, v)) return;
+    s->widened = true;
+    *offset = s->wide_scratch;
+    s->wide_scratch += (size_t)at_round_up((int64_t)wide_bytes(v), AT_ALIGN);
+}
+
+/* References read and write at_real: where activations are something else they get copies. */
+static void plan_widening(const at_plan *p, at_step_node *s)
+{
+    const at_node *n = s->node;
+    for (int i = 0; i < n->n_in; i++) reserve_wide(p, s, n->in[i], &s->wide_in[i]);
+    for (int o = 0; o < n->op->n_out + n->op->n_saved; o++) reserve_wide(p, s, n->out[o], &s->wide_out[o]);
+}
+
 static at_status choose_and_bind(at_plan *p, at_step_node *s)
 {
     const at_node *n = s->node;
@@ -106,6 +132,7 @@ static at_status choose_and_bind(at_plan *p, at_step_node *s)
     for (int k = 0; k < s->need.n_prepared; k++)
         AT_TRY(bind_prepared(p, s, s->need.prepared[k].prepare, s->need.prepared[k].from,
                              s->need.prepared[k].bytes, -1, k));
+    if (!s->kernel) plan_widening(p, s);
     const at_storage *real = at_storage_of(p->ctx, AT_REAL);
     for (int i = 0; i < n->n_in; i++) {
         at_state *t = n->in[i] ? n->in[i]->state : NULL;
@@ -169,10 +196,17 @@ static void fill_call(at_plan *p, at_step_node *s)
     }
 }
 
-static size_t scratch_bytes(const at_plan *p, const at_step_node *s)
+/* What host and plan exchange passes through scratch when its elements differ. */
+static size_t border_bytes(const at_plan *p)
 {
-    return s->prepared_scratch + (size_t)at_round_up((int64_t)s->need.scratch, AT_ALIGN) +
-           (size_t)p->ctx->threads * (size_t)at_round_up((int64_t)s->need.thread_scratch, AT_ALIGN);
+    size_t most = 0;
+    for (int i = 0; i < p->graph->n_values; i++) {
+        const at_value *v = p->graph->values[i];
+        const at_placed *at = at__placed(p, v);
+        const bool crosses = (!v->node && !v->state) || at->fed || at->fetched;
+        if (crosses && is_narrow(p, v) && wide_bytes(v) > most) most = wide_bytes(v);
+    }
+    return most;
 }
 
 /* ---- Life ---- */
@@ -243,6 +277,12 @@ static at_status check_phases(const at_plan *p)
     return AT_OK;
 }
 
+static at_dtype element_type(const at_plan *p, const at_value *v)
+{
+    if (v->meta.type == AT_INT) return AT_I32;
+    return v->meta.type == AT_ACT && p->options.act == AT_BF16 ? AT_BF16 : AT_REAL;
+}
+
 static at_status build(at_plan *p)
 {
     const at_graph *g = p->graph;
@@ -250,20 +290,19 @@ static at_status build(at_plan *p)
     AT_NEW(p->ctx, p->steps, g->n_nodes);
     AT_NEW(p->ctx, p->slots, g->n_values);
     AT_NEW(p->ctx, p->extents, g->n_extents + 1);
-    for (int i = 0; i < g->n_values; i++)
-        p->placed[i].dtype = g->values[i]->meta.type == AT_INT ? AT_I32 : AT_REAL;
+    for (int i = 0; i < g->n_values; i++) p->placed[i].dtype = element_type(p, g->values[i]);
     for (int i = 0; i < p->options.n_feeds; i++) at__placed(p, p->options.feeds[i])->fed = true;
     for (int i = 0; i < p->options.n_fetches; i++) at__placed(p, p->options.fetches[i])->fetched = true;
     AT_TRY(make_steps(p));
     AT_TRY(check_phases(p));
-    size_t scratch = 0;
+    size_t scratch = border_bytes(p);
     for (int i = 0; i < p->n_steps; i++) {
         const at_status s = choose_and_bind(p, &p->steps[i]);
         if (s != AT_OK) {
             at_wrap(p->ctx, "plan");
             return s;
         }
-        const size_t bytes = scratch_bytes(p, &p->steps[i]);
+        const size_t bytes = at__wide_offset(p, &p->steps[i]) + p->steps[i].wide_scratch;
         if (bytes > scratch) scratch = bytes;
     }
     AT_TRY(at__place_values(p));

@@ -15,6 +15,8 @@ typedef struct at_plan at_plan;
 typedef struct at_plan_options {
     const char *kernels; /* "auto" (NULL), "ref", "strict" (a reference chosen is an error), or the name of
                             one kernel variant ("base") that is used wherever it is supported */
+    at_dtype act; /* element type of activations: AT_F32 (the default) stands for at_real, or AT_BF16; the
+                     host sees at_real either way */
     at_value *const *fetches; /* values the host reads; they live to the end of the pass */
     int n_fetches;
     at_value *const *feeds; /* values that the host writes instead of computing them: cached features */

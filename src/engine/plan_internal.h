@@ -52,6 +52,8 @@ typedef struct at_step_node {
     at_binding bindings[AT_MAX_BINDINGS];
     int n_bindings;
     size_t prepared_scratch; /* bytes of scratch before the kernel's own */
+    bool widened;            /* the reference runs on copies of its activations in at_real, in scratch */
+    size_t wide_in[AT_MAX_IN], wide_out[AT_MAX_OUT], wide_scratch; /* offsets behind the rest; bytes of all */
     bool is_static;
     uint64_t stamp; /* static: versions of its inputs when it was computed; 0 = not yet */
 } at_step_node;
@@ -90,6 +92,13 @@ static inline const at_value *at__first_of_sum(const at_value *v)
 {
     while (v->onto) v = v->onto;
     return v;
+}
+
+/* Where the widened copies of a node begin in scratch: behind everything else. */
+static inline size_t at__wide_offset(const at_plan *p, const at_step_node *s)
+{
+    return s->prepared_scratch + (size_t)at_round_up((int64_t)s->need.scratch, AT_ALIGN) +
+           (size_t)p->ctx->threads * (size_t)at_round_up((int64_t)s->need.thread_scratch, AT_ALIGN);
 }
 
 static inline at_placed *at__placed(const at_plan *p, const at_value *v)

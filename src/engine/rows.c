@@ -17,10 +17,12 @@ static void tile(void *arg, int64_t i, int thread)
     (void)thread;
     const walk *w = arg;
     const int64_t first = i * w->tile_rows, last = at_min(first + w->tile_rows, w->rows);
-    float *at[AT_MAX_SPAN_OPERANDS];
+    void *at[AT_MAX_SPAN_OPERANDS];
     const int64_t step = w->gapless ? last - first : 1;
     for (int64_t m = first; m < last; m += step) {
-        for (int k = 0; k < w->n; k++) at[k] = (float *)w->operands[k]->data + m * w->operands[k]->pitch;
+        for (int k = 0; k < w->n; k++)
+            at[k] = (char *)w->operands[k]->data +
+                    (size_t)(m * w->operands[k]->pitch) * at_dtype_size(w->operands[k]->dtype);
         w->span(w->c, at, step * w->cols);
     }
 }

@@ -8,11 +8,12 @@
 #include "base/pool.h"
 #include "engine/op.h"
 
-/* Work on n consecutive elements; at[k] points at operand k's first element (inputs, then outputs). */
-typedef void (*at_span_fn)(const at_call *c, float *const *at, int64_t n);
+/* Work on n consecutive elements; at[k] points at operand k's first element (inputs, then outputs), which has
+ * the operand's dtype. */
+typedef void (*at_span_fn)(const at_call *c, void *const *at, int64_t n);
 
 /* Call span for every row (or gapless run of rows) of the first n_in inputs and n_out outputs, which must
- * agree in rows and cols. Float operands only. */
+ * agree in rows and cols. */
 void at_for_spans(const at_call *c, int n_in, int n_out, at_span_fn span);
 
 /* The same for operands in any order; the first n_operands of the list take part. */

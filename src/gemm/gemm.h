@@ -1,13 +1,17 @@
-/* gemm.h: the matrix product of float32. Layer: gemm (includes base only); ops call it from their *_simd.c
- * kernels.
+/* gemm.h: the matrix product. Layer: gemm (includes base only); ops call it from their *_matrix.c kernels.
  *
  *   at_gemm        C[M,N] (+)= A[M,K] B[K,N] (+ bias[N])      A read through a loader, B packed beforehand
  *   at_gemm_outer  C[M,N] (+)= sum_r A[r,M] B[r,N]            weight gradients: both operands lie by rows
  *
+ * What comes from and goes to activations (A, B and the C of at_gemm) has the variant's element type, float
+ * or bf16 (at_element); sums, bias and weight gradients are float.
+ *
  * Order of additions: K runs in blocks of AT_GEMM_KC from 0 up, inside a block one multiply-add after the
- * other, blocks are added in order. It depends on nothing else, so a row of C has the same bits whatever M,
- * the tiles and the threads. at_gemm_outer cuts the rows into chunks of 4,096, adds blocks in order within a
- * chunk and chunks in order. */
+ * other, blocks are added in order; units that multiply pairs add 32 of K at a time to the sums before. It
+ * depends on nothing else, so a row of C has the same bits whatever M, the tiles and the threads.
+ * at_gemm_outer cuts the rows into chunks of 4,096, adds in the same order within a chunk and chunks in
+ * order.
+ */
 #ifndef AT_GEMM_H
 #define AT_GEMM_H
 
@@ -15,12 +19,13 @@
 
 enum { AT_GEMM_KC = 384, AT_GEMM_CHUNK = 4096 };
 
-/* Write elements [row, row + rows) x [col, col + cols) of the matrix behind `arg` to out, rows `ld` apart. */
-typedef void (*at_gemm_load_fn)(const void *arg, float *out, int64_t ld, int64_t row, int64_t rows,
+/* Write elements [row, row + rows) x [col, col + cols) of the matrix behind `arg` to out, as gemm_operand
+ * (gemm_simd.h), rows `ld` apart. */
+typedef void (*at_gemm_load_fn)(const void *arg, void *out, int64_t ld, int64_t row, int64_t rows,
                                 int64_t col, int64_t cols);
 
 typedef struct at_gemm_matrix {
-    const float *data; /* by rows, `pitch` apart, when load is NULL */
+    const void *data; /* elements, by rows, `pitch` apart, when load is NULL */
     int64_t pitch;
     at_gemm_load_fn load;
     const void *arg;
@@ -29,19 +34,19 @@ typedef struct at_gemm_matrix {
 typedef struct at_gemm_job {
     int64_t M, N, K;
     at_gemm_matrix a;
-    const float *b; /* panels, see at_gemm_packed_floats */
-    float *c;
+    const void *b; /* panels, see gemm_simd.h */
+    void *c;       /* elements */
     int64_t c_pitch;
     const float *bias; /* NULL = none */
     bool accumulate;
     at_pool *pool;
-    char *thread_scratch; /* at_gemm_scratch bytes for each thread, thread_stride apart */
+    char *thread_scratch; /* at_gemm_thread_scratch bytes for each thread, thread_stride apart */
     size_t thread_stride;
 } at_gemm_job;
 
 typedef struct at_gemm_outer_job {
     int64_t rows, M, N;
-    const float *a;
+    const void *a; /* elements */
     int64_t a_pitch;
     at_gemm_matrix b;
     float *c; /* dense [M,N]; with taps > 1 column t * (N / taps) + i of B goes to i * taps + t: the order of

@@ -1,9 +1,20 @@
-/* gemm_simd.h: the products' entry points for the instruction set that includes this. For *_simd.c files. */
+/* gemm_simd.h: the products' entry points for the variant that includes this, and its packed form. For
+ * *_matrix.c files.
+ *
+ * B[K,N] packed is panels of GEMM_NR columns, the last one padded with zeros. Within a panel lie, for each k,
+ * GEMM_NR numbers; where the processor multiplies pairs of bf16 (GEMM_PAIRS), for each two of k, GEMM_NR
+ * pairs, K padded with zeros to whole tiles. */
 #ifndef AT_GEMM_SIMD_H
 #define AT_GEMM_SIMD_H
 
 #include "base/simd.h"
 #include "gemm/gemm.h"
+
+#if defined(AT_SIMD_PAIRS)
+#define GEMM_PAIRS 1
+#else
+#define GEMM_PAIRS 0
+#endif
 
 #if defined(__AVX512F__)
 enum { GEMM_MR = 14, GEMM_NV = 2 }; /* 28 accumulators, 2 vectors of B, 1 element of A: 31 of 32 registers */
@@ -17,19 +28,56 @@ enum { GEMM_MR = 4, GEMM_NV = 2 };
 #endif
 enum { GEMM_NR = GEMM_NV * VL };
 
-/* Floats of B[K,N] packed: panels of GEMM_NR columns, each [K, GEMM_NR], the last one padded with zeros. */
-static inline int64_t gemm_packed_floats(int64_t K, int64_t N)
+#if GEMM_PAIRS
+typedef uint16_t gemm_operand; /* what loaders write and panels hold */
+enum { GEMM_K_STEP = 32 };
+#else
+typedef float gemm_operand;
+enum { GEMM_K_STEP = 1 };
+#endif
+
+/* Numbers of one panel. */
+static inline int64_t gemm_panel_size(int64_t K)
 {
-    return at_ceil_div(N, GEMM_NR) * GEMM_NR * K;
+    return GEMM_NR * at_round_up(K, GEMM_K_STEP);
 }
 
-/* Where element (k, n) of B lies in the packed form. */
-static inline int64_t gemm_packed_index(int64_t K, int64_t k, int64_t n)
+/* Where element k of column `lane` lies in its panel. */
+static inline int64_t gemm_panel_index(int64_t k, int64_t lane)
 {
-    return n / GEMM_NR * GEMM_NR * K + k * GEMM_NR + n % GEMM_NR;
+    return GEMM_PAIRS ? (k / 2 * GEMM_NR + lane) * 2 + k % 2 : k * GEMM_NR + lane;
 }
 
-size_t AT_SIMD(at_gemm_thread_scratch)(void);
+/* Numbers of B[K,N] packed. */
+static inline int64_t gemm_packed_size(int64_t K, int64_t N)
+{
+    return at_ceil_div(N, GEMM_NR) * gemm_panel_size(K);
+}
+
+/* A weight as panels hold it. */
+static inline gemm_operand gemm_operand_of(float x)
+{
+#if GEMM_PAIRS
+    return at_f32_to_bf16(x);
+#else
+    return x;
+#endif
+}
+
+/* n elements as operands. */
+static inline void gemm_copy(gemm_operand *out, const at_element *from, int64_t n)
+{
+#if GEMM_PAIRS
+    memcpy(out, from, (size_t)n * sizeof *out);
+#else
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) vf_store(out + i, va_load(from + i));
+    for (; i < n; i++) out[i] = at_element_value(from[i]);
+#endif
+}
+
+/* Bytes of scratch a thread, of products with such K and N at most. */
+size_t AT_SIMD(at_gemm_thread_scratch)(int64_t K, int64_t N);
 void AT_SIMD(at_gemm)(const at_gemm_job *job);
 
 /* Bytes of scratch of an outer product of at most `rows` rows. */

@@ -63,6 +63,11 @@ static void processor_name(at_ctx *ctx, char out[128])
     at_free(ctx, text);
 }
 
+static const char *automatic_precision(const at_ctx *ctx)
+{
+    return ctx->isa >= AT_ISA_AVX512BF16 ? "bf16" : "f32";
+}
+
 static void environment_json(const at_ctx *ctx, at_text *t, const char *processor)
 {
     at_text_add(t, "{\"event\":\"environment\",\"version\":\"" AT_VERSION "\",\"processor\":");
@@ -70,9 +75,9 @@ static void environment_json(const at_ctx *ctx, at_text *t, const char *processo
     at_text_printf(
         t,
         ",\"instruction_set\":\"%s\",\"instruction_set_used\":\"%s\",\"processors\":%d,\"threads\":%d,"
-        "\"memory_bytes\":%lld,\"precision\":\"f32\",\"variables\":{",
+        "\"memory_bytes\":%lld,\"precision\":\"%s\",\"variables\":{",
         at_isa_name(at_isa_native()), at_isa_name(ctx->isa), at_pool_default_threads(), ctx->threads,
-        (long long)at_machine_memory());
+        (long long)at_machine_memory(), automatic_precision(ctx));
     for (const at_env_variable *v = at_env_variables; v->name; v++) {
         const char *value = at_env_get(v->name);
         at_text_printf(t, "%s\"%s\":", v == at_env_variables ? "" : ",", v->name);
@@ -90,8 +95,8 @@ static void environment_text(const at_ctx *ctx, at_text *t, const char *processo
     at_text_printf(t, "instructions  %s used, %s available\n", at_isa_name(ctx->isa),
                    at_isa_name(at_isa_native()));
     at_text_printf(t, "threads       %d, on %d processors\n", ctx->threads, at_pool_default_threads());
-    at_text_printf(t, "memory        %.1f GiB\nprecision     f32\n",
-                   (double)at_machine_memory() / 1073741824.0);
+    at_text_printf(t, "memory        %.1f GiB\nprecision     %s unless the recipe says otherwise\n",
+                   (double)at_machine_memory() / 1073741824.0, automatic_precision(ctx));
     at_text_add(t, "\nenvironment variables that are read:");
     for (const at_env_variable *v = at_env_variables; v->name; v++) {
         const char *value = at_env_get(v->name);

@@ -75,8 +75,9 @@ enum { NEAR_BYTES = 12 << 20 };
  * the memory (163 against 454 MB).
  * A constant and no property of the machine, so that bits are the same everywhere. learning: values that have
  * no gradient do not count, because they are cached. Where an op couples rows its batch is its own. */
-static int64_t near_batch(const at_pipe *p, int64_t most, bool learning)
+static int64_t near_batch(const at_run *r, const at_pipe *p, int64_t most, bool learning)
 {
+    const int64_t size = (int64_t)at_dtype_size(r->act);
     int64_t widest = 1;
     for (int i = 0; i < p->g->n_nodes; i++) {
         const at_node *n = p->g->nodes[i];
@@ -88,14 +89,14 @@ static int64_t near_batch(const at_pipe *p, int64_t most, bool learning)
         }
     }
     int64_t batch = most;
-    while (batch > 1 && batch * widest * (int64_t)sizeof(at_real) > NEAR_BYTES) batch = at_ceil_div(batch, 2);
+    while (batch > 1 && batch * widest * size > NEAR_BYTES) batch = at_ceil_div(batch, 2);
     return batch;
 }
 
 at_status at__build_eval(at_run *r, const at_dataset *like, int64_t most)
 {
     AT_TRY(at__build_pipe(r, &r->eval, AT_EVAL, like, most));
-    const int64_t batch = near_batch(&r->eval, most, false);
+    const int64_t batch = near_batch(r, &r->eval, most, false);
     if (batch == most) return AT_OK;
     at__close_pipe(&r->eval);
     return at__build_pipe(r, &r->eval, AT_EVAL, like, batch);
@@ -109,7 +110,7 @@ at_status at__choose_micro_batch(at_run *r)
     if (s == AT_OK) s = at__build_pipe(r, &r->eval, AT_EVAL, d, r->batch_size);
     if (s == AT_OK) s = at__find_cut(r, &r->train);
     if (s == AT_OK) s = at__find_cut(r, &r->eval);
-    if (s == AT_OK) r->micro_batch = near_batch(&r->train, r->batch_size, at__caches_features(r));
+    if (s == AT_OK) r->micro_batch = near_batch(r, &r->train, r->batch_size, at__caches_features(r));
     at__close_pipe(&r->train);
     at__close_pipe(&r->eval);
     AT_TRY(s);
@@ -128,6 +129,7 @@ at_status at__plan_pipe(at_run *r, at_pipe *p, bool features)
 {
     const bool training = p->g->mode == AT_TRAIN;
     const at_plan_options o = {.kernels = r->settings.general.kernels,
+                               .act = r->act,
                                .fetches = p->fetch,
                                .n_fetches = p->n_fetch,
                                .feeds = p->cut,

@@ -104,6 +104,7 @@ static at_status digest_plan(at_run *r, const at_plan *plan, at_digest *d)
     at_plan_line line;
     int cursor = 0;
     at_digest_add_text(d, AT_VERSION);
+    at_digest_add_text(d, at_dtype_name(r->act));
     while (at_plan_next(plan, &cursor, &line)) {
         const at_node *n = line.node;
         at_digest_add_text(d, n->op->name);
@@ -332,6 +333,7 @@ at_status at__cache_features(at_run *r)
     AT_TRY(at_last_status(r->ctx));
     at_plan *plan;
     const at_plan_options o = {.kernels = r->settings.general.kernels,
+                               .act = r->act,
                                .fetches = r->eval.cut,
                                .n_fetches = r->eval.n_cut,
                                .fetch_only = true};

@@ -269,6 +269,32 @@ static at_status steps(at_run *r, feeder *f, at_contract *contract)
     return AT_OK;
 }
 
+/* The first steps as a run does them, without its checks and files. The very first warms up. */
+static at_status time_steps(at_run *r, feeder *f, int64_t n, double *seconds)
+{
+    double first = 0, rest = 0;
+    for (int64_t i = 0; i < n; i++) {
+        at_pass pass;
+        int64_t extents[2];
+        const double begin = at_clock();
+        AT_TRY(run_passes(r, f, i, &pass, extents));
+        queue_commit(r, i, &pass);
+        AT_TRY(at_plan_sync(r->train.plan));
+        *(i ? &rest : &first) += at_clock() - begin;
+    }
+    *seconds = n > 1 ? rest / (double)(n - 1) : first;
+    return AT_OK;
+}
+
+at_status at__measure_steps(at_run *r, int64_t n, double *seconds)
+{
+    feeder f;
+    at_status s = open_feeder(r, &f);
+    if (s == AT_OK) s = time_steps(r, &f, at_min(n + 1, r->total_steps), seconds);
+    close_feeder(r, &f);
+    return s;
+}
+
 at_status at__loop(at_run *r)
 {
     feeder f;

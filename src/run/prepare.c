@@ -48,7 +48,7 @@ static at_status read_memory_limit(at_run *r)
 
 /* ---- Kernels ---- */
 
-/* "avx512" when some kernel is called "NAME.avx512". */
+/* "avx2" when some kernel is called "NAME.avx2". */
 static bool is_variant(const at_ctx *ctx, const char *policy)
 {
     int cursor = 0;
@@ -66,7 +66,7 @@ static at_status check_kernels(at_run *r)
     const bool known =
         strcmp(policy, "auto") == 0 || strcmp(policy, "ref") == 0 || strcmp(policy, "strict") == 0;
     AT_REQUIRE(r->ctx, known || is_variant(r->ctx, policy), AT_E_ARG,
-               "%s is \"%s\", must be auto, ref, strict or a variant of kernels (base, avx2, avx512)",
+               "%s is \"%s\", must be auto, ref, strict or a variant of kernels (base, avx2, avx512 ...)",
                at_recipe_where(r->recipe, "kernels"), policy);
     return AT_OK;
 }
@@ -111,10 +111,23 @@ static at_status read_table(at_run *r, const at_options *table, void **out)
     return at_recipe_read(r->recipe, table, *out);
 }
 
+/* A solver's line search compares losses that differ by less than bf16 resolves: it gets float. */
+static at_status choose_precision(at_run *r)
+{
+    const char *wish = r->settings.general.precision;
+    const bool native = r->ctx->isa >= AT_ISA_AVX512BF16, solves = r->optimizer && r->optimizer->solve;
+    const bool bf16 = strcmp(wish, "bf16") == 0 || (strcmp(wish, "auto") == 0 && native && !solves);
+    AT_REQUIRE(r->ctx, !(bf16 && solves), AT_E_ARG, "%s is \"bf16\", but optimizer %s needs f32",
+               at_recipe_where(r->recipe, "precision"), r->optimizer->name);
+    r->act = bf16 ? AT_BF16 : AT_F32;
+    return at_recipe_decide(r->recipe, "precision", at_tree_string(&r->recipe->arena, bf16 ? "bf16" : "f32"));
+}
+
 static at_status choose(at_run *r)
 {
     r->optimizer = at_registry_find(r->ctx, "optimizer", r->settings.train.optimizer);
     r->schedule = at_registry_find(r->ctx, "schedule", r->settings.train.schedule);
+    AT_TRY(choose_precision(r));
     return read_table(r, r->optimizer->options, &r->optimizer_options);
 }
 
@@ -227,6 +240,7 @@ at_status at__look_at_model(at_run *r)
 at_status at__look_to_use(at_run *r)
 {
     AT_TRY(at__look_at_model(r));
+    AT_TRY(choose_precision(r));
     AT_TRY(at_model_keep_head(r->model));
     const at_settings *s = &r->settings;
     const at_task *task = s->general.task ? at_registry_find(r->ctx, "task", s->general.task)

@@ -68,6 +68,7 @@ typedef struct at_run {
     at_dataset *features[AT_SPLIT_COUNT]; /* instead of the job's splits where frozen features are cached */
     at_loader *loader;
     /* Steps */
+    at_dtype act; /* of activations: AT_F32 or AT_BF16 */
     int64_t n_train, batch_size, micro_batch, steps_per_epoch, total_steps, warmup_steps, checkpoint_every,
         log_every;
     at_progress progress;
@@ -125,6 +126,7 @@ at_status at__open_to_score(at_run *r); /* a trained model and data.test, ready 
 
 /* ---- loop.c, contract.c ---- */
 at_status at__loop(at_run *r);
+at_status at__measure_steps(at_run *r, int64_t n, double *seconds); /* does so many; seconds of one */
 at_status at__check_solver(at_run *r); /* can the optimiser solve what was planned? */
 at_status at__solve(at_run *r);        /* full-batch optimisers */
 typedef struct at_contract at_contract;

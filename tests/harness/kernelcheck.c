@@ -1,5 +1,5 @@
 /* kernelcheck.c: kernels against the reference, called directly with operands whose surroundings are watched.
- */
+ * Kernels on bf16 activations are compared with the reference on the same numbers in float32. */
 #include "engine/state.h"
 #include "tests/harness/opcheck.h"
 #include "tests/harness/tolerance.h"
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const uint32_t SENTINEL = 0x7fc0dead; /* a NaN that no arithmetic makes */
+static const uint32_t SENTINEL = 0x7fcd7fcd; /* a NaN that no arithmetic makes, in float and in bf16 */
 
 /* One way of calling: what varies between runs. */
 typedef struct setting {
@@ -16,6 +16,8 @@ typedef struct setting {
     bool accumulate;
     int threads, skip_out;     /* skip_out: this output is unused; -1 = none */
     uint32_t poison;           /* bit i: an element in the middle of input i is NaN */
+    bool rounded;              /* inputs are numbers that bf16 can hold */
+    at_dtype act;              /* of the kernel under test */
     const at_inplace *inplace; /* this output lies in that input's memory; NULL = none does */
 } setting;
 
@@ -37,45 +39,78 @@ typedef struct bench {
     int n_out;
 } bench;
 
-static size_t element(const at_meta *m)
+static size_t element(const operand *o)
 {
-    return m->type == AT_INT ? 4 : sizeof(at_real);
+    return at_dtype_size(o->arg.dtype);
+}
+
+static void put_real(void *at, at_dtype dtype, double x)
+{
+    if (dtype == AT_BF16)
+        *(uint16_t *)at = at_f32_to_bf16((float)x);
+    else
+        *(at_real *)at = (at_real)x;
 }
 
 static void fill_sentinel(void *p, size_t bytes)
 {
-    for (size_t i = 0; i + 4 <= bytes; i += 4) memcpy((char *)p + i, &SENTINEL, 4);
+    for (size_t i = 0; i + 2 <= bytes; i += 2) memcpy((char *)p + i, &SENTINEL, 2);
 }
 
-static void lay(operand *o, const setting *s)
+/* either: the op takes act and acc in this place, so a kernel's elements are those of its activations. */
+static at_dtype dtype_of(const at_meta *m, const setting *s, bool either)
+{
+    if (m->type == AT_INT) return AT_I32;
+    return s->act == AT_BF16 && (m->type == AT_ACT || either) ? AT_BF16 : AT_REAL;
+}
+
+static void lay(operand *o, const setting *s, bool either)
 {
     const at_meta *m = &o->meta;
-    o->arg =
-        (at_arg){.dtype = m->type == AT_INT ? AT_I32 : AT_REAL, .rank = m->rank, .cols = at_meta_cols(m)};
+    o->arg = (at_arg){.dtype = dtype_of(m, s, either), .rank = m->rank, .cols = at_meta_cols(m)};
     memcpy(o->arg.dim, m->dim, sizeof o->arg.dim);
     o->arg.dim[0] = at_meta_leading(m, s->leading);
     o->arg.rows = at_meta_rows_at(m, o->arg.dim[0]);
     const bool pitched = m->extent && m->type != AT_INT && o->arg.cols > 1;
     o->arg.pitch = o->arg.cols + (pitched ? s->gap : 0);
-    o->bytes = (size_t)(at_meta_max_rows(m) * o->arg.pitch + 64) * element(m);
+    o->bytes = (size_t)(at_meta_max_rows(m) * o->arg.pitch + 64) * element(o);
     o->memory = aligned_alloc(64, (o->bytes + 63) / 64 * 64);
     o->before = malloc(o->bytes);
     fill_sentinel(o->memory, o->bytes);
     o->arg.data = o->memory;
 }
 
-static void put_dense(operand *o, const char *dense)
+static char *place(const operand *o, int64_t row, int64_t col)
 {
-    const size_t e = element(&o->meta), width = (size_t)o->arg.cols * e;
-    for (int64_t r = 0; r < o->arg.rows; r++)
-        memcpy((char *)o->memory + (size_t)(r * o->arg.pitch) * e, dense + (size_t)r * width, width);
+    return (char *)o->memory + (size_t)(row * o->arg.pitch + col) * element(o);
 }
 
+/* dense: integers or at_real. */
+static void put_dense(operand *o, const char *dense, bool rounded)
+{
+    for (int64_t r = 0; r < o->arg.rows; r++)
+        for (int64_t c = 0; c < o->arg.cols; c++) {
+            const int64_t i = r * o->arg.cols + c;
+            const double x = o->arg.dtype == AT_I32 ? 0.0 : (double)((const at_real *)dense)[i];
+            if (o->arg.dtype == AT_I32)
+                memcpy(place(o, r, c), dense + i * 4, 4);
+            else
+                put_real(place(o, r, c), o->arg.dtype,
+                         rounded ? (double)at_bf16_to_f32(at_f32_to_bf16((float)x)) : x);
+        }
+}
+
+/* out: at_real, or the integers' bits. */
 static void get_dense(const operand *o, char *dense)
 {
-    const size_t e = element(&o->meta), width = (size_t)o->arg.cols * e;
     for (int64_t r = 0; r < o->arg.rows; r++)
-        memcpy(dense + (size_t)r * width, (const char *)o->memory + (size_t)(r * o->arg.pitch) * e, width);
+        for (int64_t c = 0; c < o->arg.cols; c++) {
+            at_real *to = (at_real *)dense + r * o->arg.cols + c;
+            if (o->arg.dtype == AT_BF16)
+                *to = (at_real)at_bf16_to_f32(*(const uint16_t *)place(o, r, c));
+            else
+                memcpy(dense + (size_t)(r * o->arg.cols + c) * element(o), place(o, r, c), element(o));
+        }
 }
 
 static bool setup(bench *b, const setting *s)
@@ -90,13 +125,13 @@ static bool setup(bench *b, const setting *s)
         if (!in[i].rank) continue;
         operand *o = &b->in[i];
         o->meta = in[i];
-        lay(o, s);
-        void *dense = malloc((size_t)(at_meta_max_rows(&in[i]) * at_meta_cols(&in[i]) + 1) * element(&in[i]));
+        lay(o, s, b->op->any_in >> i & 1);
+        void *dense = malloc((size_t)(at_meta_max_rows(&in[i]) * at_meta_cols(&in[i]) + 1) * sizeof(at_real));
         at_fill_input(b->op, b->k, i, &in[i], dense);
-        put_dense(o, dense);
+        put_dense(o, dense, s->rounded);
         free(dense);
         if (s->poison >> i & 1 && o->arg.rows > 0)
-            ((at_real *)o->memory)[o->arg.rows / 2 * o->arg.pitch + o->arg.cols / 2] = (at_real)NAN;
+            put_real(place(o, o->arg.rows / 2, o->arg.cols / 2), o->arg.dtype, NAN);
         memcpy(o->before, o->memory, o->bytes);
         b->problem.in[i] = in[i];
         b->problem.in_dtype[i] = o->arg.dtype;
@@ -110,11 +145,11 @@ static bool setup(bench *b, const setting *s)
     for (int i = 0; i < b->n_out; i++) {
         operand *o = &b->out[i];
         o->meta = out[i];
-        lay(o, s);
-        if (s->accumulate) /* something to add to */
+        lay(o, s, b->op->any_in);
+        if (s->accumulate && o->arg.dtype != AT_I32) /* something to add to */
             for (int64_t r = 0; r < o->arg.rows; r++)
                 for (int64_t c = 0; c < o->arg.cols; c++)
-                    ((at_real *)o->memory)[r * o->arg.pitch + c] = (at_real)(0.25 * (double)((r + c) % 5));
+                    put_real(place(o, r, c), o->arg.dtype, 0.25 * (double)((r + c) % 5));
         b->problem.out[i] = out[i];
         b->problem.out_dtype[i] = o->arg.dtype;
     }
@@ -164,14 +199,14 @@ static at_status call(bench *b, const setting *s, at_run_fn run, const at_need *
 /* Everything of an operand's memory that is not a current element must be as it was. */
 static bool is_surroundings_intact(const operand *o)
 {
-    const size_t e = element(&o->meta);
+    const size_t e = element(o);
     const char *m = o->memory;
     const size_t total = o->bytes / e;
     for (size_t i = 0; i < total; i++) {
         const int64_t row = (int64_t)i / o->arg.pitch, col = (int64_t)i % o->arg.pitch;
         if (row < o->arg.rows && col < o->arg.cols) continue;
-        for (size_t w = 0; w < e; w += 4)
-            if (memcmp(m + i * e + w, &SENTINEL, 4) != 0) return false;
+        for (size_t w = 0; w < e; w += 2)
+            if (memcmp(m + i * e + w, &SENTINEL, 2) != 0) return false;
     }
     return true;
 }
@@ -195,16 +230,17 @@ typedef struct results {
     char *data[AT_MAX_OUT + AT_MAX_IN];
     int64_t count[AT_MAX_OUT + AT_MAX_IN], cols[AT_MAX_OUT + AT_MAX_IN];
     bool by_row[AT_MAX_OUT + AT_MAX_IN];
+    double relative[AT_MAX_OUT + AT_MAX_IN]; /* what rounding to the element type may change of each */
     int n;
 } results;
 
 static void keep(results *out, const operand *o)
 {
-    const size_t e = element(&o->meta);
     out->count[out->n] = o->arg.rows * o->arg.cols;
     out->cols[out->n] = o->arg.cols;
     out->by_row[out->n] = o->meta.extent != NULL;
-    out->data[out->n] = calloc((size_t)out->count[out->n] + 1, e);
+    out->relative[out->n] = o->arg.dtype == AT_BF16 ? AT_TOL_BF16 : 0.0;
+    out->data[out->n] = calloc((size_t)out->count[out->n] + 1, sizeof(at_real));
     get_dense(o, out->data[out->n++]);
 }
 
@@ -224,8 +260,10 @@ static at_need need_of(const at_op *op, const at_kernel *k, const at_problem *p)
 
 /* Run once; false when the kernel refuses the case. */
 static bool run_once(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel,
-                     const setting *s, results *out, at_report *r)
+                     const setting *how, results *out, at_report *r)
 {
+    setting own = *how, *s = &own;
+    own.act = kernel && how->rounded ? AT_BF16 : AT_F32; /* the reference runs in at_real */
     bench b = {.ctx = ctx, .op = op, .k = k};
     memset(out, 0, sizeof *out);
     if (!setup(&b, s)) {
@@ -260,7 +298,8 @@ static void compare(const results *got, const results *want, double tol, bool bi
         if (bits)
             at_report_same(r, what, got->data[i], want->data[i], (size_t)got->count[i] * sizeof(at_real));
         else
-            at_report_close(r, what, (at_real *)got->data[i], (at_real *)want->data[i], got->count[i], tol);
+            at_report_close_rounded(r, what, (at_real *)got->data[i], (at_real *)want->data[i], got->count[i],
+                                    tol, got->relative[i]);
     }
 }
 
@@ -329,6 +368,7 @@ static void check_one(at_ctx *ctx, const at_op *op, const at_op_case *k, const a
 {
     const int64_t rows = at_case_rows(op, k);
     setting s = {.leading = rows, .threads = 1, .skip_out = -1};
+    s.rounded = kernel && kernel->act == AT_BF16;
     results ref, got, other;
     for (int accumulate = 0; accumulate < (op->n_out ? 2 : 1); accumulate++)
         for (int gap = 0; gap <= 3; gap += 3) {

@@ -23,8 +23,8 @@ void at_report_check(at_report *r, bool ok, const char *fmt, ...)
     snprintf(r->first, sizeof r->first, "%s: %s", r->where, text);
 }
 
-void at_report_close_to(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n,
-                        double tol, double least)
+static void close(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n,
+                  double tol, double relative, double least)
 {
     double scale = least, worst = 0.0;
     int64_t at = -1;
@@ -33,7 +33,7 @@ void at_report_close_to(at_report *r, const char *what, const at_real *got, cons
     for (int64_t i = 0; i < n; i++) {
         const double g = (double)got[i], w = (double)want[i];
         if (isnan(w) ? isnan(g) : (!isfinite(w) && g == w)) continue;
-        const double d = fabs(g - w);
+        const double apart = fabs(g - w) - relative * fabs(w), d = apart < 0 ? 0.0 : apart;
         if (!(d <= worst)) { /* NaN counts as the worst */
             worst = d;
             at = i;
@@ -44,6 +44,18 @@ void at_report_close_to(at_report *r, const char *what, const at_real *got, cons
                     "%s: element %lld is %.9g, expected %.9g; difference %.3g, allowed %.3g", what,
                     (long long)at, at < 0 ? 0.0 : (double)got[at], at < 0 ? 0.0 : (double)want[at], worst,
                     tol * scale);
+}
+
+void at_report_close_to(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n,
+                        double tol, double least)
+{
+    close(r, what, got, want, n, tol, 0.0, least);
+}
+
+void at_report_close_rounded(at_report *r, const char *what, const at_real *got, const at_real *want,
+                             int64_t n, double tol, double relative)
+{
+    close(r, what, got, want, n, tol, relative, 0.0);
 }
 
 void at_report_close(at_report *r, const char *what, const at_real *got, const at_real *want, int64_t n,

@@ -28,6 +28,10 @@ void at_report_close_l2(at_report *r, const char *what, const at_real *got, cons
                         double tol);
 
 /* One check: the same bits. */
+/* Each element may differ by `relative` of its own size more. */
+void at_report_close_rounded(at_report *r, const char *what, const at_real *got, const at_real *want,
+                             int64_t n, double tol, double relative);
+
 void at_report_same(at_report *r, const char *what, const void *got, const void *want, size_t bytes);
 
 /* The one place where a report becomes a test result. */

@@ -97,7 +97,7 @@ static at_status build(at_small *t)
     t->fetch[0] = t->commit.norm;
     t->fetch[1] = t->commit.ok;
     t->fetch[2] = t->logits;
-    const at_plan_options p = {.kernels = o->kernels, .fetches = t->fetch, .n_fetches = 3};
+    const at_plan_options p = {.kernels = o->kernels, .act = o->act, .fetches = t->fetch, .n_fetches = 3};
     AT_TRY(at_plan_create(&t->plan, t->g, &p));
     t->pixels = at_alloc_array(t->ctx, (int64_t)AT_SMALL_BATCH * SIDE * SIDE * 3, sizeof *t->pixels);
     return t->pixels ? AT_OK : AT_E_NOMEM;

@@ -13,6 +13,7 @@ enum { AT_SMALL_BATCH = 40, AT_SMALL_STEPS = 4, AT_SMALL_CLASSES = 5 };
 typedef struct at_small_options {
     const char *device;  /* NULL = cpu */
     const char *kernels; /* as in at_plan_options */
+    at_dtype act;        /* likewise */
     bool no_prepared;    /* the budget for prepared operands is 0 */
     int micro;           /* micro passes a step; 0 = 2 */
     bool poison; /* the rows behind those of each pass hold NaN, and labels and ids that do not exist */

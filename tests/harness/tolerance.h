@@ -13,6 +13,10 @@
  */
 #define AT_TOL_KERNEL 1e-5
 
+/* A kernel whose results are bf16, from inputs that are bf16, against the reference in float32: one rounding
+ * to 8 significant bits more, at most 2^-8 of each element; sums and weight gradients stay float32. */
+#define AT_TOL_BF16 0x1p-8
+
 /* The double-precision library against float64 goldens: both round at 1e-16, sums of some 1e5 terms lose 3
  * digits. */
 #define AT_TOL_EXACT 1e-11

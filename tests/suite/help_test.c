@@ -5,7 +5,7 @@
 #include "tests/harness/test.h"
 #include <stdio.h>
 
-static const char *const commands[] = {"train", "eval", "predict", "inspect", "demo", "env"};
+static const char *const commands[] = {"train", "plan", "eval", "predict", "inspect", "demo", "env"};
 
 static void expect_part(const char *text, const char *part)
 {

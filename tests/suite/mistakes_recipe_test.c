@@ -145,7 +145,7 @@ static const at_mistake lines[] = {
      "--train.learning_rate: train.learning_rate is nan, must be 0 to 1e+06"},
     {"kernels", NULL, TRAIN " --kernels avx5", 2,
      "--kernels: kernels is \"avx5\", must be auto, ref, strict or a variant of kernels (base, avx2, "
-     "avx512)"},
+     "avx512 ...)"},
     {"memory", NULL, TRAIN " --memory 8X", 2,
      "--memory: memory is \"8X\", must be bytes with K, M or G, or a share of the machine (\"50%\")"},
     {"warmup", NULL, TRAIN " --train.warmup 200%", 2,
@@ -197,7 +197,7 @@ static const at_mistake lines[] = {
     {"eval-more", NULL, "eval model photos more", 2, "eval takes a model and a data folder, not more"},
     {"inspect-more", NULL, "inspect model more", 2, "inspect takes a model folder, not more"},
     {"env-more", NULL, "env more", 2, "env takes no arguments, not more"},
-    {"isa", NULL, "env --isa mmx", 2, "--isa must be base, avx2 or avx512"},
+    {"isa", NULL, "env --isa mmx", 2, "--isa must be base, avx2, avx512, avx512bf16 or amx"},
     {"demo-nowhere", NULL, "demo nowhere", 1,
      "nowhere/recipes: cannot open the folder: No such file or directory; check the path"},
 };

@@ -42,6 +42,19 @@ AT_TEST(test_run_bits__any_number_of_threads)
     expect_other(folder, line); /* the comparison sees differences */
 }
 
+AT_TEST(test_run_bits__bf16)
+{
+    static const char *const flags[] = {"--threads 1", "--threads 5"};
+    static const char *const caches[] = {"--train.cache_features no", "--cache kept", "--cache kept"};
+    char folder[1024];
+    at_make_scene(folder, "bits-bf16", 8);
+    expect_same(folder, "--precision bf16 --train.epochs 2 --augment '[{flip: both}]' --dropout 0.4", flags,
+                2);
+    expect_other(folder, "--precision f32 --train.epochs 2 --augment '[{flip: both}]' --dropout 0.4");
+    at_make_scene(folder, "bits-bf16-features", 8);
+    expect_same(folder, "--precision bf16 --method head --dropout 0.4 --train.epochs 3", caches, 3);
+}
+
 AT_TEST(test_run_bits__features_cached_and_recomputed)
 {
     static const char *const flags[] = {"--train.cache_features no", "--cache kept", "--cache kept",

@@ -38,6 +38,18 @@ AT_TEST(test_same_bits__with_one_two_and_five_threads)
     expect_same_training(NULL, 1, NULL, 5, "5 threads");
 }
 
+AT_TEST(test_same_bits__of_bf16)
+{
+    const at_small_options plain = {.act = AT_BF16}, unprepared = {.act = AT_BF16, .no_prepared = true},
+                           far = {.act = AT_BF16, .device = "far"},
+                           poisoned = {.act = AT_BF16, .poison = true};
+    expect_same_training(&plain, 1, &plain, 2, "2 threads");
+    expect_same_training(&plain, 1, &plain, 5, "5 threads");
+    expect_same_training(&plain, 2, &unprepared, 2, "budget 0");
+    expect_same_training(&plain, 2, &far, 2, "far");
+    expect_same_training(&plain, 2, &poisoned, 2, "what lies behind the rows");
+}
+
 AT_TEST(test_same_bits__without_a_budget_for_prepared_operands)
 {
     expect_same_training(NULL, 2, &(at_small_options){.no_prepared = true}, 2, "budget 0");
@@ -49,6 +61,8 @@ AT_TEST(test_same_bits__for_every_variant_of_the_kernels)
     for (int i = 0; i < AT_COUNT(variants); i++) {
         const at_small_options o = {.kernels = variants[i]};
         expect_same_training(&o, 1, &o, 5, variants[i]);
+        const at_small_options narrow = {.kernels = variants[i], .act = AT_BF16};
+        expect_same_training(&narrow, 1, &narrow, 5, variants[i]);
     }
 }
 

@@ -3,16 +3,16 @@
 #include "engine/rows.h"
 #include "ops/add/add.h"
 
-static void span(const at_call *c, float *const *at, int64_t n)
+static void span(const at_call *c, void *const *at, int64_t n)
 {
-    const float *a = at[0], *b = at[1];
-    float *y = at[2];
+    const at_element *a = at[0], *b = at[1];
+    at_element *y = at[2];
     const bool accumulate = c->accumulate & 1;
     for (int64_t i = 0; i < n; i += VL) {
         const int64_t lanes = at_min(VL, n - i);
-        vf v = vf_load_n(a + i, lanes) + vf_load_n(b + i, lanes);
-        if (accumulate) v += vf_load_n(y + i, lanes);
-        vf_store_n(y + i, v, lanes);
+        vf v = va_load_n(a + i, lanes) + va_load_n(b + i, lanes);
+        if (accumulate) v += va_load_n(y + i, lanes);
+        va_store_n(y + i, v, lanes);
     }
 }
 
@@ -26,5 +26,6 @@ const at_kernel AT_SIMD(at_kernel_add) = {
     .name = "add." AT_SIMD_VARIANT,
     .op = &at_op_add,
     .isa = AT_SIMD_LEVEL,
+    .act = AT_SIMD_ACT,
     .run = run,
 };

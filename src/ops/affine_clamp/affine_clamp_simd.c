@@ -38,7 +38,7 @@ AT_FORCE_INLINE vf affine(const vf *x, const vf *k, const vf *u)
     return vf_select(above > u[1], u[1], above);
 }
 
-static void forward_span(const at_call *c, float *const *at, int64_t n)
+static void forward_span(const at_call *c, void *const *at, int64_t n)
 {
     at_channel_span(c, at, n, bounds_of(c), 1, PATTERNS, affine);
 }
@@ -54,6 +54,7 @@ static at_status forward(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_affine_clamp) = {.name = "affine_clamp." AT_SIMD_VARIANT,
                                                    .op = &at_op_affine_clamp,
                                                    .isa = AT_SIMD_LEVEL,
+                                                   .act = AT_SIMD_ACT,
                                                    .need = patterns_need,
                                                    .run = forward};
 
@@ -108,6 +109,7 @@ static at_status gradient(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_affine_clamp_dx) = {.name = "affine_clamp_dx." AT_SIMD_VARIANT,
                                                       .op = &at_op_affine_clamp_dx,
                                                       .isa = AT_SIMD_LEVEL,
+                                                      .act = AT_SIMD_ACT,
                                                       .need = gradient_need,
                                                       .run = gradient};
 
@@ -118,7 +120,7 @@ AT_FORCE_INLINE vf only(const vf *x, const vf *k, const vf *u)
     return passed(x[0], x[1], u) * k[SCALE];
 }
 
-static void only_span(const at_call *c, float *const *at, int64_t n)
+static void only_span(const at_call *c, void *const *at, int64_t n)
 {
     at_channel_span(c, at, n, bounds_of(c), 2, SHIFT, only);
 }
@@ -134,5 +136,6 @@ static at_status gradient_only(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_affine_clamp_dx_only) = {.name = "affine_clamp_dx_only." AT_SIMD_VARIANT,
                                                            .op = &at_op_affine_clamp_dx_only,
                                                            .isa = AT_SIMD_LEVEL,
+                                                           .act = AT_SIMD_ACT,
                                                            .need = patterns_need,
                                                            .run = gradient_only};

@@ -10,7 +10,7 @@ AT_FORCE_INLINE vf normalise(const vf *x, const vf *k, const vf *u)
     return (x[0] - k[BN_CENTRE]) * k[BN_SCALE] + k[BN_SHIFT];
 }
 
-static void forward_span(const at_call *c, float *const *at, int64_t n)
+static void forward_span(const at_call *c, void *const *at, int64_t n)
 {
     at_channel_span(c, at, n, NULL, 1, BN_PATTERNS, normalise);
 }
@@ -30,6 +30,7 @@ static at_status forward(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_batchnorm) = {.name = "batchnorm." AT_SIMD_VARIANT,
                                                 .op = &at_op_batchnorm,
                                                 .isa = AT_SIMD_LEVEL,
+                                                .act = AT_SIMD_ACT,
                                                 .need = forward_need,
                                                 .run = forward};
 
@@ -57,7 +58,7 @@ AT_FORCE_INLINE vf combine(const vf *x, const vf *k, const vf *u)
     return x[1] * k[1] + ((x[0] - k[0]) * k[2] + k[3]);
 }
 
-static void gradient_span(const at_call *c, float *const *at, int64_t n)
+static void gradient_span(const at_call *c, void *const *at, int64_t n)
 {
     at_channel_span(c, at, n, NULL, 2, GRADIENT_PATTERNS, combine);
 }
@@ -94,5 +95,6 @@ static at_status gradient(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_batchnorm_dx) = {.name = "batchnorm_dx." AT_SIMD_VARIANT,
                                                    .op = &at_op_batchnorm_dx,
                                                    .isa = AT_SIMD_LEVEL,
+                                                   .act = AT_SIMD_ACT,
                                                    .need = gradient_need,
                                                    .run = gradient};

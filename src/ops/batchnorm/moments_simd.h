@@ -33,9 +33,9 @@ static inline void bn_merge(const at_column_sums *s)
         const double n = (double)at_min(s->part_rows, s->rows - first), total = before + n;
         const double by_n = 1 / n, share = n / total, between = before * n / total;
         const double *sum = s->partial + part * 2 * s->cols, *square = sum + s->cols;
-        const float *pivot = (const float *)s->x[0]->data + first * s->x[0]->pitch;
+        const at_element *pivot = (const at_element *)s->x[0]->data + first * s->x[0]->pitch;
         for (int64_t i = 0; i < s->cols; i++) {
-            const double offset = sum[i] * by_n, part_mean = (double)pivot[i] + offset;
+            const double offset = sum[i] * by_n, part_mean = (double)at_element_value(pivot[i]) + offset;
             const double rest = square[i] - sum[i] * offset, part_m2 = rest < 0 ? 0.0 : rest;
             const double delta = part ? part_mean - mean[i] : 0.0;
             mean[i] = part ? mean[i] + delta * share : part_mean;

@@ -21,7 +21,7 @@ AT_FORCE_INLINE vf clamp(const vf *x, const vf *k, const vf *u)
     return vf_select(above > u[1], u[1], above);
 }
 
-static void forward_span(const at_call *c, float *const *at, int64_t n)
+static void forward_span(const at_call *c, void *const *at, int64_t n)
 {
     at_channel_span(c, at, n, bounds_of(c), 1, BN_PATTERNS, clamp);
 }
@@ -41,6 +41,7 @@ static at_status forward(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_batchnorm_clamp) = {.name = "batchnorm_clamp." AT_SIMD_VARIANT,
                                                       .op = &at_op_batchnorm_clamp,
                                                       .isa = AT_SIMD_LEVEL,
+                                                      .act = AT_SIMD_ACT,
                                                       .need = forward_need,
                                                       .run = forward};
 
@@ -73,7 +74,7 @@ AT_FORCE_INLINE vf combine(const vf *x, const vf *k, const vf *u)
     return passed(x, k, u) * k[BN_SCALE] + ((x[0] - k[BN_CENTRE]) * k[SLOPE] + k[OFFSET]);
 }
 
-static void gradient_span(const at_call *c, float *const *at, int64_t n)
+static void gradient_span(const at_call *c, void *const *at, int64_t n)
 {
     at_channel_span(c, at, n, bounds_of(c), 2, GRADIENT_PATTERNS, combine);
 }
@@ -115,5 +116,6 @@ static at_status gradient(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_batchnorm_clamp_dx) = {.name = "batchnorm_clamp_dx." AT_SIMD_VARIANT,
                                                          .op = &at_op_batchnorm_clamp_dx,
                                                          .isa = AT_SIMD_LEVEL,
+                                                         .act = AT_SIMD_ACT,
                                                          .need = gradient_need,
                                                          .run = gradient};

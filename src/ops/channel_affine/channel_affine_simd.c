@@ -15,7 +15,7 @@ AT_FORCE_INLINE vf affine(const vf *x, const vf *k, const vf *u)
     return x[0] * k[0] + k[1];
 }
 
-static void forward_span(const at_call *c, float *const *at, int64_t n)
+static void forward_span(const at_call *c, void *const *at, int64_t n)
 {
     at_channel_span(c, at, n, NULL, 1, 2, affine);
 }
@@ -36,6 +36,7 @@ static at_status forward(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_channel_affine) = {.name = "channel_affine." AT_SIMD_VARIANT,
                                                      .op = &at_op_channel_affine,
                                                      .isa = AT_SIMD_LEVEL,
+                                                     .act = AT_SIMD_ACT,
                                                      .need = forward_need,
                                                      .run = forward};
 
@@ -75,5 +76,6 @@ static at_status gradient(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_channel_affine_dscale) = {.name = "channel_affine_dscale." AT_SIMD_VARIANT,
                                                             .op = &at_op_channel_affine_dscale,
                                                             .isa = AT_SIMD_LEVEL,
+                                                            .act = AT_SIMD_ACT,
                                                             .need = dscale_need,
                                                             .run = gradient};

@@ -32,11 +32,11 @@ AT_FORCE_INLINE void add_nine(const walk *k, const walk_row *r, float *sums, con
 #pragma GCC unroll 9
     for (int t = 0; t < 9; t++) sum[t] = vf_load_n(sums + t * C + channel, lanes);
     for (int64_t ox = x0; ox < x1; ox++) {
-        const vf d = vf_load_n(r->to + ox * k->to->pitch + channel, lanes);
-        const float *from = r->from + (ox * stride - k->pad_left) * pitch + channel;
+        const vf d = va_load_n(r->to + ox * k->to->pitch + channel, lanes);
+        const at_element *from = r->from + (ox * stride - k->pad_left) * pitch + channel;
 #pragma GCC unroll 9
         for (int t = 0; t < 9; t++)
-            sum[t] += d * vf_load_n(from + t / 3 * r->from_step + t % 3 * pitch, lanes);
+            sum[t] += d * va_load_n(from + t / 3 * r->from_step + t % 3 * pitch, lanes);
     }
 #pragma GCC unroll 9
     for (int t = 0; t < 9; t++) vf_store_n(sums + t * C + channel, sum[t], lanes);
@@ -62,12 +62,12 @@ static void add_taps(const walk *k, const walk_row *r, float *sums, int64_t kx0,
             for (int64_t c = block; c < last; c += VL) {
                 const int64_t lanes = at_min(VL, last - c);
                 float *to = sums + ((r->ky0 + y) * k->kw + x) * C + c;
-                const float *from =
+                const at_element *from =
                     r->from + y * r->from_step + (x * k->dilation_x - k->pad_left) * pitch + c;
                 vf sum = vf_load_n(to, lanes);
                 for (int64_t ox = x0; ox < x1; ox++)
-                    sum += vf_load_n(r->to + ox * k->to->pitch + c, lanes) *
-                           vf_load_n(from + ox * k->stride_x * pitch, lanes);
+                    sum += va_load_n(r->to + ox * k->to->pitch + c, lanes) *
+                           va_load_n(from + ox * k->stride_x * pitch, lanes);
                 vf_store_n(to, sum, lanes);
             }
 }
@@ -82,7 +82,8 @@ static void add_edge(const walk *k, const walk_row *r, float *sums, int64_t ox, 
 
 static void add_row(const walk *k, const walk_row *r, float *sums)
 {
-    const int64_t near = at_max(4, NEAR_BYTES / (BLOCK * (int64_t)sizeof(float) * (1 + k->kh * k->stride_x)));
+    const int64_t near =
+        at_max(4, NEAR_BYTES / (BLOCK * (int64_t)sizeof(at_element) * (1 + k->kh * k->stride_x)));
     const bool nine = r->ky1 - r->ky0 == 3 && k->kh == 3;
     for (int64_t block = 0; block < k->to->cols; block += BLOCK) {
         for (int64_t ox = 0; ox < r->full0; ox++) add_edge(k, r, sums, ox, block);
@@ -145,6 +146,7 @@ static at_status dw(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_depthwise_dw) = {.name = "depthwise_dw." AT_SIMD_VARIANT,
                                                    .op = &at_op_depthwise_dw,
                                                    .isa = AT_SIMD_LEVEL,
+                                                   .act = AT_SIMD_ACT,
                                                    .supports = walk_supports,
                                                    .need = dw_need,
                                                    .run = dw};

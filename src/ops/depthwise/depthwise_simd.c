@@ -20,7 +20,8 @@ AT_FORCE_INLINE void outputs(const walk *k, const walk_row *r, const int n, cons
                              const int64_t kx1, int64_t ox, int64_t channel, const int64_t lanes)
 {
     const int64_t C = k->to->cols, pitch = k->from->pitch;
-    const float *from = r->from + channel, *w = k->w + r->ky0 * kw * C + channel;
+    const at_element *from = r->from + channel;
+    const float *w = k->w + r->ky0 * kw * C + channel;
     const int64_t first = ox * stride - k->pad_left;
     vf acc[RUN];
 #pragma GCC unroll 4
@@ -31,16 +32,16 @@ AT_FORCE_INLINE void outputs(const walk *k, const walk_row *r, const int n, cons
             const vf wv = vf_load_n(w + kx * C, lanes);
 #pragma GCC unroll 4
             for (int i = 0; i < n; i++)
-                acc[i] += vf_load_n(from + (first + i * stride + kx * dilation) * pitch, lanes) * wv;
+                acc[i] += va_load_n(from + (first + i * stride + kx * dilation) * pitch, lanes) * wv;
         }
         from += r->from_step;
         w += kw * C;
     }
 #pragma GCC unroll 4
     for (int i = 0; i < n; i++) {
-        float *to = r->to + (ox + i) * k->to->pitch + channel;
-        if (k->accumulate) acc[i] = vf_load_n(to, lanes) + acc[i];
-        vf_store_n(to, acc[i], lanes);
+        at_element *to = r->to + (ox + i) * k->to->pitch + channel;
+        if (k->accumulate) acc[i] = va_load_n(to, lanes) + acc[i];
+        va_store_n(to, acc[i], lanes);
     }
 }
 
@@ -96,7 +97,7 @@ static void forward_tile(void *arg, int64_t index, int thread)
 /* Rows a tile: about TILE_BYTES of results. */
 static void cut(walk *k)
 {
-    const int64_t row_bytes = k->to->dim[2] * k->to->pitch * (int64_t)sizeof(float);
+    const int64_t row_bytes = k->to->dim[2] * k->to->pitch * (int64_t)sizeof(at_element);
     k->tile_rows = at_min(at_max(1, TILE_BYTES / at_max(row_bytes, 1)), at_max(k->to->dim[1], 1));
     k->tiles = at_ceil_div(k->to->dim[1], k->tile_rows);
 }
@@ -166,6 +167,7 @@ static at_status forward(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_depthwise) = {.name = "depthwise." AT_SIMD_VARIANT,
                                                 .op = &at_op_depthwise,
                                                 .isa = AT_SIMD_LEVEL,
+                                                .act = AT_SIMD_ACT,
                                                 .reads_storage = 2,
                                                 .supports = walk_supports,
                                                 .need = forward_need,
@@ -203,23 +205,23 @@ AT_FORCE_INLINE meeting meet(int64_t i, const int64_t stride, int64_t dilation, 
     return m;
 }
 
-AT_FORCE_INLINE void gather_vector(const walk *k, const float *const *rows, const meeting *y,
-                                   const meeting *x, const int ny, const int nx, float *to, int64_t channel,
-                                   const int64_t lanes)
+AT_FORCE_INLINE void gather_vector(const walk *k, const at_element *const *rows, const meeting *y,
+                                   const meeting *x, const int ny, const int nx, at_element *to,
+                                   int64_t channel, const int64_t lanes)
 {
     vf acc = {0};
 #pragma GCC unroll 2
     for (int i = 0; i < ny; i++)
 #pragma GCC unroll 2
         for (int j = 0; j < nx; j++)
-            acc += vf_load_n(rows[i] + x->out[j] * k->from->pitch + channel, lanes) *
+            acc += va_load_n(rows[i] + x->out[j] * k->from->pitch + channel, lanes) *
                    vf_load_n(k->w + (y->tap[i] * k->kw + x->tap[j]) * k->to->cols + channel, lanes);
-    if (k->accumulate) acc = vf_load_n(to + channel, lanes) + acc;
-    vf_store_n(to + channel, acc, lanes);
+    if (k->accumulate) acc = va_load_n(to + channel, lanes) + acc;
+    va_store_n(to + channel, acc, lanes);
 }
 
-AT_FORCE_INLINE void gather_pixel(const walk *k, const float *const *rows, const meeting *y, const meeting *x,
-                                  const int ny, const int nx, float *to)
+AT_FORCE_INLINE void gather_pixel(const walk *k, const at_element *const *rows, const meeting *y,
+                                  const meeting *x, const int ny, const int nx, at_element *to)
 {
     int64_t channel = 0;
     for (; channel + VL <= k->to->cols; channel += VL) gather_vector(k, rows, y, x, ny, nx, to, channel, VL);
@@ -227,33 +229,38 @@ AT_FORCE_INLINE void gather_pixel(const walk *k, const float *const *rows, const
 }
 
 /* The common meetings of stride 2, compiled for their size. */
-static void gather_11(const walk *k, const float *const *rows, const meeting *y, const meeting *x, float *to)
+static void gather_11(const walk *k, const at_element *const *rows, const meeting *y, const meeting *x,
+                      at_element *to)
 {
     gather_pixel(k, rows, y, x, 1, 1, to);
 }
 
-static void gather_12(const walk *k, const float *const *rows, const meeting *y, const meeting *x, float *to)
+static void gather_12(const walk *k, const at_element *const *rows, const meeting *y, const meeting *x,
+                      at_element *to)
 {
     gather_pixel(k, rows, y, x, 1, 2, to);
 }
 
-static void gather_21(const walk *k, const float *const *rows, const meeting *y, const meeting *x, float *to)
+static void gather_21(const walk *k, const at_element *const *rows, const meeting *y, const meeting *x,
+                      at_element *to)
 {
     gather_pixel(k, rows, y, x, 2, 1, to);
 }
 
-static void gather_22(const walk *k, const float *const *rows, const meeting *y, const meeting *x, float *to)
+static void gather_22(const walk *k, const at_element *const *rows, const meeting *y, const meeting *x,
+                      at_element *to)
 {
     gather_pixel(k, rows, y, x, 2, 2, to);
 }
 
-static void gather_any(const walk *k, const float *const *rows, const meeting *y, const meeting *x, float *to)
+static void gather_any(const walk *k, const at_element *const *rows, const meeting *y, const meeting *x,
+                       at_element *to)
 {
     gather_pixel(k, rows, y, x, y->n, x->n, to);
 }
 
-typedef void (*gather_fn)(const walk *k, const float *const *rows, const meeting *y, const meeting *x,
-                          float *to);
+typedef void (*gather_fn)(const walk *k, const at_element *const *rows, const meeting *y, const meeting *x,
+                          at_element *to);
 
 static gather_fn gather_of(int ny, int nx)
 {
@@ -263,7 +270,7 @@ static gather_fn gather_of(int ny, int nx)
 
 AT_FORCE_INLINE void gather_row(const walk *k, const int64_t stride, int64_t s, int64_t y)
 {
-    const float *rows[MAX_KERNEL];
+    const at_element *rows[MAX_KERNEL];
     const meeting my = meet(y, k->stride_y, k->dilation_y, k->pad_top, k->kh, k->from->dim[1]);
     for (int i = 0; i < my.n; i++) rows[i] = walk_pixel(k->from, s, my.out[i], 0);
     for (int64_t x = 0; x < k->to->dim[2]; x++) {
@@ -312,6 +319,7 @@ static at_status dx(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_depthwise_dx) = {.name = "depthwise_dx." AT_SIMD_VARIANT,
                                                    .op = &at_op_depthwise_dx,
                                                    .isa = AT_SIMD_LEVEL,
+                                                   .act = AT_SIMD_ACT,
                                                    .reads_storage = 2,
                                                    .supports = walk_supports,
                                                    .need = dx_need,

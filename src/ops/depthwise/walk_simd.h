@@ -22,8 +22,8 @@ typedef struct walk {
 /* One row of outputs, and the rows of inputs that its taps [ky0, ky1) reach. */
 typedef struct walk_row {
     int64_t ky0, ky1, from_step;
-    const float *from; /* pixel 0 of the row of tap ky0 */
-    float *to;
+    const at_element *from; /* pixel 0 of the row of tap ky0 */
+    at_element *to;
     int64_t full0, full1; /* outputs [full0, full1) have all taps along x inside the picture */
 } walk_row;
 
@@ -35,9 +35,9 @@ static inline bool walk_supports(const at_problem *p, char reason[AT_REASON])
     return false;
 }
 
-static inline float *walk_pixel(const at_arg *a, int64_t s, int64_t y, int64_t x)
+static inline at_element *walk_pixel(const at_arg *a, int64_t s, int64_t y, int64_t x)
 {
-    return (float *)a->data + ((s * a->dim[1] + y) * a->dim[2] + x) * a->pitch;
+    return (at_element *)a->data + ((s * a->dim[1] + y) * a->dim[2] + x) * a->pitch;
 }
 
 /* Taps [first, last) along one axis that fall inside [0, size) for output o. */

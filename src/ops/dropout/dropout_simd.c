@@ -18,7 +18,8 @@ static draw draw_of(double p, uint32_t occurrence)
     return (draw){occurrence, (int32_t)ceil(p * 0x1p24), (float)(1 / (1 - p))};
 }
 
-static void apply(const draw *d, const uint32_t *words, const float *x, float *y, int64_t n, bool accumulate)
+static void apply(const draw *d, const uint32_t *words, const at_element *x, at_element *y, int64_t n,
+                  bool accumulate)
 {
     const vf scale = vf_set(d->scale);
     const vi threshold = d->threshold - (vi){0};
@@ -26,15 +27,15 @@ static void apply(const draw *d, const uint32_t *words, const float *x, float *y
         const int64_t lanes = at_min(VL, n - i);
         const vu32 word = *(const vu32_unaligned *)(words + i);
         const vi kept = (vi)(word >> 8) >= threshold;
-        vf v = vf_load_n(x + i, lanes) * (vf)((vi)scale & kept);
-        if (accumulate) v += vf_load_n(y + i, lanes);
-        vf_store_n(y + i, v, lanes);
+        vf v = va_load_n(x + i, lanes) * (vf)((vi)scale & kept);
+        if (accumulate) v += va_load_n(y + i, lanes);
+        va_store_n(y + i, v, lanes);
     }
 }
 
 /* Elements [index, index + n) of one sample. */
-static void sample_run(const at_call *c, const draw *d, int32_t sample, int64_t index, const float *x,
-                       float *y, int64_t n)
+static void sample_run(const at_call *c, const draw *d, int32_t sample, int64_t index, const at_element *x,
+                       at_element *y, int64_t n)
 {
     uint32_t words[BUFFER + AT_RNG_GROUP + VL];
     for (int64_t i = 0; i < n; i += BUFFER) {
@@ -45,19 +46,21 @@ static void sample_run(const at_call *c, const draw *d, int32_t sample, int64_t 
 }
 
 /* A span is a run of whole rows, which may belong to several samples. */
-static void mask_span(const at_call *c, const draw *d, float *const *at, int64_t n)
+static void mask_span(const at_call *c, const draw *d, void *const *at, int64_t n)
 {
     const int64_t C = c->out[0].cols, each = c->out[0].rows / c->in[1].rows * C; /* elements of a sample */
-    int64_t element = (at[0] - (const float *)c->in[0].data) / c->in[0].pitch * C;
+    const at_element *x = at[0];
+    at_element *y = at[1];
+    int64_t element = (x - (const at_element *)c->in[0].data) / c->in[0].pitch * C;
     for (int64_t i = 0; i < n;) {
         const int64_t sample = element / each, index = element % each, now = at_min(n - i, each - index);
-        sample_run(c, d, at_int_row(c, 1, sample)[0], index, at[0] + i, at[1] + i, now);
+        sample_run(c, d, at_int_row(c, 1, sample)[0], index, x + i, y + i, now);
         i += now;
         element += now;
     }
 }
 
-static void forward_span(const at_call *c, float *const *at, int64_t n)
+static void forward_span(const at_call *c, void *const *at, int64_t n)
 {
     const draw d = draw_of(((const at_dropout_param *)c->param)->p, c->occurrence);
     mask_span(c, &d, at, n);
@@ -69,7 +72,7 @@ static at_status forward(const at_call *c)
     return AT_OK;
 }
 
-static void gradient_span(const at_call *c, float *const *at, int64_t n)
+static void gradient_span(const at_call *c, void *const *at, int64_t n)
 {
     const at_dropout_dx_param *p = c->param;
     const draw d = draw_of(p->p, (uint32_t)p->occurrence);
@@ -86,6 +89,7 @@ const at_kernel AT_SIMD(at_kernel_dropout) = {
     .name = "dropout." AT_SIMD_VARIANT,
     .op = &at_op_dropout,
     .isa = AT_SIMD_LEVEL,
+    .act = AT_SIMD_ACT,
     .run = forward,
 };
 
@@ -93,5 +97,6 @@ const at_kernel AT_SIMD(at_kernel_dropout_dx) = {
     .name = "dropout_dx." AT_SIMD_VARIANT,
     .op = &at_op_dropout_dx,
     .isa = AT_SIMD_LEVEL,
+    .act = AT_SIMD_ACT,
     .run = gradient,
 };

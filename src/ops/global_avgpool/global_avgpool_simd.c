@@ -34,8 +34,12 @@ static void forward_tile(void *arg, int64_t i, int thread)
     double sum[COLUMN_BLOCK];
     at_sum_rows(&w->sums, sample * w->area, w->area, col, cols, sum, COLUMN_BLOCK,
                 (at_sums_shape){.n_x = 1, .n_sums = 1, .terms = forward_terms});
-    at_real *y = at_out_row(w->c, 0, sample) + col;
-    for (int64_t k = 0; k < cols; k++) at_put(w->c, 0, &y[k], sum[k] / (double)w->area);
+    at_element *y = (at_element *)w->c->out[0].data + sample * w->c->out[0].pitch + col;
+    const bool accumulate = w->c->accumulate & 1;
+    for (int64_t k = 0; k < cols; k++) {
+        const double mean = sum[k] / (double)w->area;
+        y[k] = at_element_of((float)(accumulate ? (double)at_element_value(y[k]) + mean : mean));
+    }
 }
 
 static at_status forward(const at_call *c)
@@ -50,6 +54,7 @@ static at_status forward(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_global_avgpool) = {.name = "global_avgpool." AT_SIMD_VARIANT,
                                                      .op = &at_op_global_avgpool,
                                                      .isa = AT_SIMD_LEVEL,
+                                                     .act = AT_SIMD_ACT,
                                                      .run = forward};
 
 /* ---- gradient ---- */
@@ -63,18 +68,18 @@ static void gradient_tile(void *arg, int64_t i, int thread)
     const int64_t sample = i / w->n_blocks, col = i % w->n_blocks * COLUMN_BLOCK;
     const int64_t cols = at_min(COLUMN_BLOCK, out->cols - col);
     const int64_t abreast = out->pitch == out->cols && cols == out->cols ? at_long_row(cols) / cols : 1;
-    const at_real *dy = at_row(w->c, 0, sample) + col;
+    const at_element *dy = (const at_element *)w->c->in[0].data + sample * w->c->in[0].pitch + col;
     const bool accumulate = w->c->accumulate & 1;
     float value[AT_LONG_ROW_MAX];
-    for (int64_t k = 0; k < cols * abreast; k++) value[k] = dy[k % cols] / (float)w->area;
+    for (int64_t k = 0; k < cols * abreast; k++) value[k] = at_element_value(dy[k % cols]) / (float)w->area;
     for (int64_t m = 0; m < w->area; m += abreast) {
-        float *dx = at_out_row(w->c, 0, sample * w->area + m) + col;
+        at_element *dx = (at_element *)out->data + (sample * w->area + m) * out->pitch + col;
         const int64_t n = at_min(abreast, w->area - m) * cols;
         for (int64_t k = 0; k < n; k += VL) {
             const int64_t lanes = at_min(VL, n - k);
             vf v = vf_load_n(value + k, lanes);
-            if (accumulate) v += vf_load_n(dx + k, lanes);
-            vf_store_n(dx + k, v, lanes);
+            if (accumulate) v += va_load_n(dx + k, lanes);
+            va_store_n(dx + k, v, lanes);
         }
     }
 }
@@ -90,4 +95,5 @@ static at_status gradient(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_global_avgpool_dx) = {.name = "global_avgpool_dx." AT_SIMD_VARIANT,
                                                         .op = &at_op_global_avgpool_dx,
                                                         .isa = AT_SIMD_LEVEL,
+                                                        .act = AT_SIMD_ACT,
                                                         .run = gradient};

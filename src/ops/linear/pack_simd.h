@@ -1,4 +1,4 @@
-/* pack_simd.h: weights of linear maps and convolutions, packed for the product. For *_simd.c files of ops.
+/* pack_simd.h: weights of linear maps and convolutions, packed for the product. For *_matrix.c files of ops.
  *
  * A weight is W[out, in, taps] as files have it (taps = kernel height x width; 1 for linear maps). Forward:
  * B[(tap, in), out]; backward: B[(tap, out), in]. Read through the state's loader, so any storage serves. */
@@ -10,7 +10,7 @@
 
 typedef struct pack_job {
     const at_arg *w;
-    float *out;
+    gemm_operand *out;
     int64_t first_row, outs, ins,
         taps; /* rows [first_row, first_row + outs) of w: a group of a convolution */
 } pack_job;
@@ -31,7 +31,9 @@ static inline void pack_forward_panel(void *arg, int64_t panel, int thread)
     (void)thread;
     const pack_job *j = arg;
     const int64_t K = j->ins * j->taps;
-    float *out = j->out + panel * GEMM_NR * K, segment[PACK_SEGMENT];
+    gemm_operand *out = j->out + panel * gemm_panel_size(K);
+    float segment[PACK_SEGMENT];
+    if (GEMM_K_STEP > 1) memset(out, 0, (size_t)gemm_panel_size(K) * sizeof *out);
     for (int64_t lane = 0; lane < GEMM_NR; lane++) {
         const int64_t o = panel * GEMM_NR + lane;
         for (int64_t first = 0; first < K; first += PACK_SEGMENT) {
@@ -42,7 +44,7 @@ static inline void pack_forward_panel(void *arg, int64_t panel, int thread)
                 memset(segment, 0, (size_t)n * sizeof(float));
             int64_t channel = first / j->taps, tap = first % j->taps; /* position in file order */
             for (int64_t f = 0; f < n; f++) {
-                out[(tap * j->ins + channel) * GEMM_NR + lane] = segment[f];
+                out[gemm_panel_index(tap * j->ins + channel, lane)] = gemm_operand_of(segment[f]);
                 if (++tap == j->taps) tap = 0, channel++;
             }
         }
@@ -55,16 +57,18 @@ static inline void pack_backward_panel(void *arg, int64_t panel, int thread)
     (void)thread;
     const pack_job *j = arg;
     const int64_t K = j->outs * j->taps, first = panel * GEMM_NR, n = at_min(GEMM_NR, j->ins - first);
-    float *out = j->out + panel * GEMM_NR * K, segment[PACK_SEGMENT];
+    gemm_operand *out = j->out + panel * gemm_panel_size(K);
+    float segment[PACK_SEGMENT];
     const int64_t step = at_max(1, PACK_SEGMENT / j->taps); /* channels a segment */
-    memset(out, 0, (size_t)(GEMM_NR * K) * sizeof(float));
+    memset(out, 0, (size_t)gemm_panel_size(K) * sizeof *out);
     for (int64_t o = 0; o < j->outs; o++)
         for (int64_t lane = 0; lane < n; lane += step) {
             const int64_t channels = at_min(step, n - lane);
             pack_load(j->w, segment, j->first_row + o, (first + lane) * j->taps, channels * j->taps);
             for (int64_t i = 0; i < channels; i++)
                 for (int64_t tap = 0; tap < j->taps; tap++)
-                    out[(tap * j->outs + o) * GEMM_NR + lane + i] = segment[i * j->taps + tap];
+                    out[gemm_panel_index(tap * j->outs + o, lane + i)] =
+                        gemm_operand_of(segment[i * j->taps + tap]);
         }
 }
 
@@ -78,7 +82,7 @@ static inline at_status pack_groups(const at_call *c, const at_arg *w, int64_t g
         at_parallel_for(c->pool, at_ceil_div(columns, GEMM_NR),
                         backward ? pack_backward_panel : pack_forward_panel, &j);
         j.first_row += j.outs;
-        j.out += gemm_packed_floats(K, columns);
+        j.out += gemm_packed_size(K, columns);
     }
     return AT_OK;
 }

@@ -3,9 +3,9 @@
 #include "base/simd.h"
 #include "ops/maxpool/maxpool.h"
 
-static float *pixel(const at_arg *a, int64_t row)
+static at_element *pixel(const at_arg *a, int64_t row)
 {
-    return (float *)a->data + row * a->pitch;
+    return (at_element *)a->data + row * a->pitch;
 }
 
 static vi vi_load_n(const int32_t *p, int64_t n)
@@ -22,18 +22,18 @@ static void vi_store_n(int32_t *p, vi x, int64_t n)
 
 /* Where a window begins, its taps inside the picture, and where its result goes. */
 typedef struct window {
-    const float *x;
+    const at_element *x;
     int64_t start;      /* elements from x to tap (0, 0), which may lie in the padding */
     int64_t row, pixel; /* and from tap to tap along y and x */
     at_pool_range ky, kx;
-    float *to;     /* NULL = unused */
-    int32_t *taps; /* NULL = unused */
+    at_element *to; /* NULL = unused */
+    int32_t *taps;  /* NULL = unused */
     bool accumulate;
 } window;
 
 AT_FORCE_INLINE vf load_tap(const window *w, int64_t a, int64_t b, int64_t channel, const int64_t lanes)
 {
-    return vf_load_n(w->x + (w->start + a * w->row + b * w->pixel + channel), lanes);
+    return va_load_n(w->x + (w->start + a * w->row + b * w->pixel + channel), lanes);
 }
 
 AT_FORCE_INLINE void largest(const window *w, const int64_t kernel, const at_pool_range ky,
@@ -50,8 +50,8 @@ AT_FORCE_INLINE void largest(const window *w, const int64_t kernel, const at_poo
         }
     if (w->taps) vi_store_n(w->taps + channel, tap, lanes);
     if (!w->to) return;
-    if (w->accumulate) best += vf_load_n(w->to + channel, lanes);
-    vf_store_n(w->to + channel, best, lanes);
+    if (w->accumulate) best += va_load_n(w->to + channel, lanes);
+    va_store_n(w->to + channel, best, lanes);
 }
 
 AT_FORCE_INLINE void channels(const window *w, const int64_t kernel, const at_pool_range ky,
@@ -99,8 +99,11 @@ static at_status forward(const at_call *c)
     return AT_OK;
 }
 
-const at_kernel AT_SIMD(at_kernel_maxpool) = {
-    .name = "maxpool." AT_SIMD_VARIANT, .op = &at_op_maxpool, .isa = AT_SIMD_LEVEL, .run = forward};
+const at_kernel AT_SIMD(at_kernel_maxpool) = {.name = "maxpool." AT_SIMD_VARIANT,
+                                              .op = &at_op_maxpool,
+                                              .isa = AT_SIMD_LEVEL,
+                                              .act = AT_SIMD_ACT,
+                                              .run = forward};
 
 /* ---- gradient ---- */
 
@@ -121,17 +124,17 @@ AT_FORCE_INLINE vf gathered(const at_call *c, const position *at, int64_t channe
             const int64_t tap = (at->y - oy * p->stride) * p->kernel + at->x - ox * p->stride;
             const vi found =
                 vi_load_n((const int32_t *)taps->data + m * taps->pitch + channel, lanes) == (int32_t)tap;
-            sum += vf_select(found, vf_load_n(pixel(dy, m) + channel, lanes), (vf){0});
+            sum += vf_select(found, va_load_n(pixel(dy, m) + channel, lanes), (vf){0});
         }
     return sum;
 }
 
-AT_FORCE_INLINE void gather(const at_call *c, const position *at, float *dx, int64_t channel,
+AT_FORCE_INLINE void gather(const at_call *c, const position *at, at_element *dx, int64_t channel,
                             const int64_t lanes)
 {
     vf v = gathered(c, at, channel, lanes);
-    if (c->accumulate & 1) v += vf_load_n(dx + channel, lanes);
-    vf_store_n(dx + channel, v, lanes);
+    if (c->accumulate & 1) v += va_load_n(dx + channel, lanes);
+    va_store_n(dx + channel, v, lanes);
 }
 
 static void gradient_tile(void *arg, int64_t i, int thread)
@@ -143,7 +146,7 @@ static void gradient_tile(void *arg, int64_t i, int thread)
     const int64_t y = i % dx->dim[1];
     position at = {.sample = i / dx->dim[1], .y = y + p->pad, .oy = at_maxpool_outputs(p, y, dy->dim[1])};
     for (int64_t x = 0; x < dx->dim[2]; x++) {
-        float *to = pixel(dx, i * dx->dim[2] + x);
+        at_element *to = pixel(dx, i * dx->dim[2] + x);
         at.x = x + p->pad;
         at.ox = at_maxpool_outputs(p, x, dy->dim[2]);
         int64_t channel = 0;
@@ -159,5 +162,8 @@ static at_status gradient(const at_call *c)
     return AT_OK;
 }
 
-const at_kernel AT_SIMD(at_kernel_maxpool_dx) = {
-    .name = "maxpool_dx." AT_SIMD_VARIANT, .op = &at_op_maxpool_dx, .isa = AT_SIMD_LEVEL, .run = gradient};
+const at_kernel AT_SIMD(at_kernel_maxpool_dx) = {.name = "maxpool_dx." AT_SIMD_VARIANT,
+                                                 .op = &at_op_maxpool_dx,
+                                                 .isa = AT_SIMD_LEVEL,
+                                                 .act = AT_SIMD_ACT,
+                                                 .run = gradient};

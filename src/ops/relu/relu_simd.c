@@ -3,18 +3,18 @@
 #include "engine/rows.h"
 #include "ops/relu/relu.h"
 
-static void forward_span(const at_call *c, float *const *at, int64_t n)
+static void forward_span(const at_call *c, void *const *at, int64_t n)
 {
-    const float *x = at[0];
-    float *y = at[1];
+    const at_element *x = at[0];
+    at_element *y = at[1];
     const vf zero = {0};
     const bool accumulate = c->accumulate & 1;
     for (int64_t i = 0; i < n; i += VL) {
         const int64_t lanes = at_min(VL, n - i);
-        const vf in = vf_load_n(x + i, lanes);
+        const vf in = va_load_n(x + i, lanes);
         vf v = vf_select(in < zero, zero, in);
-        if (accumulate) v += vf_load_n(y + i, lanes);
-        vf_store_n(y + i, v, lanes);
+        if (accumulate) v += va_load_n(y + i, lanes);
+        va_store_n(y + i, v, lanes);
     }
 }
 
@@ -24,17 +24,17 @@ static at_status forward(const at_call *c)
     return AT_OK;
 }
 
-static void gradient_span(const at_call *c, float *const *at, int64_t n)
+static void gradient_span(const at_call *c, void *const *at, int64_t n)
 {
-    const float *y = at[0], *dy = at[1];
-    float *dx = at[2];
+    const at_element *y = at[0], *dy = at[1];
+    at_element *dx = at[2];
     const vf zero = {0};
     const bool accumulate = c->accumulate & 1;
     for (int64_t i = 0; i < n; i += VL) {
         const int64_t lanes = at_min(VL, n - i);
-        vf v = vf_select(vf_load_n(y + i, lanes) <= zero, zero, vf_load_n(dy + i, lanes));
-        if (accumulate) v += vf_load_n(dx + i, lanes);
-        vf_store_n(dx + i, v, lanes);
+        vf v = vf_select(va_load_n(y + i, lanes) <= zero, zero, va_load_n(dy + i, lanes));
+        if (accumulate) v += va_load_n(dx + i, lanes);
+        va_store_n(dx + i, v, lanes);
     }
 }
 
@@ -48,6 +48,7 @@ const at_kernel AT_SIMD(at_kernel_relu) = {
     .name = "relu." AT_SIMD_VARIANT,
     .op = &at_op_relu,
     .isa = AT_SIMD_LEVEL,
+    .act = AT_SIMD_ACT,
     .run = forward,
 };
 
@@ -55,5 +56,6 @@ const at_kernel AT_SIMD(at_kernel_relu_dx) = {
     .name = "relu_dx." AT_SIMD_VARIANT,
     .op = &at_op_relu_dx,
     .isa = AT_SIMD_LEVEL,
+    .act = AT_SIMD_ACT,
     .run = gradient,
 };

@@ -3,15 +3,15 @@
 #include "engine/rows.h"
 #include "ops/relu6/relu6.h"
 
-static void forward_span(const at_call *c, float *const *at, int64_t n)
+static void forward_span(const at_call *c, void *const *at, int64_t n)
 {
-    const float *x = at[0];
-    float *y = at[1];
+    const at_element *x = at[0];
+    at_element *y = at[1];
     for (int64_t i = 0; i < n; i += VL) {
         const int64_t lanes = at_min(VL, n - i);
-        vf v = vf_clamp(vf_load_n(x + i, lanes), 0.0f, 6.0f);
-        if (c->accumulate & 1) v += vf_load_n(y + i, lanes);
-        vf_store_n(y + i, v, lanes);
+        vf v = vf_clamp(va_load_n(x + i, lanes), 0.0f, 6.0f);
+        if (c->accumulate & 1) v += va_load_n(y + i, lanes);
+        va_store_n(y + i, v, lanes);
     }
 }
 
@@ -21,17 +21,17 @@ static at_status forward(const at_call *c)
     return AT_OK;
 }
 
-static void gradient_span(const at_call *c, float *const *at, int64_t n)
+static void gradient_span(const at_call *c, void *const *at, int64_t n)
 {
-    const float *y = at[0], *dy = at[1];
-    float *dx = at[2];
+    const at_element *y = at[0], *dy = at[1];
+    at_element *dx = at[2];
     const vf zero = {0}, six = vf_set(6.0f);
     for (int64_t i = 0; i < n; i += VL) {
         const int64_t lanes = at_min(VL, n - i);
-        const vf out = vf_load_n(y + i, lanes);
-        vf v = vf_select((out <= zero) | (out >= six), zero, vf_load_n(dy + i, lanes));
-        if (c->accumulate & 1) v += vf_load_n(dx + i, lanes);
-        vf_store_n(dx + i, v, lanes);
+        const vf out = va_load_n(y + i, lanes);
+        vf v = vf_select((out <= zero) | (out >= six), zero, va_load_n(dy + i, lanes));
+        if (c->accumulate & 1) v += va_load_n(dx + i, lanes);
+        va_store_n(dx + i, v, lanes);
     }
 }
 
@@ -45,6 +45,7 @@ const at_kernel AT_SIMD(at_kernel_relu6) = {
     .name = "relu6." AT_SIMD_VARIANT,
     .op = &at_op_relu6,
     .isa = AT_SIMD_LEVEL,
+    .act = AT_SIMD_ACT,
     .run = forward,
 };
 
@@ -52,5 +53,6 @@ const at_kernel AT_SIMD(at_kernel_relu6_dx) = {
     .name = "relu6_dx." AT_SIMD_VARIANT,
     .op = &at_op_relu6_dx,
     .isa = AT_SIMD_LEVEL,
+    .act = AT_SIMD_ACT,
     .run = gradient,
 };

@@ -32,6 +32,7 @@ const at_kernel AT_SIMD(at_kernel_rowsum) = {
     .name = "rowsum." AT_SIMD_VARIANT,
     .op = &at_op_rowsum,
     .isa = AT_SIMD_LEVEL,
+    .act = AT_SIMD_ACT,
     .need = need,
     .run = run,
 };

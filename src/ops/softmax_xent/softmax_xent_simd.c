@@ -24,13 +24,13 @@ typedef struct work {
 } work;
 
 /* A NaN may be passed over: the sum of exponentials will meet it. */
-static float row_max(const float *z, int64_t K)
+static float row_max(const at_element *z, int64_t K)
 {
     const vf lowest = vf_set(-INFINITY);
     vf best = lowest;
     for (int64_t j = 0; j < K; j += VL) {
         const int64_t lanes = at_min(VL, K - j);
-        vf v = vf_load_n(z + j, lanes);
+        vf v = va_load_n(z + j, lanes);
         if (lanes < VL) v = vf_select(vi_first(lanes), v, lowest);
         best = vf_select(v > best, v, best);
     }
@@ -40,7 +40,7 @@ static float row_max(const float *z, int64_t K)
 }
 
 /* e[j] = exp(z[j] - max); returns their sum. */
-static double row_exp(const float *z, int64_t K, float max, float *e)
+static double row_exp(const at_element *z, int64_t K, float max, float *e)
 {
     const vf top = vf_set(max), zero = {0};
     double sum = 0.0;
@@ -49,7 +49,7 @@ static double row_exp(const float *z, int64_t K, float max, float *e)
         vf part = {0};
         for (int64_t j = first; j < last; j += VL) {
             const int64_t lanes = at_min(VL, last - j);
-            vf v = vf_exp(vf_load_n(z + j, lanes) - top);
+            vf v = vf_exp(va_load_n(z + j, lanes) - top);
             if (lanes < VL) v = vf_select(vi_first(lanes), v, zero);
             vf_store(e + j, v);
             part += v;
@@ -60,7 +60,7 @@ static double row_exp(const float *z, int64_t K, float max, float *e)
 }
 
 /* sum_c w_c (z_c - max), for smoothing; classes of no weight may have infinite logits. */
-static double row_dot(const float *z, const float *w, int64_t K, float max)
+static double row_dot(const at_element *z, const float *w, int64_t K, float max)
 {
     const vf top = vf_set(max), zero = {0};
     double sum = 0.0;
@@ -70,7 +70,7 @@ static double row_dot(const float *z, const float *w, int64_t K, float max)
         for (int64_t j = first; j < last; j += VL) {
             const int64_t lanes = at_min(VL, last - j);
             const vf weight = w ? vf_load_n(w + j, lanes) : vf_select(vi_first(lanes), vf_set(1.0f), zero);
-            const vf v = weight * (vf_load_n(z + j, lanes) - top);
+            const vf v = weight * (va_load_n(z + j, lanes) - top);
             part += vf_select(weight == zero, zero, v);
         }
         sum += (double)vf_sum(part);
@@ -78,8 +78,11 @@ static double row_dot(const float *z, const float *w, int64_t K, float max)
     return sum;
 }
 
-static void row_gradient(const work *wk, const float *e, double factor, double a, int32_t label, float *dz)
+static void row_gradient(const work *wk, const float *e, double factor, double a, int32_t label,
+                         at_element *dz)
 {
+    const float own = (float)factor * e[label] - (float)wk->b * (wk->w ? wk->w[label] : 1.0f);
+    const float before = wk->c->accumulate >> 2 & 1 ? at_element_value(dz[label]) : 0.0f;
     const vf f = vf_set((float)factor), b = vf_set((float)wk->b);
     const bool accumulate = wk->c->accumulate >> 2 & 1;
     for (int64_t j = 0; j < wk->K; j += VL) {
@@ -89,30 +92,36 @@ static void row_gradient(const work *wk, const float *e, double factor, double a
             v -= b * vf_load_n(wk->w + j, lanes);
         else
             v -= b;
-        if (accumulate) v += vf_load_n(dz + j, lanes);
-        vf_store_n(dz + j, v, lanes);
+        if (accumulate) v += va_load_n(dz + j, lanes);
+        va_store_n(dz + j, v, lanes);
     }
-    dz[label] -= (float)a;
+    dz[label] = at_element_of(own + before - (float)a); /* rounded once */
+}
+
+static at_element *gradient_row(const at_call *c, int64_t m)
+{
+    return (at_element *)c->out[2].data + m * c->out[2].pitch;
 }
 
 static void counted_row(const work *wk, int64_t m, int32_t label, float *e)
 {
     const at_call *c = wk->c;
-    const float *z = at_row(c, 0, m);
+    const at_element *z = (const at_element *)c->in[0].data + m * c->in[0].pitch;
     const double weight = wk->w ? (double)wk->w[label] : 1.0, a = (1 - wk->smoothing) * weight;
     const float max = row_max(z, wk->K);
     const double sum = row_exp(z, wk->K, max, e), log_sum = log(sum);
-    double loss = a != 0 ? a * (log_sum - (double)(z[label] - max)) : 0.0 * sum; /* 0 times NaN is NaN */
+    double loss = a != 0 ? a * (log_sum - (double)(at_element_value(z[label]) - max))
+                         : 0.0 * sum; /* 0 times NaN is NaN */
     if (wk->b > 0) loss += wk->sum_b * log_sum - wk->b * row_dot(z, wk->w, wk->K, max);
     wk->rows[m] = (row_result){loss, weight};
-    if (c->out[2].data) row_gradient(wk, e, (a + wk->sum_b) / sum, a, label, at_out_row(c, 2, m));
+    if (c->out[2].data) row_gradient(wk, e, (a + wk->sum_b) / sum, a, label, gradient_row(c, m));
 }
 
 static void skipped_row(const work *wk, int64_t m)
 {
     wk->rows[m] = (row_result){0, 0};
     if (wk->c->out[2].data && !(wk->c->accumulate >> 2 & 1))
-        memset(at_out_row(wk->c, 2, m), 0, (size_t)wk->K * sizeof(float));
+        memset(gradient_row(wk->c, m), 0, (size_t)wk->K * sizeof(at_element));
 }
 
 static void tile(void *arg, int64_t i, int thread)
@@ -171,5 +180,6 @@ static at_status run(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_softmax_xent) = {.name = "softmax_xent." AT_SIMD_VARIANT,
                                                    .op = &at_op_softmax_xent,
                                                    .isa = AT_SIMD_LEVEL,
+                                                   .act = AT_SIMD_ACT,
                                                    .need = need,
                                                    .run = run};

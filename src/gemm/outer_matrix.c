@@ -1,12 +1,20 @@
-/* outer_simd.c: C = sum over rows of A[r,:]^T B[r,:], the product of weight gradients. Both operands lie by
- * rows: the micro-kernel takes GEMM_MR elements of A and GEMM_NV vectors of B a row. Where C is large they
- * are packed first, for their rows lie pages apart; else they are read where they are.
+/* outer_matrix.c: C = sum over rows of A[r,:]^T B[r,:], the product of weight gradients, by multiply-adds of
+ * floats. Both operands lie by rows: the micro-kernel takes GEMM_MR elements of A and GEMM_NV vectors of B a
+ * row. Where C is large, or they are bf16, they are packed first as floats, for their rows lie pages apart;
+ * else they are read where they are.
  *
  * Rows are cut into chunks. A tile is (chunk, some rows of C, OUTER_N columns of C), summed in the thread's
  * buffer. Small C: tiles of all chunks run in parallel into `partial`, which is then added up by chunk. Large
  * C has tiles enough without: each walks through the chunks and adds to C itself. Both add in the same order.
  */
 #include "gemm/gemm_simd.h"
+
+#if !GEMM_PAIRS
+#ifdef AT_SIMD_BF16
+enum { WIDENS = 1 }; /* elements must become floats first */
+#else
+enum { WIDENS = 0 };
+#endif
 
 enum {
     AHEAD = 8,
@@ -100,7 +108,7 @@ static area area_of(const walk *w, int64_t index)
  */
 static bool reads_in_place(const at_gemm_outer_job *g)
 {
-    if (g->b.load) return false;
+    if (g->b.load || WIDENS) return false;
 #if defined(__AVX512F__)
     return true; /* masked loads */
 #else
@@ -116,17 +124,28 @@ typedef struct block {
     bool whole;               /* B may be read in whole vectors */
 } block;
 
+static const at_element *a_at(const at_gemm_outer_job *g, const area *t, int64_t row)
+{
+    return (const at_element *)g->a + row * g->a_pitch + t->m;
+}
+
+static const at_element *b_at(const at_gemm_outer_job *g, const area *t, int64_t row)
+{
+    return (const at_element *)g->b.data + row * g->b.pitch + t->n;
+}
+
+/* Elements are floats. */
 static block block_in_place(const at_gemm_outer_job *g, const area *t, int64_t row)
 {
-    return (block){.a = g->a + row * g->a_pitch + t->m,
-                   .b = g->b.data + row * g->b.pitch + t->n,
+    return (block){.a = (const void *)a_at(g, t, row),
+                   .b = (const void *)b_at(g, t, row),
                    .a_pitch = g->a_pitch,
                    .b_pitch = g->b.pitch,
                    .a_panel = GEMM_MR,
                    .b_panel = GEMM_NR};
 }
 
-/* B dense and padded with zeros to whole vectors. */
+/* B dense and padded with zeros to whole vectors; A, where it must be widened, behind it. */
 static block block_with_copy(const at_gemm_outer_job *g, float *copy, const area *t, int64_t row, int64_t kc)
 {
     block k = block_in_place(g, t, row);
@@ -135,38 +154,40 @@ static block block_with_copy(const at_gemm_outer_job *g, float *copy, const area
     k.whole = true;
     if (g->b.load) g->b.load(g->b.arg, copy, k.b_pitch, row, kc, t->n, t->cols);
     for (int64_t i = 0; i < kc; i++) {
-        if (!g->b.load)
-            memcpy(copy + i * k.b_pitch, g->b.data + (row + i) * g->b.pitch + t->n,
-                   (size_t)t->cols * sizeof(float));
+        if (!g->b.load) gemm_copy(copy + i * k.b_pitch, b_at(g, t, row + i), t->cols);
         for (int64_t j = t->cols; j < k.b_pitch; j++) copy[i * k.b_pitch + j] = 0.0f;
     }
+    if (!WIDENS) return k;
+    float *a = copy + KC * OUTER_N;
+    for (int64_t i = 0; i < kc; i++) gemm_copy(a + i * OUTER_M, a_at(g, t, row + i), t->rows);
+    k.a = a;
+    k.a_pitch = OUTER_M;
     return k;
 }
 
 /* Rows lie pages apart, where the processor does not look ahead by itself. */
-INLINE void prefetch_row(const float *row, int64_t n)
+INLINE void prefetch_row(const at_element *row, int64_t n)
 {
-    for (int64_t i = 0; i < n; i += 16) __builtin_prefetch(row + i);
+    for (int64_t i = 0; i < n; i += 64 / (int64_t)sizeof *row) __builtin_prefetch(row + i);
 }
 
 /* One row's n elements into panels of `width`, padded with zeros. */
-INLINE void pack_row(float *out, int64_t panel, const float *from, int64_t n, const int width)
+INLINE void pack_row(float *out, int64_t panel, const at_element *from, int64_t n, const int width)
 {
     for (; n >= width; n -= width, out += panel, from += width)
-        for (int i = 0; i < width; i++) out[i] = from[i];
-    for (int64_t i = 0; n > 0 && i < width; i++) out[i] = i < n ? from[i] : 0.0f;
+        for (int i = 0; i < width; i++) out[i] = at_element_value(from[i]);
+    for (int64_t i = 0; n > 0 && i < width; i++) out[i] = i < n ? at_element_value(from[i]) : 0.0f;
 }
 
 static block block_packed(const at_gemm_outer_job *g, float *pack, const area *t, int64_t row, int64_t kc)
 {
     float *a = pack, *b = pack + OUTER_M_PACKED * KC_PACKED;
-    const block from = block_in_place(g, t, row),
-                to = {a, b, GEMM_MR, GEMM_NR, GEMM_MR * kc, GEMM_NR * kc, true};
+    const block to = {a, b, GEMM_MR, GEMM_NR, GEMM_MR * kc, GEMM_NR * kc, true};
     for (int64_t i = 0; i < kc; i++) {
-        prefetch_row(from.a + (i + AHEAD) * from.a_pitch, t->rows);
-        prefetch_row(from.b + (i + AHEAD) * from.b_pitch, t->cols);
-        pack_row(a + i * GEMM_MR, to.a_panel, from.a + i * from.a_pitch, t->rows, GEMM_MR);
-        pack_row(b + i * GEMM_NR, to.b_panel, from.b + i * from.b_pitch, t->cols, GEMM_NR);
+        prefetch_row(a_at(g, t, row + i + AHEAD), t->rows);
+        prefetch_row(b_at(g, t, row + i + AHEAD), t->cols);
+        pack_row(a + i * GEMM_MR, to.a_panel, a_at(g, t, row + i), t->rows, GEMM_MR);
+        pack_row(b + i * GEMM_NR, to.b_panel, b_at(g, t, row + i), t->cols, GEMM_NR);
     }
     return to;
 }
@@ -258,14 +279,15 @@ static bool is_serial(int64_t rows, int64_t M, int64_t N)
 /* By the size of C alone, so that bits do not depend on the rows. */
 static bool is_packed(int64_t M, int64_t N, bool loads)
 {
-    return !loads && M * N >= LARGE_C && M >= OUTER_M_PACKED;
+    return !loads && (WIDENS || (M * N >= LARGE_C && M >= OUTER_M_PACKED));
 }
 
 void AT_SIMD(at_gemm_outer_scratch)(int64_t rows, int64_t M, int64_t N, bool loads, size_t *shared,
                                     size_t *thread)
 {
     *shared = is_serial(rows, M, N) ? 0 : (size_t)(at_ceil_div(rows, AT_GEMM_CHUNK) * M * N) * sizeof(float);
-    int64_t floats = (OUTER_M + KC) * OUTER_N; /* a tile of C and a copy of B */
+    int64_t floats =
+        (OUTER_M + KC) * OUTER_N + (WIDENS ? KC * OUTER_M : 0); /* a tile of C, copies of B and A */
     if (is_packed(M, N, loads)) floats = OUTER_M_PACKED * OUTER_N + (OUTER_M_PACKED + OUTER_N) * KC_PACKED;
     *thread = (size_t)floats * sizeof(float);
 }
@@ -285,3 +307,5 @@ void AT_SIMD(at_gemm_outer)(const at_gemm_outer_job *g)
     at_parallel_for(g->pool, w.tiles_m * w.tiles_n * (w.serial ? 1 : w.chunks), tile, &w);
     if (!w.serial) at_parallel_for(g->pool, g->M, reduce_row, &w);
 }
+
+#endif

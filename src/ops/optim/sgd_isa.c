@@ -1,4 +1,4 @@
-/* sgd_simd.c: gradient descent at memory speed. */
+/* sgd_isa.c: gradient descent at memory speed. */
 #include "base/simd.h"
 #include "ops/optim/sgd.h"
 

@@ -1,4 +1,4 @@
-/* conv2d_simd.c: convolutions by the packed product: y = im2col(x) B, dx = im2col^T(dy) B', dw = dy^T
+/* conv2d_matrix.c: convolutions by the packed product: y = im2col(x) B, dx = im2col^T(dy) B', dw = dy^T
  * im2col(x), where the loaders write the few rows that the product is about to use. A 1x1 convolution of
  * stride 1 reads its operand in place. Columns are ordered (tap, channel), so that a tap is one run of
  * memory. Groups are products one after another. */
@@ -7,7 +7,7 @@
 
 /* A picture batch read as the rows of a product. */
 typedef struct view {
-    const float *data;             /* at the group's first channel */
+    const at_element *data;        /* at the group's first channel */
     int64_t pitch, channels, H, W; /* of what is read */
     int64_t rows_y, rows_x;        /* row index = (s, y, x) over this grid */
     int64_t kw;
@@ -33,29 +33,23 @@ static void step(const view *v, place *at)
     at->s++;
 }
 
-static void zero(float *out, int64_t n)
+static void zero(gemm_operand *out, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) out[i] = 0.0f;
-}
-
-static void copy(float *out, const float *from, int64_t n)
-{
-    int64_t i = 0;
-    for (; i + VL <= n; i += VL) vf_store(out + i, vf_load(from + i));
-    for (; i < n; i++) out[i] = from[i];
+    for (int64_t i = 0; i < n; i++) out[i] = 0;
 }
 
 /* ---- im2col of x: row (s, y, x), columns (ky, kx, channel) ---- */
 
 /* Elements [first, last) of the taps along x of one row of the picture, which begin at pixel ix. */
-static void load_taps(const view *v, float *out, const float *line, int64_t ix, int64_t first, int64_t last)
+static void load_taps(const view *v, gemm_operand *out, const at_element *line, int64_t ix, int64_t first,
+                      int64_t last)
 {
     const int64_t C = v->channels;
     if (v->p->dilation_x == 1 && v->pitch == C) { /* one run of memory */
         const int64_t begin = at_min(at_max(first, -ix * C), last),
                       end = at_max(begin, at_min(last, (v->W - ix) * C));
         zero(out, begin - first);
-        copy(out + (begin - first), line + ix * C + begin, end - begin);
+        gemm_copy(out + (begin - first), line + ix * C + begin, end - begin);
         zero(out + (end - first), last - end);
         return;
     }
@@ -63,7 +57,7 @@ static void load_taps(const view *v, float *out, const float *line, int64_t ix, 
         const int64_t x = ix + at / C * v->p->dilation_x, channel = at % C,
                       n = at_min(C - channel, last - at);
         if (x >= 0 && x < v->W)
-            copy(out, line + x * v->pitch + channel, n);
+            gemm_copy(out, line + x * v->pitch + channel, n);
         else
             zero(out, n);
         out += n;
@@ -71,7 +65,7 @@ static void load_taps(const view *v, float *out, const float *line, int64_t ix, 
     }
 }
 
-static void load_forward(const void *arg, float *out, int64_t ld, int64_t row, int64_t rows, int64_t col,
+static void load_forward(const void *arg, void *out, int64_t ld, int64_t row, int64_t rows, int64_t col,
                          int64_t cols)
 {
     const view *v = arg;
@@ -82,7 +76,7 @@ static void load_forward(const void *arg, float *out, int64_t ld, int64_t row, i
         for (int64_t k = col, ky = col / run; k < col + cols; ky++) {
             const int64_t first = k - ky * run, last = at_min(run, col + cols - ky * run);
             const int64_t iy = at.y * v->p->stride_y - v->p->pad_top + ky * v->p->dilation_y;
-            float *to = out + i * ld + (k - col);
+            gemm_operand *to = (gemm_operand *)out + i * ld + (k - col);
             if (iy >= 0 && iy < v->H)
                 load_taps(v, to, v->data + (at.s * v->H + iy) * v->W * v->pitch, ix, first, last);
             else
@@ -104,7 +98,7 @@ static int64_t backward_row(const view *v, const place *at, int64_t ky, int64_t 
     return oy >= v->H || ox >= v->W ? -1 : (at->s * v->H + oy) * v->W + ox;
 }
 
-static void load_backward(const void *arg, float *out, int64_t ld, int64_t row, int64_t rows, int64_t col,
+static void load_backward(const void *arg, void *out, int64_t ld, int64_t row, int64_t rows, int64_t col,
                           int64_t cols)
 {
     const view *v = arg;
@@ -114,10 +108,11 @@ static void load_backward(const void *arg, float *out, int64_t ld, int64_t row, 
         for (int64_t k = 0; k < cols; tap++, channel = 0) {
             const int64_t n = at_min(v->channels - channel, cols - k);
             const int64_t from = backward_row(v, &at, tap / v->kw, tap % v->kw);
+            gemm_operand *to = (gemm_operand *)out + i * ld + k;
             if (from >= 0)
-                copy(out + i * ld + k, v->data + from * v->pitch + channel, n);
+                gemm_copy(to, v->data + from * v->pitch + channel, n);
             else
-                zero(out + i * ld + k, n);
+                zero(to, n);
             k += n;
         }
     }
@@ -137,11 +132,6 @@ static at_gemm_matrix matrix_of(const view *v, at_gemm_load_fn loader, int64_t k
 }
 
 /* ---- Packed weights: the groups' panels one after another ---- */
-
-static int64_t group_floats(int64_t outs, int64_t ins, int64_t taps, bool backward)
-{
-    return backward ? gemm_packed_floats(outs * taps, ins) : gemm_packed_floats(ins * taps, outs);
-}
 
 static at_status prepare(const at_call *c, bool backward)
 {
@@ -164,31 +154,31 @@ static void packed_need(const at_problem *problem, at_need *out, bool backward)
 {
     const at_conv2d_param *p = problem->param;
     const at_meta *w = &problem->in[1];
-    out->thread_scratch = AT_SIMD(at_gemm_thread_scratch)();
+    const int64_t outs = w->dim[0] / p->groups, ins = w->dim[1], taps = w->dim[2] * w->dim[3];
+    const int64_t K = (backward ? outs : ins) * taps, N = backward ? ins : outs;
+    out->thread_scratch = AT_SIMD(at_gemm_thread_scratch)(K, N);
     out->n_prepared = 1;
     out->prepared[0].from = 2;
-    out->prepared[0].bytes = (size_t)(p->groups * group_floats(w->dim[0] / p->groups, w->dim[1],
-                                                               w->dim[2] * w->dim[3], backward)) *
-                             sizeof(float);
+    out->prepared[0].bytes = (size_t)(p->groups * gemm_packed_size(K, N)) * sizeof(gemm_operand);
     out->prepared[0].prepare = backward ? prepare_backward : prepare_forward;
 }
 
 /* Rows of `out` times packed weights, group by group. ins: channels a group reads; outs: channels it writes.
  */
 static void products(const at_call *c, view *v, at_gemm_load_fn loader, int64_t ins, int64_t outs,
-                     bool backward, const float *bias)
+                     const float *bias)
 {
     const at_arg *w = &c->in[1], *out = &c->out[0];
     const int64_t taps = w->dim[2] * w->dim[3], groups = v->p->groups;
-    const int64_t floats = group_floats(w->dim[0] / groups, w->dim[1], taps, backward);
+    const int64_t size = gemm_packed_size(ins * taps, outs);
     for (int64_t g = 0; g < groups; g++) {
-        v->data = (const float *)c->in[0].data + g * ins;
+        v->data = (const at_element *)c->in[0].data + g * ins;
         const at_gemm_job job = {.M = out->rows,
                                  .N = outs,
                                  .K = ins * taps,
                                  .a = matrix_of(v, loader, w->dim[2]),
-                                 .b = (const float *)c->prepared[0] + g * floats,
-                                 .c = (float *)out->data + g * outs,
+                                 .b = (const gemm_operand *)c->prepared[0] + g * size,
+                                 .c = (at_element *)out->data + g * outs,
                                  .c_pitch = out->pitch,
                                  .bias = bias ? bias + g * outs : NULL,
                                  .accumulate = c->accumulate & 1,
@@ -218,13 +208,14 @@ static at_status forward(const at_call *c)
               .rows_x = y->dim[2],
               .kw = w->dim[3],
               .p = p};
-    products(c, &v, load_forward, w->dim[1], w->dim[0] / p->groups, false, c->in[2].data);
+    products(c, &v, load_forward, w->dim[1], w->dim[0] / p->groups, c->in[2].data);
     return AT_OK;
 }
 
 const at_kernel AT_SIMD(at_kernel_conv2d) = {.name = "conv2d." AT_SIMD_VARIANT,
                                              .op = &at_op_conv2d,
                                              .isa = AT_SIMD_LEVEL,
+                                             .act = AT_SIMD_ACT,
                                              .reads_storage = 2,
                                              .need = forward_need,
                                              .run = forward};
@@ -249,13 +240,14 @@ static at_status dx(const at_call *c)
               .rows_x = out->dim[2],
               .kw = w->dim[3],
               .p = p};
-    products(c, &v, load_backward, outs, w->dim[1], true, NULL);
+    products(c, &v, load_backward, outs, w->dim[1], NULL);
     return AT_OK;
 }
 
 const at_kernel AT_SIMD(at_kernel_conv2d_dx) = {.name = "conv2d_dx." AT_SIMD_VARIANT,
                                                 .op = &at_op_conv2d_dx,
                                                 .isa = AT_SIMD_LEVEL,
+                                                .act = AT_SIMD_ACT,
                                                 .reads_storage = 2,
                                                 .need = dx_need,
                                                 .run = dx};
@@ -285,11 +277,11 @@ static at_status dw(const at_call *c)
               .kw = out->dim[3],
               .p = p};
     for (int64_t g = 0; g < p->groups; g++) {
-        v.data = (const float *)x->data + g * ins;
+        v.data = (const at_element *)x->data + g * ins;
         const at_gemm_outer_job job = {.rows = dy->rows,
                                        .M = outs,
                                        .N = ins * taps,
-                                       .a = (const float *)dy->data + g * outs,
+                                       .a = (const at_element *)dy->data + g * outs,
                                        .a_pitch = dy->pitch,
                                        .b = matrix_of(&v, load_forward, out->dim[2]),
                                        .c = (float *)out->data + g * outs * ins * taps,
@@ -307,5 +299,6 @@ static at_status dw(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_conv2d_dw) = {.name = "conv2d_dw." AT_SIMD_VARIANT,
                                                 .op = &at_op_conv2d_dw,
                                                 .isa = AT_SIMD_LEVEL,
+                                                .act = AT_SIMD_ACT,
                                                 .need = dw_need,
                                                 .run = dw};

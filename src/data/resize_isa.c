@@ -1,4 +1,4 @@
-/* resize_simd.c: the passes of a resize with vectors of 32-bit sums. Layer: data; found by resize.c.
+/* resize_isa.c: the passes of a resize with vectors of 32-bit sums. Layer: data; found by resize.c.
  * A weight has 23 bits and the multiplier takes 16, so it multiplies the weights' high and low digits apart,
  * two neighbouring inputs at once, and the sums join at the end. All is modulo 2^32 and the result fits, so
  * nothing is lost. Horizontal: a 128-bit lane is one row's R, G, B sums, so that rows share the weights of an

@@ -1,4 +1,4 @@
-/* linear_simd.c: the linear map and its gradients by the packed product. */
+/* linear_matrix.c: the linear map and its gradients by the packed product. */
 #include "ops/linear/linear.h"
 #include "ops/linear/pack_simd.h"
 
@@ -11,10 +11,11 @@ static at_status prepare_forward(const at_call *c)
 
 static void forward_need(const at_problem *p, at_need *out)
 {
-    out->thread_scratch = AT_SIMD(at_gemm_thread_scratch)();
+    out->thread_scratch = AT_SIMD(at_gemm_thread_scratch)(p->in[1].dim[1], p->in[1].dim[0]);
     out->n_prepared = 1;
     out->prepared[0].from = 2;
-    out->prepared[0].bytes = (size_t)gemm_packed_floats(p->in[1].dim[1], p->in[1].dim[0]) * sizeof(float);
+    out->prepared[0].bytes =
+        (size_t)gemm_packed_size(p->in[1].dim[1], p->in[1].dim[0]) * sizeof(gemm_operand);
     out->prepared[0].prepare = prepare_forward;
 }
 
@@ -45,6 +46,7 @@ static at_status forward(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_linear) = {.name = "linear." AT_SIMD_VARIANT,
                                              .op = &at_op_linear,
                                              .isa = AT_SIMD_LEVEL,
+                                             .act = AT_SIMD_ACT,
                                              .reads_storage = 2,
                                              .need = forward_need,
                                              .run = forward};
@@ -58,10 +60,11 @@ static at_status prepare_dx(const at_call *c)
 
 static void dx_need(const at_problem *p, at_need *out)
 {
-    out->thread_scratch = AT_SIMD(at_gemm_thread_scratch)();
+    out->thread_scratch = AT_SIMD(at_gemm_thread_scratch)(p->in[1].dim[0], p->in[1].dim[1]);
     out->n_prepared = 1;
     out->prepared[0].from = 2;
-    out->prepared[0].bytes = (size_t)gemm_packed_floats(p->in[1].dim[0], p->in[1].dim[1]) * sizeof(float);
+    out->prepared[0].bytes =
+        (size_t)gemm_packed_size(p->in[1].dim[0], p->in[1].dim[1]) * sizeof(gemm_operand);
     out->prepared[0].prepare = prepare_dx;
 }
 
@@ -74,6 +77,7 @@ static at_status dx(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_linear_dx) = {.name = "linear_dx." AT_SIMD_VARIANT,
                                                 .op = &at_op_linear_dx,
                                                 .isa = AT_SIMD_LEVEL,
+                                                .act = AT_SIMD_ACT,
                                                 .reads_storage = 2,
                                                 .need = dx_need,
                                                 .run = dx};
@@ -109,5 +113,6 @@ static at_status dw(const at_call *c)
 const at_kernel AT_SIMD(at_kernel_linear_dw) = {.name = "linear_dw." AT_SIMD_VARIANT,
                                                 .op = &at_op_linear_dw,
                                                 .isa = AT_SIMD_LEVEL,
+                                                .act = AT_SIMD_ACT,
                                                 .need = dw_need,
                                                 .run = dw};

@@ -1,4 +1,4 @@
-/* sums_simd.c: sums of squares of the tensors of a flat range. A tensor is cut into fixed pieces; a piece is
+/* sums_isa.c: sums of squares of the tensors of a flat range. A tensor is cut into fixed pieces; a piece is
  * summed by lanes in float over short runs and in double across them, pieces are added in order. */
 #include "base/pool.h"
 #include "base/simd.h"

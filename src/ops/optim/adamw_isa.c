@@ -1,4 +1,4 @@
-/* adamw_simd.c: AdamW at memory speed: one pass over master, gradient and moments. */
+/* adamw_isa.c: AdamW at memory speed: one pass over master, gradient and moments. */
 #include "base/simd.h"
 #include "ops/optim/adamw.h"
 #include <math.h>

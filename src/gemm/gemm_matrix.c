@@ -1,0 +1,201 @@
+/* gemm_matrix.c: C = A B with B in packed panels, by multiply-adds of floats.
+ *
+ * A tile is up to MB rows by NB columns of C. Within it, for each block of KC: GEMM_MR rows of A, read where
+ * they lie or as floats in a dense buffer, stay in L1 and meet every panel of B, which streams from L2. The
+ * micro-kernel keeps GEMM_MR x GEMM_NR of C in registers over the block. Sums of blocks wait in C itself, or,
+ * where C is bf16 and would round them, in the thread's buffer. Reading path: at_gemm, tile, block_row,
+ * micro. */
+#include "gemm/gemm_simd.h"
+
+#if !GEMM_PAIRS
+
+enum {
+    AHEAD = 16,
+    A_LD = AT_GEMM_KC + 16, /* rows of the A buffer: not a multiple of 4 KiB apart */
+    MB = 24 * GEMM_MR,      /* rows a tile: enough to pay for reading B's panels from L3 */
+    MB_LEAST = 4 * GEMM_MR, /* the same where there are few */
+    TILES = 16,             /* so many share the work evenly */
+    NB = 16 * GEMM_NR,      /* columns a tile: KC x NB floats of B stay in L2 */
+    DENSE = 8 * GEMM_NR,    /* so many columns of C pay for a dense copy of A's rows, which lie pages apart */
+};
+
+#define INLINE static inline __attribute__((always_inline))
+
+#ifdef AT_SIMD_BF16
+enum { APART = 1 }; /* sums of blocks are kept apart from C */
+#else
+enum { APART = 0 };
+#endif
+
+/* Where a block's sums go. */
+typedef struct target {
+    float *sums; /* APART: of the blocks of K so far, NB apart */
+    bool first, last;
+    at_element *c;
+    int64_t c_pitch;
+    bool add;          /* to what C holds */
+    const float *bias; /* NULL = none, or not yet */
+} target;
+
+INLINE void put_vector(const target *t, int64_t i, int64_t j, vf x, const int64_t lanes)
+{
+    if (APART) {
+        float *sum = t->sums + i * NB + j;
+        if (!t->first) x = vf_load_n(sum, lanes) + x;
+        if (!t->last) {
+            vf_store_n(sum, x, lanes);
+            return;
+        }
+    }
+    at_element *c = t->c + i * t->c_pitch + j;
+    if (t->add) x = va_load_n(c, lanes) + x;
+    if (t->bias) x += vf_load_n(t->bias + j, lanes);
+    va_store_n(c, x, lanes);
+}
+
+INLINE void store_tile(const int mr, const int nv, vf (*acc)[GEMM_NV], const target *t, const int64_t lanes)
+{
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < nv; j++) put_vector(t, i, j * VL, acc[i][j], j + 1 < nv ? VL : lanes);
+}
+
+/* C[mr, nv vectors] = A-block times panel. The last vector has `lanes` columns. */
+INLINE void micro_body(const int mr, const int nv, int64_t kc, const float *a, int64_t lda, const float *b,
+                       const target *t, int64_t lanes)
+{
+    vf acc[GEMM_MR][GEMM_NV];
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
+    for (int64_t k = 0; k < kc; k++) {
+        vf bv[GEMM_NV];
+        __builtin_prefetch(b + (k + AHEAD) * GEMM_NR); /* across page ends, where the hardware stops: +5 % */
+        if (nv > 1) __builtin_prefetch(b + (k + AHEAD) * GEMM_NR + VL);
+#pragma GCC unroll 4
+        for (int j = 0; j < nv; j++) bv[j] = *(const vf *)(b + k * GEMM_NR + j * VL);
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++) {
+            const vf av = vf_set(a[i * lda + k]);
+#pragma GCC unroll 4
+            for (int j = 0; j < nv; j++) acc[i][j] += av * bv[j];
+        }
+    }
+    if (lanes == VL) {
+        store_tile(mr, nv, acc, t, VL);
+    } else {
+        store_tile(mr, nv, acc, t, lanes);
+    }
+}
+
+typedef void (*micro_fn)(int64_t kc, const float *a, int64_t lda, const float *b, const target *t,
+                         int64_t lanes);
+
+#define MICRO(mr)                                                                                            \
+    static void micro_##mr##_1(int64_t kc, const float *a, int64_t lda, const float *b, const target *t,     \
+                               int64_t lanes)                                                                \
+    {                                                                                                        \
+        micro_body(mr, 1, kc, a, lda, b, t, lanes);                                                          \
+    }                                                                                                        \
+    static void micro_##mr##_2(int64_t kc, const float *a, int64_t lda, const float *b, const target *t,     \
+                               int64_t lanes)                                                                \
+    {                                                                                                        \
+        micro_body(mr, 2, kc, a, lda, b, t, lanes);                                                          \
+    }
+#define ENTRY(mr) {micro_##mr##_1, micro_##mr##_2},
+
+GEMM_FOR_EVERY_MR(MICRO)
+static const micro_fn micro[GEMM_MR][GEMM_NV] = {GEMM_FOR_EVERY_MR(ENTRY)};
+
+static void load_a(const at_gemm_matrix *a, float *out, int64_t row, int64_t rows, int64_t k, int64_t kc)
+{
+    if (a->load) {
+        a->load(a->arg, out, A_LD, row, rows, k, kc);
+        return;
+    }
+    for (int64_t i = 0; i < rows; i++)
+        gemm_copy(out + i * A_LD, (const at_element *)a->data + (row + i) * a->pitch + k, kc);
+}
+
+/* A may be read where it lies: it holds floats, and too few columns of C use it to pay for a dense copy. */
+static bool reads_in_place(const at_gemm_job *g, int64_t columns)
+{
+    return !APART && !g->a.load && columns < DENSE;
+}
+
+/* Up to GEMM_MR rows of C against all panels of the tile, one block of K. */
+static void block_row(const at_gemm_job *g, float *buffer, float *sums, int64_t m, int64_t n_first,
+                      int64_t n_last, int64_t k)
+{
+    const int64_t rows = at_min(GEMM_MR, g->M - m), kc = at_min(AT_GEMM_KC, g->K - k);
+    const float *a = buffer;
+    int64_t lda = A_LD;
+    if (reads_in_place(g, n_last - n_first)) {
+        a = (const float *)g->a.data + m * g->a.pitch + k;
+        lda = g->a.pitch;
+    } else {
+        load_a(&g->a, buffer, m, rows, k, kc);
+    }
+    target t = {.first = k == 0, .last = k + kc == g->K, .c_pitch = g->c_pitch};
+    t.add = g->accumulate || (!APART && !t.first);
+    for (int64_t n = n_first; n < n_last; n += GEMM_NR) {
+        const int64_t columns = at_min(GEMM_NR, g->N - n), nv = at_ceil_div(columns, VL);
+        t.sums = sums + (n - n_first);
+        t.c = (at_element *)g->c + m * g->c_pitch + n;
+        t.bias = t.last && g->bias ? g->bias + n : NULL;
+        micro[rows - 1][nv - 1](kc, a, lda,
+                                (const float *)g->b + n / GEMM_NR * gemm_panel_size(g->K) + k * GEMM_NR, &t,
+                                columns - (nv - 1) * VL);
+    }
+}
+
+typedef struct walk {
+    at_gemm_job g;
+    int64_t tile_m, tiles_n;
+} walk;
+
+static void tile(void *arg, int64_t index, int thread)
+{
+    const walk *w = arg;
+    const at_gemm_job *g = &w->g;
+    float *a = (float *)(void *)(g->thread_scratch + (size_t)thread * g->thread_stride);
+    float *sums = a + GEMM_MR * A_LD;
+    const int64_t m_first = index / w->tiles_n * w->tile_m, m_last = at_min(m_first + w->tile_m, g->M);
+    const int64_t n_first = index % w->tiles_n * NB, n_last = at_min(n_first + NB, g->N);
+    for (int64_t k = 0; k < g->K; k += AT_GEMM_KC)
+        for (int64_t m = m_first; m < m_last; m += GEMM_MR)
+            block_row(g, a, sums + (APART ? (m - m_first) * NB : 0), m, n_first, n_last, k);
+}
+
+/* K = 0: the product is zero. */
+static void no_terms(const at_gemm_job *g)
+{
+    for (int64_t m = 0; m < g->M; m++)
+        for (int64_t n = 0; n < g->N; n++) {
+            at_element *c = (at_element *)g->c + m * g->c_pitch + n;
+            const float sum = (g->accumulate ? at_element_value(*c) : 0.0f) + (g->bias ? g->bias[n] : 0.0f);
+            *c = at_element_of(sum);
+        }
+}
+
+size_t AT_SIMD(at_gemm_thread_scratch)(int64_t K, int64_t N)
+{
+    const int64_t sums = APART && K > AT_GEMM_KC ? MB * NB : 0;
+    (void)N;
+    return (size_t)(GEMM_MR * A_LD + sums) * sizeof(float);
+}
+
+void AT_SIMD(at_gemm)(const at_gemm_job *job)
+{
+    if (job->K == 0) {
+        no_terms(job);
+        return;
+    }
+    walk w = {.g = *job, .tile_m = MB, .tiles_n = at_ceil_div(job->N, NB)};
+    while (w.tile_m > MB_LEAST && at_ceil_div(job->M, w.tile_m) * w.tiles_n < TILES) w.tile_m /= 2;
+    at_parallel_for(job->pool, at_ceil_div(job->M, w.tile_m) * w.tiles_n, tile, &w);
+}
+
+#endif

@@ -1,0 +1,112 @@
+/* estimate.c: what a run would take: its plan, memory by class, and a forecast from its first steps, which
+ * are really done, in memory only. */
+#include "formats/system.h"
+#include "run/run.h"
+
+enum { MEASURED_STEPS = 3 };
+
+typedef struct forecast {
+    double build, step, evaluation; /* seconds: until ready (features of frozen layers included); of one step;
+                                       of one sample scored */
+    int64_t evaluations;            /* of the validation split during training */
+    double total;                   /* if nothing stops it early */
+    int64_t memory;                 /* the most that was resident */
+} forecast;
+
+static int64_t split_size(const at_run *r, at_split split)
+{
+    return r->job.split[split] ? r->job.split[split]->n : 0;
+}
+
+/* Seconds a sample, by scoring the validation split once (the test split where there is none). */
+static at_status measure_evaluation(at_run *r, forecast *f)
+{
+    const at_split split = split_size(r, AT_SPLIT_VALID) ? AT_SPLIT_VALID : AT_SPLIT_TEST;
+    if (!split_size(r, split)) return AT_OK;
+    at_scores scores;
+    const double begin = at_clock();
+    AT_TRY(at__evaluate_split(r, split, &scores, NULL));
+    f->evaluation = (at_clock() - begin) / (double)split_size(r, split);
+    return AT_OK;
+}
+
+static at_status measure(at_run *r, forecast *f)
+{
+    f->build = at_clock() - r->started;
+    if (r->optimizer->build) AT_TRY(at__measure_steps(r, MEASURED_STEPS, &f->step));
+    AT_TRY(measure_evaluation(r, f));
+    f->evaluations = r->optimizer->build ? at_ceil_div(r->total_steps, r->steps_per_epoch) : 0;
+    const int64_t scored =
+        (f->evaluations + 1) * split_size(r, AT_SPLIT_VALID) + split_size(r, AT_SPLIT_TEST);
+    f->total = f->build + f->step * (double)r->total_steps + f->evaluation * (double)scored;
+    f->memory = at_peak_memory();
+    return AT_OK;
+}
+
+static void write_text(const at_run *r, const forecast *f, at_text *t)
+{
+    at_text_printf(t, "forecast   %.0f MiB resident at most; ", (double)f->memory / 1048576.0);
+    if (!r->optimizer->build) {
+        at_text_printf(t, "%.1f s until ready, then %s iterates until it has converged", f->build,
+                       r->optimizer->name);
+        return;
+    }
+    at_text_printf(t, "%.1f s: %.1f until ready, %lld steps of %.3f, %lld evaluations of %.2f", f->total,
+                   f->build, (long long)r->total_steps, f->step, (long long)f->evaluations,
+                   f->evaluation * (double)split_size(r, AT_SPLIT_VALID));
+    if (r->metric) at_text_add(t, "; less when it stops early");
+}
+
+static void write_json(const at_run *r, const forecast *f, at_text *t)
+{
+    at_text_printf(t,
+                   "{\"event\":\"forecast\",\"memory_bytes\":%lld,\"ready_seconds\":%.3f,\"steps\":%lld,"
+                   "\"step_seconds\":",
+                   (long long)f->memory, f->build, (long long)r->total_steps);
+    if (r->optimizer->build)
+        at_text_printf(t, "%.6f,\"evaluations\":%lld,\"seconds_per_scored_sample\":%.6f,\"seconds\":%.3f}",
+                       f->step, (long long)f->evaluations, f->evaluation, f->total);
+    else
+        at_text_printf(t, "null,\"seconds_per_scored_sample\":%.6f,\"seconds\":null}", f->evaluation);
+}
+
+static at_status emit(at_run *r, const forecast *f)
+{
+    at_text text, json;
+    at_text_init(&text, r->ctx);
+    at_text_init(&json, r->ctx);
+    write_text(r, f, &text);
+    write_json(r, f, &json);
+    const at_status s = at_text_status(&text) == AT_OK ? at_text_status(&json) : AT_E_NOMEM;
+    at_event e = {.kind = AT_EVENT_PLAN, .text = text.data, .seconds_left = f->total};
+    if (s == AT_OK)
+        at__emit(r, &e, &json);
+    else
+        at_text_deinit(&json);
+    at_text_deinit(&text);
+    return s;
+}
+
+static at_status estimate(at_run *r)
+{
+    forecast f = {0};
+    AT_TRY(at__look(r));
+    AT_TRY(at__adapt(r));
+    AT_TRY(at__choose_micro_batch(r));
+    AT_TRY(at__build_training(r));
+    if (r->optimizer->solve) AT_TRY(at__check_solver(r));
+    AT_TRY(at__emit_plan(r));
+    AT_TRY(measure(r, &f));
+    return emit(r, &f);
+}
+
+at_status at_estimate(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data)
+{
+    at_run *r;
+    AT_NEW(ctx, r, 1);
+    at_status s = at__run_open(r, ctx, recipe, on_event, data);
+    if (s == AT_OK) s = estimate(r);
+    at__run_close(r, s);
+    at_free(ctx, r);
+    return s;
+}

@@ -1,0 +1,71 @@
+/* plan_test.c: `attune plan`: its forecast of memory against what the run then takes, and that it leaves
+ * nothing behind. Its forecast of time is never tested: machines are busy. */
+#include "tests/harness/program.h"
+#include "tests/harness/scene.h"
+#include "tests/harness/test.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static double number_behind(const char *text, const char *key)
+{
+    const char *at = strstr(text, key);
+    if (!at) fail_msg("%s is missing in:\n%s", key, text);
+    return strtod(at + strlen(key), NULL);
+}
+
+static double told(const char *folder, const char *line, const char *key)
+{
+    at_output o;
+    at_attune(&o, folder, "%s", line);
+    if (o.code != 0) fail_msg("%s: %s", line, o.err);
+    const double x = number_behind(o.out, key);
+    at_output_free(&o);
+    return x;
+}
+
+/* Resident memory counts pages that the system happens to keep of files and of freed blocks: 5 %, and 4 MiB
+ * for runs as small as these. */
+static void expect_forecast(const char *folder, const char *options)
+{
+    char line[1100];
+    snprintf(line, sizeof line, "plan model photos --json %s", options);
+    const double forecast = told(folder, line, "\"event\":\"forecast\",\"memory_bytes\":");
+    snprintf(line, sizeof line, "train model photos --json --output run %s", options);
+    const double real = told(folder, line, "\"peak_memory_bytes\":");
+    if (!(forecast > 0.95 * real - 4194304 && forecast < 1.05 * real + 4194304))
+        fail_msg("%s: %.1f MiB are forecast, %.1f are used", options, forecast / 1048576, real / 1048576);
+    snprintf(line, sizeof line, "rm -r '%s/run'", folder);
+    assert_int_equal(system(line), 0);
+}
+
+AT_TEST(test_plan__memory_is_as_forecast)
+{
+    static const char *const recipes[] = {"--train.epochs 2", "--train.epochs 2 --precision bf16",
+                                          "--method head --train.epochs 3 --cache none",
+                                          "--method last:2 --train.epochs 2 --train.batch_size 7",
+                                          "--method probe --cache none"};
+    char folder[1024];
+    at_make_scene(folder, "plan-memory", 8);
+    for (int i = 0; i < AT_COUNT(recipes); i++) expect_forecast(folder, recipes[i]);
+}
+
+AT_TEST(test_plan__writes_nothing)
+{
+    char folder[1024], before[65], after[65];
+    at_make_scene(folder, "plan-writes", 4);
+    at_folder_digest(before, folder, NULL);
+    at_attune_expect(0, folder, "plan model photos --cache none");
+    at_folder_digest(after, folder, NULL);
+    assert_string_equal(before, after);
+}
+
+AT_TEST(test_plan__refuses_what_train_refuses)
+{
+    char folder[1024];
+    at_output o;
+    at_make_scene(folder, "plan-refuses", 4);
+    at_attune(&o, folder, "plan model nowhere");
+    assert_int_equal(o.code, 1);
+    assert_non_null(strstr(o.err, "nowhere"));
+    at_output_free(&o);
+}
