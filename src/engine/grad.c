@@ -109,6 +109,7 @@ void at_gradients(at_graph *g, at_value *const *outputs, at_value *const *seeds,
     if (g->status != AT_OK) return;
     const char *site = g->site;
     const int last = g->n_nodes;
+    if (!g->n_forward) g->n_forward = last;
     for (int i = 0; i < n; i++) {
         if (!seeds[i] && outputs[i]->node && !outputs[i]->node->op->loss)
             at_graph_fail(g, AT_E_ARG, "%s does not emit its gradient in the forward: it needs a seed",

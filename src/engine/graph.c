@@ -237,6 +237,35 @@ at_node *at_apply(at_graph *g, const at_op *op, const void *param, at_value *con
     return n;
 }
 
+at_node *at_graph_copy_node(at_graph *g, const at_node *n)
+{
+    at_node *copy = graph_alloc(g, sizeof *copy);
+    if (!copy) return NULL;
+    *copy = *n;
+    copy->saved = copy->out + n->op->n_out;
+    for (int o = 0; o < n->op->n_out + n->op->n_saved; o++) {
+        at_value *v = new_value(g, &n->out[o]->meta);
+        if (g->status != AT_OK) return NULL;
+        v->node = copy;
+        v->index = o;
+        copy->out[o] = v;
+    }
+    return copy;
+}
+
+double at_node_flops(const at_node *n)
+{
+    at_meta in[AT_MAX_IN] = {0}, out[AT_MAX_OUT] = {0};
+    double elements = 0;
+    for (int i = 0; i < n->n_in; i++)
+        if (n->in[i]) in[i] = n->in[i]->meta;
+    for (int o = 0; o < n->op->n_out + n->op->n_saved; o++) {
+        out[o] = n->out[o]->meta;
+        elements += (double)at_meta_max_rows(&out[o]) * (double)at_meta_cols(&out[o]);
+    }
+    return n->op->flops ? n->op->flops(n->param, in, out) : elements;
+}
+
 const char *at_node_text(char out[192], const at_node *n)
 {
     snprintf(out, 192, "%.120s%s%.60s%s", n->site, *n->site ? " (" : "", n->op->name, *n->site ? ")" : "");

@@ -59,6 +59,7 @@ struct at_graph {
     const char *site;
     at_node **nodes;
     int n_nodes, cap_nodes;
+    int n_forward; /* nodes before the first one of a gradient; 0 = there are no gradients yet */
     at_value **values;
     int n_values, cap_values;
     at_extent **extents;
@@ -128,6 +129,13 @@ void at_gradients(at_graph *g, at_value *const *outputs, at_value *const *seeds,
 
 /* After at_gradients: does a gradient reach this state? */
 bool at_graph_reaches(const at_graph *g, const at_state *state);
+
+/* Copy a node, with values of its own, into no list of nodes: for passes over the graph. It draws the same
+ * random numbers and directs nothing anywhere. NULL: the graph has the failure. */
+at_node *at_graph_copy_node(at_graph *g, const at_node *n);
+
+/* Additions and multiplications, at the most rows. */
+double at_node_flops(const at_node *n);
 
 /* Text of a node for messages: "site (op)". */
 const char *at_node_text(char out[192], const at_node *n);

@@ -213,10 +213,10 @@ static at_status place_views(at_plan *p, int *next_node, int until_node)
     return AT_OK;
 }
 
-at_status at__place_values(at_plan *p)
+at_status at__place_values(at_plan *p, size_t *kept)
 {
     const at_graph *g = p->graph;
-    size_t kept = 0;
+    *kept = 0;
     for (int i = 0; i < g->n_values; i++) {
         const at_value *v = g->values[i];
         at_placed *at = &p->placed[i];
@@ -232,22 +232,21 @@ at_status at__place_values(at_plan *p)
         if (v->state && !v->node) {
             at->where = AT_IN_STATE; /* its address is set per node: kernels may read it through its loader */
         } else if (at->read) {
-            keep_in_plan(at, &v->meta, &kept);
+            keep_in_plan(at, &v->meta, kept);
         }
     }
     int next_node = 0;
     for (int i = 0; i < p->n_steps; i++) {
         const at_node *n = p->steps[i].node;
         AT_TRY(place_views(p, &next_node, n->id));
-        for (int o = 0; o < n->op->n_out + n->op->n_saved; o++) AT_TRY(place_output(p, i, o, &kept));
+        for (int o = 0; o < n->op->n_out + n->op->n_saved; o++) AT_TRY(place_output(p, i, o, kept));
     }
     AT_TRY(place_views(p, &next_node, g->n_nodes));
     int *order;
     AT_NEW(p->ctx, order, p->n_slots);
-    const size_t arena = at__pack_slots(p->slots, p->n_slots, order);
+    p->arena_bytes = at__pack_slots(p->slots, p->n_slots, order);
     at_free(p->ctx, order);
-    AT_TRY(p->device->kind->alloc(p->device, &p->arena, arena));
-    return p->device->kind->alloc(p->device, &p->kept, kept);
+    return AT_OK;
 }
 
 /* ---- Offsets: largest first, each at the lowest place that no slot alive at the same time holds ---- */
@@ -270,11 +269,6 @@ static void sort_by_size(const at_buffer_slot *slots, int n, int *order)
         }
 }
 
-static size_t rounded(const at_buffer_slot *s)
-{
-    return (size_t)at_round_up((int64_t)s->bytes, AT_ALIGN);
-}
-
 /* order[0..placed) holds the placed slots sorted by offset while this runs. Returns the size of the whole. */
 size_t at__pack_slots(at_buffer_slot *slots, int n, int *order)
 {
@@ -288,14 +282,14 @@ size_t at__pack_slots(at_buffer_slot *slots, int n, int *order)
         for (int i = 0; i < placed; i++) { /* by offset, ascending */
             const at_buffer_slot *o = &slots[order[i]];
             if (o->last < s->first || s->last < o->first) continue;
-            if (offset + rounded(s) <= o->offset) break;
-            if (o->offset + rounded(o) > offset) offset = o->offset + rounded(o);
+            if (offset + at__slot_bytes(s) <= o->offset) break;
+            if (o->offset + at__slot_bytes(o) > offset) offset = o->offset + at__slot_bytes(o);
         }
         s->offset = offset;
         while (insert < placed && slots[order[insert]].offset <= offset) insert++;
         memmove(order + insert + 1, order + insert, (size_t)(placed - insert) * sizeof *order);
         order[insert] = self;
-        if (offset + rounded(s) > total) total = offset + rounded(s);
+        if (offset + at__slot_bytes(s) > total) total = offset + at__slot_bytes(s);
     }
     return total;
 }

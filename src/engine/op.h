@@ -140,6 +140,16 @@ typedef struct at_inplace {
 typedef at_status (*at_infer_fn)(at_ctx *ctx, const void *param, const at_meta *in, at_meta *out,
                                  at_meta *saved);
 
+/* Additions and multiplications of a node of these shapes. */
+typedef double (*at_flops_fn)(const void *param, const at_meta *in, const at_meta *out);
+
+/* Those of ops that use every element of w once for each of the rows: products and convolutions, whose
+ * padding counts as if it were there. */
+static inline double at_product_flops(const at_meta *rows, const at_meta *w)
+{
+    return 2.0 * (double)at_meta_max_rows(rows) * (double)at_meta_max_rows(w) * (double)at_meta_cols(w);
+}
+
 /* Append the nodes of the gradient. dy[i] is NULL when output i is unused; dx[i] is non-NULL where a gradient
  * is wanted and is to be replaced by it (NULL: it is zero). */
 typedef void (*at_grad_fn)(at_graph *g, const at_node *n, at_value *const *dy, at_value **dx);
@@ -168,6 +178,7 @@ struct at_op {
     const char *no_grad_reason;
     at_run_fn ref; /* the plain reference in at_real, accumulating in double; NULL for views */
     void (*ref_need)(const at_problem *p, at_need *out); /* NULL = nothing */
+    at_flops_fn flops;                                   /* NULL = one an element of the outputs */
     int64_t (*view_offset)(const void *param);           /* views: first column; NULL = 0 */
     const at_op_case *cases;                             /* ends with {0} */
     const at_op_case *refused; /* shapes that infer must refuse; name = part of the message; ends with {0} */

@@ -283,7 +283,8 @@ static at_dtype element_type(const at_plan *p, const at_value *v)
     return v->meta.type == AT_ACT && p->options.act == AT_BF16 ? AT_BF16 : AT_REAL;
 }
 
-static at_status build(at_plan *p)
+/* What is computed, by which steps. */
+static at_status outline(at_plan *p)
 {
     const at_graph *g = p->graph;
     AT_NEW(p->ctx, p->placed, g->n_values);
@@ -294,19 +295,15 @@ static at_status build(at_plan *p)
     for (int i = 0; i < p->options.n_feeds; i++) at__placed(p, p->options.feeds[i])->fed = true;
     for (int i = 0; i < p->options.n_fetches; i++) at__placed(p, p->options.fetches[i])->fetched = true;
     AT_TRY(make_steps(p));
-    AT_TRY(check_phases(p));
-    size_t scratch = border_bytes(p);
-    for (int i = 0; i < p->n_steps; i++) {
-        const at_status s = choose_and_bind(p, &p->steps[i]);
-        if (s != AT_OK) {
-            at_wrap(p->ctx, "plan");
-            return s;
-        }
-        const size_t bytes = at__wide_offset(p, &p->steps[i]) + p->steps[i].wide_scratch;
-        if (bytes > scratch) scratch = bytes;
-    }
-    AT_TRY(at__place_values(p));
-    AT_TRY(p->device->kind->alloc(p->device, &p->scratch, scratch));
+    return check_phases(p);
+}
+
+static at_status obtain_memory(at_plan *p, size_t kept)
+{
+    const at_graph *g = p->graph;
+    AT_TRY(p->device->kind->alloc(p->device, &p->arena, p->arena_bytes));
+    AT_TRY(p->device->kind->alloc(p->device, &p->kept, kept));
+    AT_TRY(p->device->kind->alloc(p->device, &p->scratch, p->scratch_bytes));
     for (int i = 0; i < g->n_values; i++) {
         at_placed *at = &p->placed[i];
         if (at->where == AT_IN_ARENA) at->data = (char *)p->arena.data + p->slots[at->slot].offset;
@@ -316,7 +313,25 @@ static at_status build(at_plan *p)
     return AT_OK;
 }
 
-at_status at_plan_create(at_plan **out, at_graph *g, const at_plan_options *options)
+static at_status build(at_plan *p)
+{
+    AT_TRY(outline(p));
+    p->scratch_bytes = border_bytes(p);
+    for (int i = 0; i < p->n_steps; i++) {
+        const at_status s = choose_and_bind(p, &p->steps[i]);
+        if (s != AT_OK) {
+            at_wrap(p->ctx, "plan");
+            return s;
+        }
+        const size_t bytes = at__wide_offset(p, &p->steps[i]) + p->steps[i].wide_scratch;
+        if (bytes > p->scratch_bytes) p->scratch_bytes = bytes;
+    }
+    size_t kept;
+    AT_TRY(at__place_values(p, &kept));
+    return p->options.sketch ? AT_OK : obtain_memory(p, kept);
+}
+
+static at_status begin(at_plan **out, at_graph *g, const at_plan_options *options)
 {
     static const at_plan_options defaults;
     *out = NULL;
@@ -328,13 +343,37 @@ at_status at_plan_create(at_plan **out, at_graph *g, const at_plan_options *opti
     p->store = g->store;
     p->device = g->store->device;
     p->options = options ? *options : defaults;
-    const at_status s = build(p);
-    if (s != AT_OK) {
-        at_plan_destroy(p);
-        return s;
-    }
     *out = p;
     return AT_OK;
+}
+
+/* The plan, or what led to no plan. */
+static at_status end(at_plan **out, at_plan *p, at_status s)
+{
+    if (s == AT_OK)
+        *out = p;
+    else
+        at_plan_destroy(p);
+    return s;
+}
+
+at_status at_plan_create(at_plan **out, at_graph *g, const at_plan_options *options)
+{
+    at_plan *p;
+    *out = NULL;
+    AT_TRY(begin(&p, g, options));
+    return end(out, p, build(p));
+}
+
+at_status at__plan_outline(at_plan **out, at_graph *g, const at_plan_options *options)
+{
+    at_plan *p;
+    size_t kept;
+    *out = NULL;
+    AT_TRY(begin(&p, g, options));
+    at_status s = outline(p);
+    if (s == AT_OK) s = at__place_values(p, &kept);
+    return end(out, p, s);
 }
 
 void at_plan_destroy(at_plan *p)
@@ -364,7 +403,7 @@ static void count_state(const at_store *store, const at_state *t, at_memory *m)
 
 at_memory at_plan_memory(const at_plan *p)
 {
-    at_memory m = {.activations = p->arena.bytes, .scratch = p->scratch.bytes};
+    at_memory m = {.activations = p->arena_bytes, .scratch = p->scratch_bytes};
     const at_graph *g = p->graph;
     for (int i = 0; i < g->n_values; i++) {
         const at_value *v = g->values[i];

@@ -21,6 +21,7 @@ typedef struct at_plan_options {
     int n_fetches;
     at_value *const *feeds; /* values that the host writes instead of computing them: cached features */
     int n_feeds;
+    bool sketch;     /* to ask at_plan_memory only: obtains no memory for values and cannot run */
     bool fetch_only; /* nothing but what the fetches need: no gradients, sums, assignments or updates */
 } at_plan_options;
 

@@ -70,6 +70,7 @@ struct at_plan {
     at_buffer_slot *slots;
     int n_slots;
     at_buffer arena, kept, scratch;
+    size_t arena_bytes, scratch_bytes;
     size_t thread_stride, thread_offset;
     int64_t *extents; /* of the last run */
 };
@@ -79,9 +80,14 @@ void at__describe_problem(const at_plan *p, const at_node *n, at_problem *out);
 at_status at__choose_kernel(const at_plan *p, const at_node *n, const at_problem *problem,
                             const at_kernel **out);
 
+/* plan.c: a plan without kernels and memory, which cannot run: where everything would be, and for how long.
+ * To be destroyed. */
+at_status at__plan_outline(at_plan **out, at_graph *g, const at_plan_options *options);
+
 /* layout.c */
 size_t at__value_bytes(const at_placed *v, const at_meta *m);
-at_status at__place_values(at_plan *p);
+/* kept: bytes of what the plan keeps. Obtains no memory. */
+at_status at__place_values(at_plan *p, size_t *kept);
 size_t at__pack_slots(at_buffer_slot *slots, int n, int *order);
 
 /* dense copy of a state's logical tensor as at_real, through its loader */
@@ -92,6 +98,11 @@ static inline const at_value *at__first_of_sum(const at_value *v)
 {
     while (v->onto) v = v->onto;
     return v;
+}
+
+static inline size_t at__slot_bytes(const at_buffer_slot *s)
+{
+    return (size_t)at_round_up((int64_t)s->bytes, AT_ALIGN);
 }
 
 /* Where the widened copies of a node begin in scratch: behind everything else. */

@@ -124,17 +124,20 @@ void at__close_pipe(at_pipe *p)
     *p = (at_pipe){0};
 }
 
-/* Make the pipe's plan; features: its cut is fed instead of computed. */
-at_status at__plan_pipe(at_run *r, at_pipe *p, bool features)
+at_plan_options at__plan_options(const at_run *r, const at_pipe *p)
 {
-    const bool training = p->g->mode == AT_TRAIN;
-    const at_plan_options o = {.kernels = r->settings.general.kernels,
-                               .act = r->act,
-                               .fetches = p->fetch,
-                               .n_fetches = p->n_fetch,
-                               .feeds = p->cut,
-                               .n_feeds = features ? p->n_cut : 0,
-                               .fetch_only = !training};
+    return (at_plan_options){.kernels = r->settings.general.kernels,
+                             .act = r->act,
+                             .fetches = p->fetch,
+                             .n_fetches = p->n_fetch,
+                             .feeds = p->cut,
+                             .n_feeds = r->features[AT_SPLIT_TRAIN] ? p->n_cut : 0,
+                             .fetch_only = p->g->mode != AT_TRAIN};
+}
+
+at_status at__plan_pipe(at_run *r, at_pipe *p)
+{
+    const at_plan_options o = at__plan_options(r, p);
     AT_TRY(at_plan_create(&p->plan, p->g, &o));
     for (int i = 0; i < r->job.n_constants; i++) {
         const at_constant *c = &r->job.constants[i];
@@ -169,44 +172,41 @@ static at_status drop_unreachable(at_run *r)
     return AT_OK;
 }
 
-static at_status check_memory(at_run *r)
+at_status at__build_learning(at_run *r)
 {
-    const at_memory m = at_plan_memory(r->train.plan), e = at_plan_memory(r->eval.plan);
-    const size_t total = m.frozen + m.masters + m.gradients + m.slots + m.running + m.activations + m.inputs +
-                         m.sums + m.statics + m.scratch + m.prepared + e.activations + e.scratch + e.statics;
-    AT_REQUIRE(
-        r->ctx, total <= r->memory_limit, AT_E_NOMEM,
-        "the plan needs %.1f MiB, the limit is %.1f MiB; lower train.micro_batch (is %lld) or raise --memory",
-        (double)total / 1048576.0, (double)r->memory_limit / 1048576.0, (long long)r->micro_batch);
+    at_pipe *p = &r->train;
+    AT_TRY(at__build_pipe(r, p, AT_TRAIN, r->job.split[AT_SPLIT_TRAIN], r->micro_batch));
+    at_gradients(p->g, &p->loss, &(at_value *){NULL}, 1);
+    at_step_sum(p->g, p->loss);
+    at_step_sum(p->g, p->count);
+    return at_graph_finish(p->g);
+}
+
+at_status at__append_commit(at_run *r)
+{
+    at_pipe *p = &r->train;
+    if (!r->optimizer->build) return AT_OK;
+    AT_TRY(at_build_commit(&r->commit, p->g, p->loss, p->count, r->settings.train.clip, r->optimizer,
+                           r->optimizer_options));
+    p->fetch[p->n_fetch++] = r->commit.norm;
+    p->fetch[p->n_fetch++] = r->commit.ok;
     return AT_OK;
 }
 
 at_status at__build_training(at_run *r)
 {
-    const at_dataset *d = r->job.split[AT_SPLIT_TRAIN];
-    AT_TRY(at__build_pipe(r, &r->train, AT_TRAIN, d, r->micro_batch));
-    at_pipe *p = &r->train;
-    at_gradients(p->g, &p->loss, &(at_value *){NULL}, 1);
-    at_step_sum(p->g, p->loss);
-    at_step_sum(p->g, p->count);
-    AT_TRY(at_graph_finish(p->g));
+    AT_TRY(at__build_learning(r));
     AT_TRY(drop_unreachable(r));
-    AT_TRY(at_store_layout(r->model->net.store, p->g));
+    AT_TRY(at_store_layout(r->model->net.store, r->train.g));
     set_ranges(r);
-    if (r->optimizer->build) {
-        AT_TRY(at_build_commit(&r->commit, p->g, p->loss, p->count, r->settings.train.clip, r->optimizer,
-                               r->optimizer_options));
-        p->fetch[p->n_fetch++] = r->commit.norm;
-        p->fetch[p->n_fetch++] = r->commit.ok;
-    }
-    AT_TRY(at__build_eval(r, d, r->batch_size));
+    AT_TRY(at__append_commit(r));
+    AT_TRY(at__build_eval(r, r->job.split[AT_SPLIT_TRAIN], r->batch_size));
     AT_TRY(at__find_cut(r, &r->train));
     AT_TRY(at__find_cut(r, &r->eval));
     AT_TRY(at__cache_features(r));
-    const bool features = r->features[AT_SPLIT_TRAIN] != NULL;
-    AT_TRY(at__plan_pipe(r, &r->train, features));
-    AT_TRY(at__plan_pipe(r, &r->eval, features));
-    return check_memory(r);
+    AT_TRY(at__plan_pipe(r, &r->eval));
+    AT_TRY(at__fit_memory(r));
+    return at__plan_pipe(r, &r->train);
 }
 
 /* ---- Batches ---- */

@@ -57,17 +57,21 @@ static void add_steps(const at_run *r, at_text *t)
     at_text_printf(t, ", %s\n", r->schedule->name);
 }
 
-static void add_memory(at_text *t, const at_memory *m)
+static void add_memory(const at_run *r, at_text *t, const at_memory *m)
 {
     const double MiB = 1048576.0;
     const size_t weights = m->frozen + m->masters + m->running;
     const size_t other = m->inputs + m->statics + m->scratch + m->prepared;
     at_text_printf(
-        t,
-        "memory     %.1f MiB: weights %.1f, gradients %.1f, optimiser %.1f, activations %.1f, other %.1f\n",
+        t, "memory     %.1f MiB: weights %.1f, gradients %.1f, optimiser %.1f, activations %.1f, other %.1f",
         (double)(weights + m->gradients + m->slots + m->activations + other) / MiB, (double)weights / MiB,
         (double)m->gradients / MiB, (double)m->slots / MiB, (double)m->activations / MiB,
         (double)other / MiB);
+    if (r->recomputed.n_nodes)
+        at_text_printf(t, "; %.1f MiB of activations are recomputed: %.1f %% more work",
+                       (double)r->recomputed.bytes / MiB,
+                       100 * r->recomputed.added_flops / r->recomputed.flops);
+    at_text_add(t, "\n");
 }
 
 static void plan_text(at_run *r, at_text *t, const at_parameters *c, const at_memory *m)
@@ -85,7 +89,7 @@ static void plan_text(at_run *r, at_text *t, const at_parameters *c, const at_me
             at_text_printf(t, ", %s %s", at__exact(samples, r->job.split[s]->n), at_split_name((at_split)s));
     at_text_printf(t, "\nmethod     %s: ", r->method_name);
     add_steps(r, t);
-    add_memory(t, m);
+    add_memory(r, t, m);
     if (r->features[AT_SPLIT_TRAIN]) at_text_add(t, "features   of the frozen layers are computed once\n");
     at_text_printf(t, "output     %s", r->folder);
 }
@@ -114,9 +118,11 @@ static void plan_json(at_run *r, at_text *t, const at_parameters *c, const at_me
         t,
         "\"memory_bytes\":{\"frozen\":%zu,\"masters\":%zu,\"gradients\":%zu,\"optimizer\":%zu,\"running\":%"
         "zu,"
-        "\"activations\":%zu,\"inputs\":%zu,\"statics\":%zu,\"scratch\":%zu,\"prepared\":%zu},\"output\":",
+        "\"activations\":%zu,\"inputs\":%zu,\"statics\":%zu,\"scratch\":%zu,\"prepared\":%zu},",
         m->frozen, m->masters, m->gradients, m->slots, m->running, m->activations, m->inputs, m->statics,
         m->scratch, m->prepared);
+    at_text_printf(t, "\"recomputed_bytes\":%zu,\"added_work\":%.4f,\"output\":", r->recomputed.bytes,
+                   r->recomputed.n_nodes ? r->recomputed.added_flops / r->recomputed.flops : 0.0);
     at_text_json(t, r->folder);
     at_text_add(t, "}");
 }

@@ -6,7 +6,7 @@
 #ifndef AT_RUN_H
 #define AT_RUN_H
 
-#include "engine/plan.h"
+#include "engine/recompute.h"
 #include "ops/optim/optim.h"
 #include "run/recipe.h"
 #include "run/schedule.h"
@@ -65,6 +65,7 @@ typedef struct at_run {
     const at_schedule *schedule;
     at_pipe train, eval;
     at_commit commit;
+    at_recomputed recomputed;
     at_dataset *features[AT_SPLIT_COUNT]; /* instead of the job's splits where frozen features are cached */
     at_loader *loader;
     /* Steps */
@@ -102,9 +103,13 @@ at_status at__look_to_use(at_run *r);   /* and its head, task and job: for scori
 
 /* ---- build.c ---- */
 at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *like, int64_t batch);
-at_status at__plan_pipe(at_run *r, at_pipe *p, bool features);
+/* Make the pipe's plan; where features are cached, its cut is fed instead of computed. */
+at_plan_options at__plan_options(const at_run *r, const at_pipe *p);
+at_status at__plan_pipe(at_run *r, at_pipe *p);
 void at__close_pipe(at_pipe *p);
 at_status at__build_training(at_run *r);
+at_status at__build_learning(at_run *r); /* its first steps: the graph with gradients and sums, */
+at_status at__append_commit(at_run *r);  /* and what follows the layout of the store */
 /* Samples of a micro batch where the recipe leaves them open; before the run folder is compared with the
  * recipe. */
 at_status at__choose_micro_batch(at_run *r);
@@ -115,6 +120,11 @@ at_status at__feed(at_run *r, at_pipe *p, const at_dataset *d, const at_batch *b
 /* Run the pipe over a whole data set, in order, and fetch `value` [n, cols] of each sample. */
 at_status at__forward(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d, at_value *const *values,
                       int n_values, float *const *out);
+
+/* ---- memory.c ---- */
+/* Before the training is planned: where the plans would need more than the limit, change its graph so that
+ * activations are computed again; NOMEM when that is not enough. */
+at_status at__fit_memory(at_run *r);
 
 /* ---- features.c ---- */
 at_status at__find_cut(at_run *r, at_pipe *p);

@@ -4,7 +4,7 @@
 static at_status build_eval(at_run *r, const at_dataset *d)
 {
     AT_TRY(at__build_eval(r, d, at_min(r->micro_batch, at_max(d->n, 1))));
-    return at__plan_pipe(r, &r->eval, false);
+    return at__plan_pipe(r, &r->eval);
 }
 
 static void emit_notes(at_run *r)

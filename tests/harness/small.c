@@ -62,7 +62,8 @@ static void build_network(at_small *t)
     t->image = at_input(g, "image", AT_ACT, samples, 4, image);
     t->label = at_input(g, "label", AT_INT, samples, 1, one);
     t->sample_id = at_input(g, "sample_id", AT_INT, samples, 1, one);
-    at_value *x = at_relu6(g, at_site_norm(g, t->norm, at_site_conv(g, t->conv, t->image)));
+    at_value *x = at_site_norm(g, t->norm, at_site_conv(g, t->conv, t->image));
+    x = at_relu6(g, at_site_dropout(g, "thin", x, t->sample_id, 0.1));
     x = at_add(g, x, at_relu(g, at_site_norm(g, t->affine, at_site_conv(g, t->depthwise, x))));
     x = at_site_dropout(g, "drop", at_global_avgpool(g, x), t->sample_id, 0.2);
     t->logits = at_site_linear(g, t->head, at_relu(g, at_site_linear(g, t->wide, x)));
@@ -98,7 +99,9 @@ static at_status build(at_small *t)
     t->fetch[1] = t->commit.ok;
     t->fetch[2] = t->logits;
     const at_plan_options p = {.kernels = o->kernels, .act = o->act, .fetches = t->fetch, .n_fetches = 3};
+    if (o->most_bytes) AT_TRY(at_graph_recompute(t->g, &p, o->most_bytes, &t->recomputed));
     AT_TRY(at_plan_create(&t->plan, t->g, &p));
+    if (o->spoil) o->spoil(t);
     t->pixels = at_alloc_array(t->ctx, (int64_t)AT_SMALL_BATCH * SIDE * SIDE * 3, sizeof *t->pixels);
     return t->pixels ? AT_OK : AT_E_NOMEM;
 }

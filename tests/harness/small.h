@@ -5,10 +5,12 @@
 #define AT_SMALL_H
 
 #include "adapters/adapter.h"
-#include "engine/plan.h"
+#include "engine/recompute.h"
 #include "ops/optim/optim.h"
 
 enum { AT_SMALL_BATCH = 40, AT_SMALL_STEPS = 4, AT_SMALL_CLASSES = 5 };
+
+struct at_small;
 
 typedef struct at_small_options {
     const char *device;  /* NULL = cpu */
@@ -16,10 +18,12 @@ typedef struct at_small_options {
     at_dtype act;        /* likewise */
     bool no_prepared;    /* the budget for prepared operands is 0 */
     int micro;           /* micro passes a step; 0 = 2 */
+    size_t most_bytes;   /* activations are computed again until no more are alive; 0 = they are kept */
     bool poison; /* the rows behind those of each pass hold NaN, and labels and ids that do not exist */
     const at_adapter *adapter;     /* at every linear map and convolution that it takes; NULL = none */
     const at_optimizer *optimizer; /* NULL = adamw */
     const void *optimizer_options;
+    void (*spoil)(struct at_small *t); /* for controls: called when all is ready; NULL = nothing */
 } at_small_options;
 
 typedef struct at_small {
@@ -32,6 +36,7 @@ typedef struct at_small {
     at_plan *plan;
     at_value *image, *label, *sample_id, *logits, *loss, *count, *fetch[3];
     at_commit commit;
+    at_recomputed recomputed;
     at_real *pixels; /* of the pass being written */
 } at_small;
 

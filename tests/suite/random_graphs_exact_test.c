@@ -3,7 +3,7 @@
  * gradients are held to finite differences, in float32 the kernels to the references; and the bits may not
  * depend on where the plan puts values, on the device or on threads. */
 #include "engine/fuse.h"
-#include "engine/plan.h"
+#include "engine/recompute.h"
 #include "ops/add/add.h"
 #include "ops/batchnorm/batchnorm.h"
 #include "ops/bn_fold/bn_fold.h"
@@ -58,6 +58,7 @@ typedef struct net {
     uint64_t draws;
     int64_t n_classes;
     int64_t n; /* samples of a run */
+    at_recomputed recomputed;
 } net;
 
 static int64_t pick(net *t, int64_t n)
@@ -298,6 +299,7 @@ typedef struct options {
     int threads;
     bool fetch_all; /* every value has memory of its own */
     bool fuse;
+    bool recompute; /* as much as helps */
 } options;
 
 static void make_plan(net *t, const options *o)
@@ -309,9 +311,9 @@ static void make_plan(net *t, const options *o)
         if (!t->leaves[i].state && t->leaves[i].value->grad) fetches[n++] = t->leaves[i].value->grad;
     for (int i = 0; i < t->g->n_values && o->fetch_all; i++)
         if (t->g->values[i]->node) fetches[n++] = t->g->values[i];
-    at_expect_ok(t->ctx, at_plan_create(
-                             &t->plan, t->g,
-                             &(at_plan_options){.kernels = o->kernels, .fetches = fetches, .n_fetches = n}));
+    const at_plan_options p = {.kernels = o->kernels, .fetches = fetches, .n_fetches = n};
+    if (o->recompute) at_expect_ok(t->ctx, at_graph_recompute(t->g, &p, 0, &t->recomputed));
+    at_expect_ok(t->ctx, at_plan_create(&t->plan, t->g, &p));
     free(fetches);
 }
 
@@ -504,8 +506,8 @@ AT_TEST(test_random_graphs_exact__gradients_equal_finite_differences)
     at_report r = {0};
     for (int seed = 0; seed < SEEDS; seed++) {
         net all, t;
-        open_net(&all, ctx, seed, &(options){"cpu", "ref", 2, true, false});
-        open_net(&t, ctx, seed, &(options){"cpu", "ref", 2, false, false});
+        open_net(&all, ctx, seed, &(options){"cpu", "ref", 2, true, false, false});
+        open_net(&t, ctx, seed, &(options){"cpu", "ref", 2, false, false, false});
         fill(&t, tame_data(&all));
         at_report_at(&r, "seed %d, %d nodes", seed, t.g->n_nodes);
         check_differences(&t, &r);
@@ -583,11 +585,24 @@ AT_TEST(test_random_graphs_exact__bits_do_not_depend_on_memory_device_or_threads
 {
     at_ctx *ctx = at_test_ctx();
     at_report r = {0};
-    const options apart = {"cpu", "auto", 1, true, false};
-    check_against(ctx, &(options){"cpu", "auto", 1, false, false}, &apart, "memory shared", 0, &r);
-    check_against(ctx, &(options){"cpu", "auto", 2, false, false}, &apart, "2 threads", 0, &r);
-    check_against(ctx, &(options){"cpu", "auto", 5, false, false}, &apart, "5 threads", 0, &r);
-    check_against(ctx, &(options){"far", "auto", 2, false, false}, &apart, "far device", 0, &r);
+    const options apart = {"cpu", "auto", 1, true, false, false};
+    check_against(ctx, &(options){"cpu", "auto", 1, false, false, false}, &apart, "memory shared", 0, &r);
+    check_against(ctx, &(options){"cpu", "auto", 2, false, false, false}, &apart, "2 threads", 0, &r);
+    check_against(ctx, &(options){"cpu", "auto", 5, false, false, false}, &apart, "5 threads", 0, &r);
+    check_against(ctx, &(options){"far", "auto", 2, false, false, false}, &apart, "far device", 0, &r);
+    at_expect_clean(&r);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_random_graphs_exact__bits_do_not_depend_on_what_is_computed_again)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_report r = {0};
+    const options stored = {"cpu", "auto", 2, false, true, false};
+    options again = stored;
+    again.recompute = true;
+    const int changed = check_against(ctx, &again, &stored, "recomputed", 0, &r);
+    assert_true(changed >= 10);
     at_expect_clean(&r);
     at_test_done(ctx);
 }
@@ -598,8 +613,8 @@ AT_TEST(test_random_graphs_exact__kernels_equal_the_references)
     at_ctx *ctx = at_test_ctx();
     at_report r = {0};
     for (int k = 0; k <= (int)ctx->isa; k++)
-        check_against(ctx, &(options){"cpu", kernels[k], 2, false, false},
-                      &(options){"cpu", "ref", 2, false, false}, kernels[k], AT_TOL_MODEL, &r);
+        check_against(ctx, &(options){"cpu", kernels[k], 2, false, false, false},
+                      &(options){"cpu", "ref", 2, false, false, false}, kernels[k], AT_TOL_MODEL, &r);
     at_expect_clean(&r);
     at_test_done(ctx);
 }
@@ -609,8 +624,8 @@ AT_TEST(test_random_graphs_exact__fused_graphs_equal_composed_ones)
     const double tol = sizeof(at_real) == sizeof(double) ? AT_TOL_EXACT : AT_TOL_MODEL;
     at_ctx *ctx = at_test_ctx();
     at_report r = {0};
-    const int fused = check_against(ctx, &(options){"cpu", "auto", 2, false, true},
-                                    &(options){"cpu", "auto", 2, false, false}, "fused", tol, &r);
+    const int fused = check_against(ctx, &(options){"cpu", "auto", 2, false, true, false},
+                                    &(options){"cpu", "auto", 2, false, false, false}, "fused", tol, &r);
     assert_true(fused >= 5);
     at_expect_clean(&r);
     at_test_done(ctx);

@@ -26,6 +26,7 @@ AT_TEST(test_torture__a_training_without_memory_fails_cleanly)
     at_torture(ctx, train_a_step, &(at_small_options){.micro = 1});
     at_torture(ctx, train_a_step,
                &(at_small_options){.micro = 1, .adapter = &at_adapter_toy_gain, .no_prepared = true});
+    at_torture(ctx, train_a_step, &(at_small_options){.micro = 1, .most_bytes = 1});
     at_test_done(ctx);
 }
 

@@ -243,6 +243,12 @@ static const at_op_case refused[] = {
     {0},
 };
 
+static double flops(const void *param, const at_meta *in, const at_meta *out)
+{
+    (void)param;
+    return at_product_flops(&out[0], &in[1]);
+}
+
 const at_op at_op_conv2d = {.name = "conv2d",
                             .doc = "two-dimensional convolution",
                             .n_in = 3,
@@ -255,6 +261,7 @@ const at_op at_op_conv2d = {.name = "conv2d",
                             .grad = grad,
                             .ref = ref_fwd,
                             .ref_need = need,
+                            .flops = flops,
                             .cases = cases,
                             .refused = refused};
 
@@ -300,6 +307,12 @@ static const at_op_case dx_refused[] = {
     {0},
 };
 
+static double dx_flops(const void *param, const at_meta *in, const at_meta *out)
+{
+    (void)param, (void)out;
+    return at_product_flops(&in[0], &in[1]);
+}
+
 const at_op at_op_conv2d_dx = {.name = "conv2d_dx",
                                .doc = "gradient of conv2d with respect to x",
                                .n_in = 2,
@@ -311,6 +324,7 @@ const at_op at_op_conv2d_dx = {.name = "conv2d_dx",
                                .no_grad_reason = "a gradient itself",
                                .ref = ref_dx,
                                .ref_need = need,
+                               .flops = dx_flops,
                                .cases = dx_cases,
                                .refused = dx_refused};
 
@@ -360,6 +374,12 @@ static const at_op_case dw_refused[] = {
     {0},
 };
 
+static double dw_flops(const void *param, const at_meta *in, const at_meta *out)
+{
+    (void)param;
+    return at_product_flops(&in[0], &out[0]);
+}
+
 const at_op at_op_conv2d_dw = {.name = "conv2d_dw",
                                .doc = "gradient of conv2d with respect to w",
                                .n_in = 2,
@@ -370,6 +390,7 @@ const at_op at_op_conv2d_dw = {.name = "conv2d_dw",
                                .no_grad_reason = "a gradient itself",
                                .ref = ref_dw,
                                .ref_need = need,
+                               .flops = dw_flops,
                                .cases = dw_cases,
                                .refused = dw_refused};
 

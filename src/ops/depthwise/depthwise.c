@@ -169,6 +169,12 @@ static const at_op_case refused[] = {
     {0},
 };
 
+static double flops(const void *param, const at_meta *in, const at_meta *out)
+{
+    (void)param;
+    return at_product_flops(&out[0], &in[1]);
+}
+
 const at_op at_op_depthwise = {.name = "depthwise",
                                .doc = "convolution channel by channel",
                                .n_in = 2,
@@ -179,6 +185,7 @@ const at_op at_op_depthwise = {.name = "depthwise",
                                .infer = infer,
                                .grad = grad,
                                .ref = ref_fwd,
+                               .flops = flops,
                                .cases = cases,
                                .refused = refused};
 
@@ -223,6 +230,12 @@ static const at_op_case dx_refused[] = {
     {0},
 };
 
+static double dx_flops(const void *param, const at_meta *in, const at_meta *out)
+{
+    (void)param, (void)out;
+    return at_product_flops(&in[0], &in[1]);
+}
+
 const at_op at_op_depthwise_dx = {.name = "depthwise_dx",
                                   .doc = "gradient of depthwise with respect to x",
                                   .n_in = 2,
@@ -234,6 +247,7 @@ const at_op at_op_depthwise_dx = {.name = "depthwise_dx",
                                   .no_grad_reason = "a gradient itself",
                                   .ref = ref_dx,
                                   .ref_need = dx_need,
+                                  .flops = dx_flops,
                                   .cases = dx_cases,
                                   .refused = dx_refused};
 
@@ -279,6 +293,12 @@ static const at_op_case dw_refused[] = {
     {0},
 };
 
+static double dw_flops(const void *param, const at_meta *in, const at_meta *out)
+{
+    (void)param;
+    return at_product_flops(&in[0], &out[0]);
+}
+
 const at_op at_op_depthwise_dw = {.name = "depthwise_dw",
                                   .doc = "gradient of depthwise with respect to w",
                                   .n_in = 2,
@@ -288,6 +308,7 @@ const at_op at_op_depthwise_dw = {.name = "depthwise_dw",
                                   .infer = dw_infer,
                                   .no_grad_reason = "a gradient itself",
                                   .ref = ref_dw,
+                                  .flops = dw_flops,
                                   .cases = dw_cases,
                                   .refused = dw_refused};
 

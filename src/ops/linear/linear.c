@@ -55,6 +55,12 @@ static const at_op_case refused[] = {
     {0},
 };
 
+static double flops(const void *param, const at_meta *in, const at_meta *out)
+{
+    (void)param;
+    return at_product_flops(&out[0], &in[1]);
+}
+
 const at_op at_op_linear = {.name = "linear",
                             .doc = "y = x W^T + b",
                             .n_in = 3,
@@ -65,6 +71,7 @@ const at_op at_op_linear = {.name = "linear",
                             .infer = infer,
                             .grad = grad,
                             .ref = ref_fwd,
+                            .flops = flops,
                             .cases = cases,
                             .refused = refused};
 
@@ -105,6 +112,12 @@ static const at_op_case dx_refused[] = {
     {0},
 };
 
+static double dx_flops(const void *param, const at_meta *in, const at_meta *out)
+{
+    (void)param, (void)out;
+    return at_product_flops(&in[0], &in[1]);
+}
+
 const at_op at_op_linear_dx = {.name = "linear_dx",
                                .doc = "dx = dy W",
                                .n_in = 2,
@@ -114,6 +127,7 @@ const at_op at_op_linear_dx = {.name = "linear_dx",
                                .infer = dx_infer,
                                .no_grad_reason = "a gradient itself",
                                .ref = ref_dx,
+                               .flops = dx_flops,
                                .cases = dx_cases,
                                .refused = dx_refused};
 
@@ -154,6 +168,12 @@ static const at_op_case dw_refused[] = {
     {0},
 };
 
+static double dw_flops(const void *param, const at_meta *in, const at_meta *out)
+{
+    (void)param;
+    return at_product_flops(&in[0], &out[0]);
+}
+
 const at_op at_op_linear_dw = {.name = "linear_dw",
                                .doc = "dw = sum over rows of dy^T x",
                                .n_in = 2,
@@ -162,6 +182,7 @@ const at_op at_op_linear_dw = {.name = "linear_dw",
                                .infer = dw_infer,
                                .no_grad_reason = "a gradient itself",
                                .ref = ref_dw,
+                               .flops = dw_flops,
                                .cases = dw_cases,
                                .refused = dw_refused};
 

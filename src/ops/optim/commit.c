@@ -242,10 +242,15 @@ const at_op at_op_count_step = {.name = "count_step",
 
 /* ---- The commit part of a graph ---- */
 
+/* A second graph over the same store has the first one's states. */
 static at_status make_slots(at_commit *out, at_store *s, const at_optimizer *optimizer, const void *options)
 {
     out->n_slots = optimizer->n_slots ? optimizer->n_slots(options) : 0;
-    for (int i = 0; i < out->n_slots; i++) AT_TRY(at_store_slot(&out->slots[i], s, optimizer->slot_names[i]));
+    for (int i = 0; i < out->n_slots; i++) {
+        out->slots[i] = at_store_find(s, optimizer->slot_names[i]);
+        if (!out->slots[i]) AT_TRY(at_store_slot(&out->slots[i], s, optimizer->slot_names[i]));
+    }
+    if ((out->step = at_store_find(s, "optimizer.step"))) return AT_OK;
     const int64_t one = 1;
     const at_real zero = 0;
     AT_TRY(at_store_add(&out->step, s, "optimizer.step", AT_FLAT, 1, &one));
