@@ -12,10 +12,15 @@ typedef struct pack_job {
     const at_arg *w;
     gemm_operand *out;
     int64_t first_row, outs, ins,
-        taps; /* rows [first_row, first_row + outs) of w: a group of a convolution */
+        taps;       /* rows [first_row, first_row + outs) of w: a group of a convolution */
+    int64_t panels; /* a task */
 } pack_job;
 
-enum { PACK_SEGMENT = 2048 }; /* floats on the stack */
+enum {
+    PACK_BLOCK = 256, /* numbers of each weight row at once: what they become stays in the first cache */
+    PACK_PANELS = 8,  /* at once, at most */
+    PACK_TASKS = 8    /* so many share the work evenly */
+};
 
 static inline void pack_load(const at_arg *w, float *out, int64_t row, int64_t first, int64_t n)
 {
@@ -25,51 +30,141 @@ static inline void pack_load(const at_arg *w, float *out, int64_t row, int64_t f
         memcpy(out, (const float *)w->data + row * w->pitch + first, (size_t)n * sizeof(float));
 }
 
-/* One panel of GEMM_NR outputs. */
+/* One k of a panel: a number for each of its columns. */
+static inline void pack_put(gemm_operand *panel, int64_t k, const float *row)
+{
+#if GEMM_PAIRS
+    for (int64_t lane = 0; lane < GEMM_NR; lane++)
+        panel[gemm_panel_index(k, lane)] = gemm_operand_of(row[lane]);
+#else
+    memcpy(panel + k * GEMM_NR, row, GEMM_NR * sizeof *row);
+#endif
+}
+
+/* k and k + 1, k even. */
+static inline void pack_put_two(gemm_operand *panel, int64_t k, const float *row, const float *next)
+{
+#if GEMM_PAIRS
+    for (int64_t lane = 0; lane < GEMM_NR; lane += VL) {
+        const vw low = __builtin_convertvector(va_narrow(vf_load(row + lane)), vw),
+                 high = __builtin_convertvector(va_narrow(vf_load(next + lane)), vw);
+        vf_store((float *)(void *)(panel + gemm_panel_index(k, lane)), (vf)(low | high << 16));
+    }
+#else
+    pack_put(panel, k, row);
+    pack_put(panel, k + 1, next);
+#endif
+}
+
+/* ---- Forward: one panel of GEMM_NR outputs ---- */
+
+/* Numbers [first, first + n) of the panel's weight rows, turned: t[f][lane]. */
+static inline void pack_turn(const pack_job *j, float (*t)[GEMM_NR], int64_t panel, int64_t first, int64_t n)
+{
+    float segment[PACK_BLOCK];
+    for (int64_t lane = 0; lane < GEMM_NR; lane++) {
+        const int64_t o = panel * GEMM_NR + lane;
+        if (o < j->outs)
+            pack_load(j->w, segment, j->first_row + o, first, n);
+        else
+            memset(segment, 0, (size_t)n * sizeof(float));
+        for (int64_t f = 0; f < n; f++) t[f][lane] = segment[f];
+    }
+}
+
+/* File order is (channel, tap), packed order (tap, channel). */
 static inline void pack_forward_panel(void *arg, int64_t panel, int thread)
 {
     (void)thread;
     const pack_job *j = arg;
-    const int64_t K = j->ins * j->taps;
+    const int64_t K = j->ins * j->taps, taps = j->taps;
     gemm_operand *out = j->out + panel * gemm_panel_size(K);
-    float segment[PACK_SEGMENT];
+    float t[PACK_BLOCK][GEMM_NR];
     if (GEMM_K_STEP > 1) memset(out, 0, (size_t)gemm_panel_size(K) * sizeof *out);
-    for (int64_t lane = 0; lane < GEMM_NR; lane++) {
-        const int64_t o = panel * GEMM_NR + lane;
-        for (int64_t first = 0; first < K; first += PACK_SEGMENT) {
-            const int64_t n = at_min(PACK_SEGMENT, K - first);
-            if (o < j->outs)
-                pack_load(j->w, segment, j->first_row + o, first, n);
-            else
-                memset(segment, 0, (size_t)n * sizeof(float));
-            int64_t channel = first / j->taps, tap = first % j->taps; /* position in file order */
-            for (int64_t f = 0; f < n; f++) {
-                out[gemm_panel_index(tap * j->ins + channel, lane)] = gemm_operand_of(segment[f]);
-                if (++tap == j->taps) tap = 0, channel++;
-            }
+    const bool by_twos = j->ins % 2 == 0 && 2 * taps <= PACK_BLOCK;
+    const int64_t step = by_twos ? PACK_BLOCK / (2 * taps) * 2 * taps : PACK_BLOCK;
+    for (int64_t first = 0; first < K; first += step) {
+        const int64_t n = at_min(step, K - first);
+        pack_turn(j, t, panel, first, n);
+        for (int64_t f = 0; f < n; f++) {
+            const int64_t channel = (first + f) / taps, k = (first + f) % taps * j->ins + channel;
+            if (!by_twos)
+                pack_put(out, k, t[f]);
+            else if (channel % 2 == 0)
+                pack_put_two(out, k, t[f], t[f + taps]);
         }
     }
 }
 
-/* One panel of GEMM_NR inputs. */
-static inline void pack_backward_panel(void *arg, int64_t panel, int thread)
+/* ---- Backward: one panel of GEMM_NR inputs ---- */
+
+/* The panel's part of weight row o as t[tap][lane], for taps [tap, tap + n_taps); columns beyond the inputs
+ * are 0. */
+static inline void pack_backward_row(const pack_job *j, float (*t)[GEMM_NR], int64_t o, int64_t first,
+                                     int64_t tap, int64_t n_taps)
+{
+    const int64_t n = at_min(GEMM_NR, j->ins - first);
+    float segment[PACK_BLOCK];
+    memset(t, 0, (size_t)n_taps * sizeof *t);
+    const bool whole = n_taps == j->taps; /* then neighbours lie side by side */
+    const int64_t step = whole ? at_max(1, PACK_BLOCK / n_taps) : 1;
+    for (int64_t lane = 0; lane < n; lane += step) {
+        const int64_t lanes = at_min(step, n - lane);
+        pack_load(j->w, segment, j->first_row + o, (first + lane) * j->taps + tap, lanes * n_taps);
+        for (int64_t i = 0; i < lanes; i++)
+            for (int64_t f = 0; f < n_taps; f++) t[f][lane + i] = segment[i * n_taps + f];
+    }
+}
+
+static inline void pack_backward_panel(const pack_job *j, int64_t panel)
+{
+    const int64_t K = j->outs * j->taps, first = panel * GEMM_NR;
+    gemm_operand *out = j->out + panel * gemm_panel_size(K);
+    float even[PACK_BLOCK][GEMM_NR], odd[PACK_BLOCK][GEMM_NR];
+    for (int64_t tap = 0; tap < j->taps; tap += PACK_BLOCK)
+        for (int64_t o = 0; o < j->outs; o++) {
+            const int64_t n_taps = at_min(PACK_BLOCK, j->taps - tap);
+            pack_backward_row(j, o % 2 ? odd : even, o, first, tap, n_taps);
+            for (int64_t f = 0; f < n_taps; f++) {
+                const int64_t k = (tap + f) * j->outs + o;
+                if (o % 2 && j->outs % 2 == 0)
+                    pack_put_two(out, k - 1, even[f], odd[f]);
+                else if (j->outs % 2)
+                    pack_put(out, k, o % 2 ? odd[f] : even[f]);
+            }
+        }
+}
+
+/* One tap: a weight row serves several panels at once, for its next numbers are near and the next row is far.
+ */
+static inline void pack_backward_panels(const pack_job *j, int64_t first, int64_t n)
+{
+    const int64_t size = gemm_panel_size(j->outs), columns = at_min(n * GEMM_NR, j->ins - first * GEMM_NR);
+    gemm_operand *out = j->out + first * size;
+    float row[2][PACK_PANELS * GEMM_NR] = {{0}};
+    for (int64_t o = 0; o < j->outs; o += 2) {
+        const bool two = o + 1 < j->outs;
+        for (int64_t i = 0; i <= two; i++)
+            pack_load(j->w, row[i], j->first_row + o + i, first * GEMM_NR, columns);
+        for (int64_t p = 0; p < n; p++)
+            if (two)
+                pack_put_two(out + p * size, o, row[0] + p * GEMM_NR, row[1] + p * GEMM_NR);
+            else
+                pack_put(out + p * size, o, row[0] + p * GEMM_NR);
+    }
+}
+
+static inline void pack_backward_group(void *arg, int64_t group, int thread)
 {
     (void)thread;
     const pack_job *j = arg;
-    const int64_t K = j->outs * j->taps, first = panel * GEMM_NR, n = at_min(GEMM_NR, j->ins - first);
-    gemm_operand *out = j->out + panel * gemm_panel_size(K);
-    float segment[PACK_SEGMENT];
-    const int64_t step = at_max(1, PACK_SEGMENT / j->taps); /* channels a segment */
-    memset(out, 0, (size_t)gemm_panel_size(K) * sizeof *out);
-    for (int64_t o = 0; o < j->outs; o++)
-        for (int64_t lane = 0; lane < n; lane += step) {
-            const int64_t channels = at_min(step, n - lane);
-            pack_load(j->w, segment, j->first_row + o, (first + lane) * j->taps, channels * j->taps);
-            for (int64_t i = 0; i < channels; i++)
-                for (int64_t tap = 0; tap < j->taps; tap++)
-                    out[gemm_panel_index(tap * j->outs + o, lane + i)] =
-                        gemm_operand_of(segment[i * j->taps + tap]);
-        }
+    const int64_t size = gemm_panel_size(j->outs * j->taps), panels = at_ceil_div(j->ins, GEMM_NR);
+    const int64_t first = group * j->panels, n = at_min(j->panels, panels - first);
+    if (GEMM_K_STEP > 1) memset(j->out + first * size, 0, (size_t)(n * size) * sizeof *j->out);
+    if (j->taps == 1)
+        pack_backward_panels(j, first, n);
+    else
+        for (int64_t p = 0; p < n; p++) pack_backward_panel(j, first + p);
 }
 
 /* All groups, one after another, into c->prepared[0]. */
@@ -78,9 +173,11 @@ static inline at_status pack_groups(const at_call *c, const at_arg *w, int64_t g
 {
     pack_job j = {.w = w, .out = c->prepared[0], .outs = w->dim[0] / groups, .ins = w->dim[1], .taps = taps};
     const int64_t columns = backward ? j.ins : j.outs, K = (backward ? j.outs : j.ins) * taps;
+    const int64_t panels = at_ceil_div(columns, GEMM_NR);
+    j.panels = backward ? at_max(1, at_min(PACK_PANELS, panels / PACK_TASKS)) : 1;
     for (int64_t g = 0; g < groups; g++) {
-        at_parallel_for(c->pool, at_ceil_div(columns, GEMM_NR),
-                        backward ? pack_backward_panel : pack_forward_panel, &j);
+        at_parallel_for(c->pool, at_ceil_div(panels, j.panels),
+                        backward ? pack_backward_group : pack_forward_panel, &j);
         j.first_row += j.outs;
         j.out += gemm_packed_size(K, columns);
     }
