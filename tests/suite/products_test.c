@@ -54,8 +54,8 @@ static const product products[] = {
     {"depthwise", 4, {1, 9, 8, 37}, {37, 1, 3, 3}, .depthwise = true, .window = {PLAIN, PAD1}, .most = 9},
 };
 
-/* Kernels of one instruction set for one element type of activations; every pair of them that this processor
- * can run. Float has none of its own beyond AVX-512, bf16 none at that. */
+/* Kernels of one instruction set for one element type of activations: every pair of them that was built and that
+ * this processor can run. */
 typedef struct kind {
     const char *kernels;
     at_dtype act;
@@ -63,11 +63,11 @@ typedef struct kind {
 
 static int list_kinds(const at_ctx *ctx, kind out[2 * AT_ISA_COUNT])
 {
-    int n = 0;
-    for (int isa = 0; isa <= (int)ctx->isa; isa++) {
-        if (isa <= AT_ISA_AVX512) out[n++] = (kind){at_isa_name((at_isa)isa), AT_F32};
-        if (isa != AT_ISA_AVX512) out[n++] = (kind){at_isa_name((at_isa)isa), AT_BF16};
-    }
+    int n = 0, cursor = 0;
+    const at_kernel *k;
+    while ((k = at_registry_next(ctx, "kernel", &cursor)))
+        if (k->op == &at_op_linear && k->isa <= ctx->isa) out[n++] = (kind){at_isa_name(k->isa), k->act};
+    assert_true(n >= 2);
     return n;
 }
 
