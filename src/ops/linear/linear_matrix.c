@@ -6,7 +6,7 @@
 
 static at_status prepare_forward(const at_call *c)
 {
-    return pack_groups(c, &c->in[1], 1, 1, false);
+    return pack_groups(c, &c->in[1], 1, 1);
 }
 
 static void forward_need(const at_problem *p, at_need *out)
@@ -55,7 +55,15 @@ const at_kernel AT_SIMD(at_kernel_linear) = {.name = "linear." AT_SIMD_VARIANT,
 
 static at_status prepare_dx(const at_call *c)
 {
-    return pack_groups(c, &c->in[1], 1, 1, true);
+    const at_arg *w = &c->in[1];
+    pack_job j = {.w = w,
+                  .out = c->prepared[0],
+                  .outs = w->dim[0],
+                  .ins = w->dim[1],
+                  .taps = 1,
+                  .chosen = {.rows = 1, .columns = 1}};
+    at_parallel_for(c->pool, at_ceil_div(j.ins, GEMM_NR), pack_backward_panel, &j);
+    return AT_OK;
 }
 
 static void dx_need(const at_problem *p, at_need *out)

@@ -8,11 +8,17 @@
 #include "engine/state.h"
 #include "gemm/gemm_simd.h"
 
+/* Which taps a backward operand holds, in this order: first + i * row_step + j * column_step. */
+typedef struct pack_taps {
+    int64_t first, rows, row_step, columns, column_step;
+} pack_taps;
+
 typedef struct pack_job {
     const at_arg *w;
     gemm_operand *out;
     int64_t first_row, outs, ins,
-        taps; /* rows [first_row, first_row + outs) of w: a group of a convolution */
+        taps;         /* rows [first_row, first_row + outs) of w: a group of a convolution */
+    pack_taps chosen; /* backward */
 } pack_job;
 
 enum { PACK_SEGMENT = 2048 }; /* floats on the stack */
@@ -51,12 +57,27 @@ static inline void pack_forward_panel(void *arg, int64_t panel, int thread)
     }
 }
 
+/* The chosen taps from output o to n inputs, from all their taps in file order. */
+static inline void pack_backward_lanes(const pack_job *j, gemm_operand *out, const float *segment, int64_t o,
+                                       int64_t lane, int64_t n)
+{
+    const pack_taps *t = &j->chosen;
+    int64_t k = o;
+    for (int64_t row = 0; row < t->rows; row++)
+        for (int64_t column = 0; column < t->columns; column++, k += j->outs) {
+            const int64_t tap = t->first + row * t->row_step + column * t->column_step;
+            for (int64_t i = 0; i < n; i++)
+                out[gemm_panel_index(k, lane + i)] = gemm_operand_of(segment[i * j->taps + tap]);
+        }
+}
+
 /* One panel of GEMM_NR inputs. */
 static inline void pack_backward_panel(void *arg, int64_t panel, int thread)
 {
     (void)thread;
     const pack_job *j = arg;
-    const int64_t K = j->outs * j->taps, first = panel * GEMM_NR, n = at_min(GEMM_NR, j->ins - first);
+    const int64_t K = j->outs * j->chosen.rows * j->chosen.columns;
+    const int64_t first = panel * GEMM_NR, n = at_min(GEMM_NR, j->ins - first);
     gemm_operand *out = j->out + panel * gemm_panel_size(K);
     float segment[PACK_SEGMENT];
     const int64_t step = at_max(1, PACK_SEGMENT / j->taps); /* channels a segment */
@@ -65,24 +86,18 @@ static inline void pack_backward_panel(void *arg, int64_t panel, int thread)
         for (int64_t lane = 0; lane < n; lane += step) {
             const int64_t channels = at_min(step, n - lane);
             pack_load(j->w, segment, j->first_row + o, (first + lane) * j->taps, channels * j->taps);
-            for (int64_t i = 0; i < channels; i++)
-                for (int64_t tap = 0; tap < j->taps; tap++)
-                    out[gemm_panel_index(tap * j->outs + o, lane + i)] =
-                        gemm_operand_of(segment[i * j->taps + tap]);
+            pack_backward_lanes(j, out, segment, o, lane, channels);
         }
 }
 
-/* All groups, one after another, into c->prepared[0]. */
-static inline at_status pack_groups(const at_call *c, const at_arg *w, int64_t groups, int64_t taps,
-                                    bool backward)
+/* Forward: all groups, one after another, into c->prepared[0]. */
+static inline at_status pack_groups(const at_call *c, const at_arg *w, int64_t groups, int64_t taps)
 {
     pack_job j = {.w = w, .out = c->prepared[0], .outs = w->dim[0] / groups, .ins = w->dim[1], .taps = taps};
-    const int64_t columns = backward ? j.ins : j.outs, K = (backward ? j.outs : j.ins) * taps;
     for (int64_t g = 0; g < groups; g++) {
-        at_parallel_for(c->pool, at_ceil_div(columns, GEMM_NR),
-                        backward ? pack_backward_panel : pack_forward_panel, &j);
+        at_parallel_for(c->pool, at_ceil_div(j.outs, GEMM_NR), pack_forward_panel, &j);
         j.first_row += j.outs;
-        j.out += gemm_packed_size(K, columns);
+        j.out += gemm_packed_size(j.ins * taps, j.outs);
     }
     return AT_OK;
 }
