@@ -51,6 +51,12 @@ static const product products[] = {
                 .pad_bottom = 1,
                 .pad_right = 1},
      .most = 9},
+    {"conv2d, strided", /* its gradient's phases have more rows than are made at once */
+     4,
+     {1, 30, 40, 5},
+     {7, 5, 3, 3},
+     .window = {.stride_y = 2, .stride_x = 2, .dilation_y = 1, .dilation_x = 1, .groups = 1, PAD1},
+     .most = 15},
     {"depthwise", 4, {1, 9, 8, 37}, {37, 1, 3, 3}, .depthwise = true, .window = {PLAIN, PAD1}, .most = 9},
 };
 

@@ -173,6 +173,9 @@ static at_status ref_dw(const at_call *c)
 #define PARAM(sy, sx, dil_x, g, ...)                                                                         \
     (&(const at_conv2d_param){                                                                               \
         .stride_y = sy, .stride_x = sx, .dilation_y = 1, .dilation_x = dil_x, .groups = g, __VA_ARGS__})
+#define DILATED(sy, sx, dil, g, ...)                                                                         \
+    (&(const at_conv2d_param){                                                                               \
+        .stride_y = sy, .stride_x = sx, .dilation_y = dil, .dilation_x = dil, .groups = g, __VA_ARGS__})
 #define PAD1      .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1
 #define PAD_SAME2 .pad_bottom = 1, .pad_right = 1 /* stride 2 on an even size, TensorFlow's "same" */
 
@@ -296,6 +299,40 @@ static const at_op_case dx_cases[] = {
     {.name = "groups",
      .param = PARAM(2, 1, 1, 3, .pad_top = 1, .height = 9, .width = 8),
      .in = {{4, {2, 4, 6, 21}}, {4, {21, 6, 3, 3}}},
+     .large = true},
+    {.name = "1x1_stride",
+     .param = PARAM(2, 2, 1, 1, .height = 9, .width = 12),
+     .in = {{4, {3, 5, 6, 37}}, {4, {37, 45, 1, 1}}},
+     .large = true},
+    {.name = "3x3_stride", /* more rows a phase than one piece */
+     .param = PARAM(2, 2, 1, 1, PAD1, .height = 65, .width = 131),
+     .in = {{4, {2, 33, 66, 5}}, {4, {5, 7, 3, 3}}},
+     .large = true},
+    {.name = "7x7_stride",
+     .param = PARAM(2, 2, 1, 1, .pad_top = 3, .pad_left = 3, .pad_bottom = 3, .pad_right = 3, .height = 17,
+                    .width = 14),
+     .in = {{4, {2, 9, 7, 19}}, {4, {19, 3, 7, 7}}},
+     .large = true},
+    {.name = "stride_3", /* the last rows and columns were read by nothing */
+     .param = PARAM(3, 3, 1, 1, .pad_top = 1, .pad_left = 2, .height = 12, .width = 11),
+     .in = {{4, {2, 4, 4, 35}}, {4, {35, 40, 3, 2}}},
+     .large = true},
+    {.name = "stride_dilation", /* three of four phases without a tap */
+     .param = DILATED(2, 2, 2, 1, .pad_top = 2, .pad_left = 1, .pad_bottom = 2, .pad_right = 3, .height = 9,
+                      .width = 8),
+     .in = {{4, {2, 5, 4, 33}}, {4, {33, 18, 3, 3}}},
+     .large = true},
+    {.name = "stride_dilation_6", /* along y every second tap in a phase; outputs 3 and 2 apart */
+     .param = DILATED(4, 3, 6, 1, .pad_top = 9, .pad_left = 7, .height = 15, .width = 17),
+     .in = {{4, {2, 2, 4, 9}}, {4, {9, 18, 4, 3}}},
+     .large = true},
+    {.name = "groups_stride",
+     .param = PARAM(2, 2, 1, 2, PAD1, .height = 8, .width = 9),
+     .in = {{4, {2, 4, 5, 38}}, {4, {38, 21, 3, 3}}},
+     .large = true},
+    {.name = "narrow", /* fewer pixels than the stride */
+     .param = PARAM(3, 2, 1, 1, .pad_top = 2, .pad_bottom = 2, .height = 2, .width = 1),
+     .in = {{4, {2, 2, 1, 5}}, {4, {5, 6, 3, 1}}},
      .large = true},
     {0},
 };

@@ -6,7 +6,7 @@
 
 static at_status prepare_forward(const at_call *c)
 {
-    return pack_groups(c, &c->in[1], 1, 1, false);
+    return pack_forward(c, &c->in[1], 1, 1);
 }
 
 static void forward_need(const at_problem *p, at_need *out)
@@ -55,7 +55,7 @@ const at_kernel AT_SIMD(at_kernel_linear) = {.name = "linear." AT_SIMD_VARIANT,
 
 static at_status prepare_dx(const at_call *c)
 {
-    return pack_groups(c, &c->in[1], 1, 1, true);
+    return pack_backward_one(c, &c->in[1], 1);
 }
 
 static void dx_need(const at_problem *p, at_need *out)

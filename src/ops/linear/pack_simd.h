@@ -8,12 +8,18 @@
 #include "engine/state.h"
 #include "gemm/gemm_simd.h"
 
+/* Which taps a backward operand holds, in this order: first + i * row_step + j * column_step. */
+typedef struct pack_taps {
+    int64_t first, rows, row_step, columns, column_step;
+} pack_taps;
+
 typedef struct pack_job {
     const at_arg *w;
     gemm_operand *out;
     int64_t first_row, outs, ins,
-        taps;       /* rows [first_row, first_row + outs) of w: a group of a convolution */
-    int64_t panels; /* a task */
+        taps;         /* rows [first_row, first_row + outs) of w: a group of a convolution */
+    pack_taps chosen; /* backward, of several */
+    int64_t panels;   /* a task: backward, of one tap */
 } pack_job;
 
 enum {
@@ -96,37 +102,59 @@ static inline void pack_forward_panel(void *arg, int64_t panel, int thread)
     }
 }
 
-/* ---- Backward: one panel of GEMM_NR inputs ---- */
-
-/* The panel's part of weight row o as t[tap][lane], for taps [tap, tap + n_taps); columns beyond the inputs
- * are 0. */
-static inline void pack_backward_row(const pack_job *j, float (*t)[GEMM_NR], int64_t o, int64_t first,
-                                     int64_t tap, int64_t n_taps)
+/* Forward: all groups, one after another, into c->prepared[0]. */
+static inline at_status pack_forward(const at_call *c, const at_arg *w, int64_t groups, int64_t taps)
 {
-    const int64_t n = at_min(GEMM_NR, j->ins - first);
-    float segment[PACK_BLOCK];
-    memset(t, 0, (size_t)n_taps * sizeof *t);
-    const bool whole = n_taps == j->taps; /* then neighbours lie side by side */
-    const int64_t step = whole ? at_max(1, PACK_BLOCK / n_taps) : 1;
-    for (int64_t lane = 0; lane < n; lane += step) {
-        const int64_t lanes = at_min(step, n - lane);
-        pack_load(j->w, segment, j->first_row + o, (first + lane) * j->taps + tap, lanes * n_taps);
-        for (int64_t i = 0; i < lanes; i++)
-            for (int64_t f = 0; f < n_taps; f++) t[f][lane + i] = segment[i * n_taps + f];
+    pack_job j = {.w = w, .out = c->prepared[0], .outs = w->dim[0] / groups, .ins = w->dim[1], .taps = taps};
+    for (int64_t g = 0; g < groups; g++) {
+        at_parallel_for(c->pool, at_ceil_div(j.outs, GEMM_NR), pack_forward_panel, &j);
+        j.first_row += j.outs;
+        j.out += gemm_packed_size(j.ins * taps, j.outs);
     }
+    return AT_OK;
+}
+
+/* ---- Backward, several taps: one panel of GEMM_NR inputs ---- */
+
+static inline int64_t pack_tap(const pack_taps *t, int64_t f)
+{
+    return t->first + f / t->columns * t->row_step + f % t->columns * t->column_step;
+}
+
+/* The panel's part of weight row o as t[f][lane], for the chosen taps [first, first + n); columns beyond the
+ * inputs are 0. */
+static inline void pack_backward_row(const pack_job *j, float (*t)[GEMM_NR], int64_t o, int64_t panel,
+                                     int64_t first, int64_t n)
+{
+    const int64_t in = panel * GEMM_NR, columns = at_min(GEMM_NR, j->ins - in), row = j->first_row + o;
+    float segment[PACK_BLOCK];
+    memset(t, 0, (size_t)n * sizeof *t);
+    const int64_t step = PACK_BLOCK / j->taps; /* inputs at once */
+    for (int64_t lane = 0; lane < columns && step > 0; lane += step) {
+        const int64_t lanes = at_min(step, columns - lane);
+        pack_load(j->w, segment, row, (in + lane) * j->taps, lanes * j->taps);
+        for (int64_t f = 0; f < n; f++) {
+            const int64_t tap = pack_tap(&j->chosen, first + f);
+            for (int64_t i = 0; i < lanes; i++) t[f][lane + i] = segment[i * j->taps + tap];
+        }
+    }
+    for (int64_t lane = 0; lane < columns && step == 0; lane++) /* very large kernels: one by one */
+        for (int64_t f = 0; f < n; f++)
+            pack_load(j->w, &t[f][lane], row, (in + lane) * j->taps + pack_tap(&j->chosen, first + f), 1);
 }
 
 static inline void pack_backward_panel(const pack_job *j, int64_t panel)
 {
-    const int64_t K = j->outs * j->taps, first = panel * GEMM_NR;
+    const int64_t taps = j->chosen.rows * j->chosen.columns, K = j->outs * taps;
     gemm_operand *out = j->out + panel * gemm_panel_size(K);
     float even[PACK_BLOCK][GEMM_NR], odd[PACK_BLOCK][GEMM_NR];
-    for (int64_t tap = 0; tap < j->taps; tap += PACK_BLOCK)
+    if (GEMM_K_STEP > 1) memset(out, 0, (size_t)gemm_panel_size(K) * sizeof *out);
+    for (int64_t first = 0; first < taps; first += PACK_BLOCK)
         for (int64_t o = 0; o < j->outs; o++) {
-            const int64_t n_taps = at_min(PACK_BLOCK, j->taps - tap);
-            pack_backward_row(j, o % 2 ? odd : even, o, first, tap, n_taps);
-            for (int64_t f = 0; f < n_taps; f++) {
-                const int64_t k = (tap + f) * j->outs + o;
+            const int64_t n = at_min(PACK_BLOCK, taps - first);
+            pack_backward_row(j, o % 2 ? odd : even, o, panel, first, n);
+            for (int64_t f = 0; f < n; f++) {
+                const int64_t k = (first + f) * j->outs + o;
                 if (o % 2 && j->outs % 2 == 0)
                     pack_put_two(out, k - 1, even[f], odd[f]);
                 else if (j->outs % 2)
@@ -135,13 +163,19 @@ static inline void pack_backward_panel(const pack_job *j, int64_t panel)
         }
 }
 
-/* One tap: a weight row serves several panels at once, for its next numbers are near and the next row is far.
- */
-static inline void pack_backward_panels(const pack_job *j, int64_t first, int64_t n)
+/* ---- Backward, one tap: a weight row serves several panels at once, for its next numbers are near and the
+ * next row is far ---- */
+
+static inline void pack_backward_panels(void *arg, int64_t task, int thread)
 {
-    const int64_t size = gemm_panel_size(j->outs), columns = at_min(n * GEMM_NR, j->ins - first * GEMM_NR);
+    (void)thread;
+    const pack_job *j = arg;
+    const int64_t size = gemm_panel_size(j->outs), first = task * j->panels;
+    const int64_t n = at_min(j->panels, at_ceil_div(j->ins, GEMM_NR) - first),
+                  columns = at_min(n * GEMM_NR, j->ins - first * GEMM_NR);
     gemm_operand *out = j->out + first * size;
     float row[2][PACK_PANELS * GEMM_NR] = {{0}};
+    if (GEMM_K_STEP > 1) memset(out, 0, (size_t)(n * size) * sizeof *out);
     for (int64_t o = 0; o < j->outs; o += 2) {
         const bool two = o + 1 < j->outs;
         for (int64_t i = 0; i <= two; i++)
@@ -154,32 +188,16 @@ static inline void pack_backward_panels(const pack_job *j, int64_t first, int64_
     }
 }
 
-static inline void pack_backward_group(void *arg, int64_t group, int thread)
-{
-    (void)thread;
-    const pack_job *j = arg;
-    const int64_t size = gemm_panel_size(j->outs * j->taps), panels = at_ceil_div(j->ins, GEMM_NR);
-    const int64_t first = group * j->panels, n = at_min(j->panels, panels - first);
-    if (GEMM_K_STEP > 1) memset(j->out + first * size, 0, (size_t)(n * size) * sizeof *j->out);
-    if (j->taps == 1)
-        pack_backward_panels(j, first, n);
-    else
-        for (int64_t p = 0; p < n; p++) pack_backward_panel(j, first + p);
-}
-
 /* All groups, one after another, into c->prepared[0]. */
-static inline at_status pack_groups(const at_call *c, const at_arg *w, int64_t groups, int64_t taps,
-                                    bool backward)
+static inline at_status pack_backward_one(const at_call *c, const at_arg *w, int64_t groups)
 {
-    pack_job j = {.w = w, .out = c->prepared[0], .outs = w->dim[0] / groups, .ins = w->dim[1], .taps = taps};
-    const int64_t columns = backward ? j.ins : j.outs, K = (backward ? j.outs : j.ins) * taps;
-    const int64_t panels = at_ceil_div(columns, GEMM_NR);
-    j.panels = backward ? at_max(1, at_min(PACK_PANELS, panels / PACK_TASKS)) : 1;
+    pack_job j = {.w = w, .out = c->prepared[0], .outs = w->dim[0] / groups, .ins = w->dim[1], .taps = 1};
+    const int64_t panels = at_ceil_div(j.ins, GEMM_NR);
+    j.panels = at_max(1, at_min(PACK_PANELS, panels / PACK_TASKS));
     for (int64_t g = 0; g < groups; g++) {
-        at_parallel_for(c->pool, at_ceil_div(panels, j.panels),
-                        backward ? pack_backward_group : pack_forward_panel, &j);
+        at_parallel_for(c->pool, at_ceil_div(panels, j.panels), pack_backward_panels, &j);
         j.first_row += j.outs;
-        j.out += gemm_packed_size(K, columns);
+        j.out += gemm_packed_size(j.outs, j.ins);
     }
     return AT_OK;
 }
