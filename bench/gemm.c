@@ -7,13 +7,14 @@
  * are faster. Of matmul and inner product the one that proves faster here stands for oneDNN. Results of both
  * are compared with sums in double at random places. Prints one JSON object a product. */
 #include "base/rng.h"
-#include "bench/measure.h"
 #include "bench/onednn.h"
 #include "engine/plan.h"
 #include "formats/system.h"
 #include "ops/linear/linear.h"
+#include "run/figures.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -256,7 +257,7 @@ static void choose_primitive(bench *b)
         side s = {call_onednn, p, 0, seconds};
         bool ok = p && bench_onednn_run(p) && calibrate(&s, b->w->seconds / 4);
         for (int i = 0; i < AT_COUNT(seconds) && ok; i++) ok = take_turn(&s, i);
-        const double median = bench_median(seconds, AT_COUNT(seconds));
+        const double median = at__median(seconds, AT_COUNT(seconds));
         if (ok && median < best) {
             bench_onednn_destroy(b->peer);
             b->peer = p;
@@ -293,7 +294,7 @@ static void print(const bench *b, double *mine, double *peer)
     const int n = b->w->rounds;
     const double gflop = 2e-9 * (double)b->s->M * (double)b->s->K * (double)b->s->N;
     for (int i = 0; i < n; i++) ratio[i] = peer[i] / mine[i];
-    const double median = bench_median(ratio, n);
+    const double median = at__median(ratio, n);
     at_plan_line line = {0};
     at_plan_next(b->mine.plan, &(int){0}, &line);
     printf("{\"product\":\"%s\",\"precision\":\"%s\",\"M\":%lld,\"K\":%lld,\"N\":%lld,\"threads\":%d,"
@@ -304,7 +305,7 @@ static void print(const bench *b, double *mine, double *peer)
            "\"error_share\":%.4f,\"peer_error_share\":%.4f,\"difference\":%.3g}\n",
            product_names[b->product], b->w->bf16 ? "bf16" : "f32", (long long)b->s->M, (long long)b->s->K,
            (long long)b->s->N, b->ctx->threads, n, median, ratio[0], ratio[n - 1],
-           gflop / bench_median(mine, n), gflop / bench_median(peer, n), line.kernel->name,
+           gflop / at__median(mine, n), gflop / at__median(peer, n), line.kernel->name,
            bench_onednn_version(), primitive_names[b->primitive], bench_onednn_implementation(b->peer),
            b->error, b->peer_error, b->difference);
     fflush(stdout);

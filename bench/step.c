@@ -1,186 +1,92 @@
-/* step.c: training steps on one resident batch of noise: forward, loss, backward, update, as a run does them.
+/* step.c: `attune bench` for the comparisons: a model that does not exist is made, and short names of keys.
  *
  *   bench_step MODEL [--batch 32] [--size 224] [--classes 1000] [--steps 20] [--warmup 3] [--isa I]
  * [--profile]
  *              [--KEY VALUE of a recipe: --method full, --threads 2, --kernels avx2 ...]
  *
  * MODEL is a folder; one that does not exist is made, with random weights, when its last name is timm's name
- * of a network ("build/bench/mobilenetv2_100"). Prints one JSON object; with --profile, a table of all nodes
- * to stderr. */
-#include "bench/measure.h"
-#include "bench/profile.h"
+ * of a network ("build/bench/mobilenetv2_100"). A step is one pass unless train.micro_batch says otherwise:
+ * so do the peers. Prints one JSON object; with --profile, tables of all nodes to stderr. */
 #include "bench/synthetic.h"
-#include "formats/system.h"
-#include "run/run.h"
+#include "formats/file.h"
 #include <stdio.h>
 
 typedef struct wishes {
     const char *model, *isa;
-    int batch, size, classes, steps, warmup;
+    const char *batch, *micro_batch; /* of a step and of a pass; micro_batch NULL = the same */
     bool profile;
 } wishes;
 
-typedef struct figures {
-    double *seconds;
-    at_step_scalars last;
-} figures;
-
-/* ---- The command line ---- */
-
-static bool take_number(const wishes *w, const char *key, const char *value)
+/* The recipe's key for a short name, or the name. */
+static const char *key_of(const char *name)
 {
-    const struct {
-        const char *key;
-        const int *place;
-    } numbers[] = {{"batch", &w->batch},
-                   {"size", &w->size},
-                   {"classes", &w->classes},
-                   {"steps", &w->steps},
-                   {"warmup", &w->warmup}};
-    for (int i = 0; i < AT_COUNT(numbers); i++)
-        if (strcmp(numbers[i].key, key) == 0) {
-            *(int *)(uintptr_t)numbers[i].place = atoi(value);
-            return true;
-        }
-    return false;
+    static const char *const keys[][2] = {{"size", "bench.size"},
+                                          {"classes", "bench.classes"},
+                                          {"steps", "bench.steps"},
+                                          {"warmup", "bench.warmup"}};
+    for (int i = 0; i < AT_COUNT(keys); i++)
+        if (strcmp(keys[i][0], name) == 0) return keys[i][1];
+    return name;
 }
 
-/* What is no flag of this program is set in the recipe when there is one. */
+/* recipe NULL: only what is no key of it. */
+static at_status take_pair(wishes *w, at_recipe *recipe, const char *key, const char *value)
+{
+    if (strcmp(key, "isa") == 0)
+        w->isa = value;
+    else if (strcmp(key, "batch") == 0)
+        w->batch = value;
+    else if (strcmp(key, "train.micro_batch") == 0)
+        w->micro_batch = value;
+    else if (recipe)
+        return at_recipe_set(recipe, key_of(key), value);
+    return AT_OK;
+}
+
 static at_status take_line(at_ctx *ctx, wishes *w, at_recipe *recipe, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         const char *key = argv[i];
         if (strncmp(key, "--", 2) != 0) {
             w->model = key;
-            continue;
-        }
-        key += 2;
-        if (strcmp(key, "profile") == 0) {
+        } else if (strcmp(key, "--profile") == 0) {
             w->profile = true;
-            continue;
+        } else {
+            if (++i == argc) return recipe ? at_fail(ctx, AT_E_ARG, "%s needs a value", key) : AT_OK;
+            AT_TRY(take_pair(w, recipe, key + 2, argv[i]));
         }
-        if (++i == argc) return recipe ? at_fail(ctx, AT_E_ARG, "--%s needs a value", key) : AT_OK;
-        if (strcmp(key, "isa") == 0)
-            w->isa = argv[i];
-        else if (!take_number(w, key, argv[i]) && recipe)
-            AT_TRY(at_recipe_set(recipe, key, argv[i]));
     }
-    if (!recipe) return AT_OK;
-    AT_REQUIRE(ctx, w->model, AT_E_ARG, "usage: bench_step MODEL [--batch N] ... (see bench/README.md)");
-    AT_REQUIRE(ctx, w->batch > 0 && w->steps > 0 && w->warmup >= 1, AT_E_RANGE,
-               "--batch, --steps, --warmup must be at least 1");
+    if (recipe)
+        AT_REQUIRE(ctx, w->model, AT_E_ARG, "usage: bench_step MODEL [--batch N] ... (see bench/README.md)");
     return AT_OK;
 }
 
-static at_status write_recipe(at_recipe *recipe, const wishes *w)
+static void show(void *data, const at_event *e)
 {
-    char batch[16];
-    snprintf(batch, sizeof batch, "%d", w->batch);
-    const char *const settings[][2] = {{"model", w->model},         {"data.train", "noise"},
-                                       {"data.valid", "none"},      {"task", "image-classification"},
-                                       {"train.batch_size", batch}, {"train.cache_features", "no"}};
+    const wishes *w = data;
+    if (e->kind != AT_EVENT_PLAN) return;
+    printf("%s\n", e->json);
+    if (w->profile) fprintf(stderr, "%s\n", e->text);
+}
+
+static at_status run(at_ctx *ctx, at_recipe *recipe, wishes *w, int argc, char **argv)
+{
+    AT_TRY(at_recipe_set(recipe, "bench.size", "224"));
+    AT_TRY(at_recipe_set(recipe, "bench.classes", "1000"));
+    AT_TRY(take_line(ctx, w, recipe, argc, argv));
+    const char *const settings[][2] = {{"model", w->model},
+                                       {"train.batch_size", w->batch},
+                                       {"train.micro_batch", w->micro_batch ? w->micro_batch : w->batch},
+                                       {"bench.limits", w->profile ? "true" : "false"}};
     for (int i = 0; i < AT_COUNT(settings); i++)
         AT_TRY(at_recipe_set(recipe, settings[i][0], settings[i][1]));
-    return AT_OK;
-}
-
-/* ---- Steps ---- */
-
-/* One step as loop.c queues it, awaited. */
-static at_status step(at_run *r, int64_t attempt, at_step_scalars *out)
-{
-    at_plan *plan = r->train.plan;
-    const int64_t extents[2] = {r->batch_size, 0};
-    at_pass pass = {
-        .seed = (uint64_t)r->settings.general.seed, .attempt = (uint64_t)attempt, .extents = extents};
-    const at_real rate = 1;
-    at_plan_run(plan, &pass);
-    pass.micro = 1;
-    at_plan_write(plan, r->commit.rate, &rate, 1);
-    at_plan_commit(plan, &pass);
-    at_plan_fetch(plan, r->train.loss, &out->loss);
-    at_plan_fetch(plan, r->train.count, &out->count);
-    at_plan_fetch(plan, r->commit.norm, &out->norm);
-    at_plan_fetch(plan, r->commit.ok, &out->ok);
-    return at_plan_sync(plan);
-}
-
-static at_status feed(at_run *r)
-{
-    const at_dataset *d = r->job.split[AT_SPLIT_TRAIN];
-    at_batch b;
-    at_status s = bench_make_batch(r->ctx, &b, d, r->batch_size);
-    if (s == AT_OK) s = at__feed(r, &r->train, d, &b);
-    if (s == AT_OK) s = at_plan_sync(r->train.plan);
-    bench_free_batch(r->ctx, &b);
-    return s;
-}
-
-static at_status time_steps(at_run *r, const wishes *w, figures *f)
-{
-    AT_TRY(feed(r));
-    for (int i = 0; i < w->warmup + w->steps; i++) {
-        if (i == w->warmup && w->profile) AT_TRY(bench_profile_watch(r->train.plan, w->steps));
-        const double begin = at_clock();
-        AT_TRY(step(r, i, &f->last));
-        if (i >= w->warmup) f->seconds[i - w->warmup] = at_clock() - begin;
-        bench_profile_step();
-    }
-    AT_REQUIRE(r->ctx, (double)f->last.ok > 0, AT_E_NONFINITE, "the last step's gradient is not finite");
-    return AT_OK;
-}
-
-/* ---- Results ---- */
-
-static void print(const at_run *r, const wishes *w, figures *f)
-{
-    const double median = bench_median(f->seconds, w->steps);
-    printf("{\"model\":\"%s\",\"method\":\"%s\",\"batch\":%d,\"size\":%d,\"classes\":%d,\"threads\":%d,"
-           "\"isa\":\"%s\",\"precision\":\"%s\","
-           "\"kernels\":\"%s\",\"steps\":%d,",
-           w->model, r->method_name, w->batch, w->size, w->classes, r->ctx->threads, at_isa_name(r->ctx->isa),
-           r->act == AT_BF16 ? "bf16" : "f32", r->settings.general.kernels, w->steps);
-    printf("\"step_seconds\":%.6f,\"least_seconds\":%.6f,\"most_seconds\":%.6f,\"samples_per_second\":%.2f,"
-           "\"peak_resident_bytes\":%lld,\"last_loss\":%.6f}\n",
-           median, f->seconds[0], f->seconds[w->steps - 1], w->batch / median, (long long)at_peak_memory(),
-           (double)f->last.loss / (double)f->last.count);
-}
-
-static at_status measure(at_run *r, const wishes *w)
-{
-    figures f = {0};
-    AT_TRY(at__look(r));
-    AT_TRY(at__adapt(r));
-    AT_TRY(at__build_training(r));
-    AT_REQUIRE(r->ctx, r->optimizer->build && r->micro_batch == r->batch_size, AT_E_UNSUPPORTED,
-               "one micro batch a step and an optimiser of steps, please");
-    AT_NEW(r->ctx, f.seconds, w->steps);
-    at_status s = time_steps(r, w, &f);
-    if (s == AT_OK) print(r, w, &f);
-    if (s == AT_OK && w->profile) s = bench_profile_print(r->train.plan);
-    bench_profile_end(r->ctx);
-    at_free(r->ctx, f.seconds);
-    return s;
-}
-
-static at_status run(at_ctx *ctx, at_recipe *recipe, wishes *w)
-{
-    at_run *r;
-    AT_TRY(bench_add_noise_task(ctx, w->size, w->classes));
-    AT_TRY(write_recipe(recipe, w));
     if (!at_path_is_folder(w->model)) AT_TRY(bench_make_model(ctx, w->model));
-    if (w->profile) AT_TRY(bench_profile_begin(ctx));
-    AT_NEW(ctx, r, 1);
-    at_status s = at__run_open(r, ctx, recipe, NULL, NULL);
-    if (s == AT_OK) s = measure(r, w);
-    at__run_close(r, s);
-    at_free(ctx, r);
-    return s;
+    return at_bench(ctx, recipe, show, w);
 }
 
 int main(int argc, char **argv)
 {
-    wishes w = {.batch = 32, .size = 224, .classes = 1000, .steps = 20, .warmup = 3};
+    wishes w = {.batch = "32"};
     at_ctx *ctx;
     at_recipe *recipe = NULL;
     at_status s = take_line(NULL, &w, NULL, argc, argv); /* --isa, which the context needs */
@@ -189,8 +95,7 @@ int main(int argc, char **argv)
         return 2;
     }
     s = at_recipe_create(&recipe, ctx);
-    if (s == AT_OK) s = take_line(ctx, &w, recipe, argc, argv);
-    if (s == AT_OK) s = run(ctx, recipe, &w);
+    if (s == AT_OK) s = run(ctx, recipe, &w, argc, argv);
     if (s != AT_OK) fprintf(stderr, "bench_step: %s\n", at_last_error(ctx));
     at_recipe_destroy(recipe);
     at_ctx_destroy(ctx);

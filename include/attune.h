@@ -198,6 +198,15 @@ AT_API at_status at_train(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, 
  * but cached features of frozen layers (key cache). */
 AT_API at_status at_estimate(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;
 
+/* How fast this machine trains the network of the key model, and what holds it back: the training that the
+ * recipe describes, on one resident batch of noise of the task of its family; keys bench.*. One
+ * AT_EVENT_PLAN: seconds of a step, samples a second, memory; then (key bench.limits) the machine's memory
+ * bandwidth and rate of multiply-adds, and for each node of the plan the time it takes beside the least that
+ * these two allow. Writes nothing. Takes seconds to minutes and some memory of its own for the bandwidth.
+ * @return what at_train returns for the recipe; UNSUPPORTED (a method that is solved, not stepped; a family
+ * whose task has no noise); NONFINITE (the last step has no finite gradient). */
+AT_API at_status at_bench(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;
+
 /* Score a model folder or run folder (key model) on a data folder (key data.test, else data.train's test
  * split). */
 AT_API at_status at_evaluate(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;

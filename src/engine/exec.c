@@ -120,16 +120,30 @@ static void run_widened(const at_plan *p, const at_step_node *s)
         if (s->call.out[o].data && s->call.out[o].dtype == AT_BF16) cast(p, &call.out[o], &s->call.out[o]);
 }
 
+static void tell(const at_plan *p, const at_step_node *s, at_moment moment)
+{
+    if (p->watch) p->watch(p->watch_data, (int)(s - p->steps), moment);
+}
+
+void at_plan_watch(at_plan *p, at_watch_fn fn, void *data)
+{
+    p->watch = fn;
+    p->watch_data = data;
+}
+
 static void run_step(at_plan *p, at_step_node *s, const at_pass *pass)
 {
     if (s->is_static && is_up_to_date(p, s)) return;
+    tell(p, s, AT_BEGINS);
     set_pass(s, pass);
     run_bindings(p, s);
     copy_bases(p, s);
+    tell(p, s, AT_IS_PREPARED);
     if (s->widened)
         run_widened(p, s);
     else
         p->device->kind->launch(p->device, s->run, &s->call);
+    tell(p, s, AT_HAS_RUN);
 }
 
 /* false, and a failure of the device, when a value is beyond its maximum: there is no memory for such rows.

@@ -428,6 +428,6 @@ bool at_plan_next(const at_plan *p, int *cursor, at_plan_line *out)
 {
     if (*cursor >= p->n_steps) return false;
     const at_step_node *s = &p->steps[(*cursor)++];
-    *out = (at_plan_line){s->node, s->kernel, s->is_static};
+    *out = (at_plan_line){s->node, s->kernel, s->is_static, &s->call};
     return true;
 }

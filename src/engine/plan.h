@@ -64,8 +64,16 @@ typedef struct at_plan_line {
     const at_node *node;
     const at_kernel *kernel; /* NULL = the reference */
     bool is_static;
+    const at_call *call; /* its operands */
 } at_plan_line;
 bool at_plan_next(const at_plan *p, int *cursor, at_plan_line *out);
+
+/* Tell of each planned node that runs when it begins, when its operands are prepared and when it has run;
+ * node: as at_plan_next counts them from 0. It is the host's time: work of a device that only queues is not
+ * done by then. fn NULL = nobody watches. */
+typedef enum at_moment { AT_BEGINS, AT_IS_PREPARED, AT_HAS_RUN } at_moment;
+typedef void (*at_watch_fn)(void *data, int node, at_moment moment);
+void at_plan_watch(at_plan *p, at_watch_fn fn, void *data);
 
 /* Why a kernel is or is not used for a node: one line a candidate, into text. */
 void at_plan_explain(const at_plan *p, const at_node *n, char *text, size_t size);

@@ -73,6 +73,8 @@ struct at_plan {
     size_t arena_bytes, scratch_bytes;
     size_t thread_stride, thread_offset;
     int64_t *extents; /* of the last run */
+    at_watch_fn watch;
+    void *watch_data;
 };
 
 /* choose.c */

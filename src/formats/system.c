@@ -46,6 +46,16 @@ int64_t at_peak_memory(void)
     return proc_bytes("/proc/self/status", "VmHWM:");
 }
 
+int64_t at_last_cache(void)
+{
+#ifdef _SC_LEVEL3_CACHE_SIZE /* a number of glibc's */
+    const int64_t third = sysconf(_SC_LEVEL3_CACHE_SIZE), second = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return third > 0 ? third : second > 0 ? second : 0;
+#else
+    return 0;
+#endif
+}
+
 /* The cgroup's limit where there is one, else the machine's memory. */
 int64_t at_machine_memory(void)
 {

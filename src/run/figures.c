@@ -2,6 +2,7 @@
 #include "run/figures.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 const char *at__exact(char out[AT_FIGURE], int64_t n)
 {
@@ -50,6 +51,19 @@ const char *at__metric_words(char out[AT_FIGURE], const char *name)
     for (char *p = out; *p; p++)
         if (*p == '_') *p = ' ';
     return out;
+}
+
+static int smaller_first(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+double at__median(double *x, int64_t n)
+{
+    if (n == 0) return 0;
+    qsort(x, (size_t)n, sizeof *x, smaller_first);
+    return n % 2 ? x[n / 2] : 0.5 * (x[n / 2 - 1] + x[n / 2]);
 }
 
 void at__wilson(double share, int64_t n, double *low, double *high)

@@ -1,5 +1,5 @@
-/* figures.h: numbers as people read them: counts, times, shares with their intervals. Layer: run, private to
- * it. */
+/* figures.h: numbers as people read them: counts, times, shares with their intervals, medians. Layer: run,
+ * private to it. */
 #ifndef AT_FIGURES_H
 #define AT_FIGURES_H
 
@@ -16,6 +16,9 @@ const char *at__seconds(char out[AT_FIGURE],
 
 /* A metric's name for people: "log_loss" is "log loss". */
 const char *at__metric_words(char out[AT_FIGURE], const char *name);
+
+/* Sorts x; the mean of the middle two when n is even; 0 of nothing. */
+double at__median(double *x, int64_t n);
 
 /* 95 % interval of a share of n counted things (Wilson 1927); 0 to 1 when nothing was counted. */
 void at__wilson(double share, int64_t n, double *low, double *high);

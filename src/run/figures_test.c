@@ -70,3 +70,13 @@ AT_TEST(test_figures__times_have_the_digits_that_matter)
     for (int i = 0; i < AT_COUNT(cases); i++)
         assert_string_equal(at__seconds(out, cases[i].s), cases[i].text);
 }
+
+AT_TEST(test_figures__median)
+{
+    double odd[] = {3, 1, 2}, even[] = {8, 1, 4, 2};
+    assert_true(at__median(odd, 3) == 2);
+    assert_true(at__median(even, 4) == 3);
+    assert_true(even[0] == 1 && even[3] == 8); /* sorted */
+    assert_true(at__median(even, 1) == 1);
+    assert_true(at__median(even, 0) == 0);
+}

@@ -136,11 +136,31 @@ static const char *where(void *recipe, const char *key)
     return at_recipe_where(recipe, key);
 }
 
+static const at_task *task_of_family(at_ctx *ctx, const char *family)
+{
+    int cursor = 0;
+    const at_task *t;
+    while ((t = at_registry_next(ctx, "task", &cursor)))
+        if (strcmp(t->family, family) == 0) return t;
+    return NULL;
+}
+
+/* Where no data tell it: the task that is named, else the one of the network's family. */
+static at_status task_of_model(at_run *r, const at_task **out)
+{
+    const char *name = r->settings.general.task;
+    *out = name ? at_registry_find(r->ctx, "task", name)
+                : task_of_family(r->ctx, r->model->architecture->family);
+    AT_REQUIRE(r->ctx, *out, AT_E_UNSUPPORTED, "%s: there is no task for %s networks", r->model->folder,
+               r->model->architecture->family);
+    return AT_OK;
+}
+
 static at_status open_job(at_run *r)
 {
     const at_settings *s = &r->settings;
     const at_task *task;
-    AT_TRY(at_task_find(r->ctx, &task, s->general.task, s->data.train));
+    AT_TRY(r->noise ? task_of_model(r, &task) : at_task_find(r->ctx, &task, s->general.task, s->data.train));
     AT_TRY(read_table(r, task->options, &r->task_options));
     AT_TRY(at_job_open(&r->job, r->ctx,
                        &(at_job_setup){.task = task,
@@ -150,7 +170,8 @@ static at_status open_job(at_run *r)
                                        .seed = (uint64_t)s->general.seed,
                                        .memory = r->memory_limit / 4,
                                        .where = where,
-                                       .where_from = r->recipe}));
+                                       .where_from = r->recipe,
+                                       .noise = r->noise}));
     return at_recipe_decide(r->recipe, "task", at_tree_string(&r->recipe->arena, task->name));
 }
 
@@ -218,15 +239,6 @@ static at_status choose_metric(at_run *r)
 
 /* ---- Using a trained model ---- */
 
-static const at_task *task_of_family(at_ctx *ctx, const char *family)
-{
-    int cursor = 0;
-    const at_task *t;
-    while ((t = at_registry_next(ctx, "task", &cursor)))
-        if (strcmp(t->family, family) == 0) return t;
-    return NULL;
-}
-
 at_status at__look_at_model(at_run *r)
 {
     AT_TRY(read_settings(r));
@@ -243,10 +255,8 @@ at_status at__look_to_use(at_run *r)
     AT_TRY(choose_precision(r));
     AT_TRY(at_model_keep_head(r->model));
     const at_settings *s = &r->settings;
-    const at_task *task = s->general.task ? at_registry_find(r->ctx, "task", s->general.task)
-                                          : task_of_family(r->ctx, r->model->architecture->family);
-    AT_REQUIRE(r->ctx, task, AT_E_UNSUPPORTED, "%s: there is no task for %s networks", r->model->folder,
-               r->model->architecture->family);
+    const at_task *task;
+    AT_TRY(task_of_model(r, &task));
     AT_TRY(read_table(r, task->options, &r->task_options));
     r->micro_batch = s->train.micro_batch > 0 ? s->train.micro_batch : 32;
     return at_job_open(&r->job, r->ctx,
@@ -262,7 +272,7 @@ at_status at__look_to_use(at_run *r)
 at_status at__look(at_run *r)
 {
     AT_TRY(at__look_at_model(r));
-    AT_TRY(at__choose_folder(r));
+    if (!r->noise) AT_TRY(at__choose_folder(r));
     AT_TRY(apply_method(r));
     AT_TRY(choose(r));
     AT_TRY(open_job(r));

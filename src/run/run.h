@@ -54,6 +54,7 @@ typedef struct at_run {
     void *event_data;
     at_arena arena;
     at_settings settings;
+    at_noise *noise; /* learnt from instead of data, to measure; NULL = data */
     const char *method_name;
     const at_tree *method_edits; /* a list, or NULL */
     size_t memory_limit;

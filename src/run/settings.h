@@ -28,6 +28,11 @@ typedef struct at_checkpoint_settings {
     int64_t every;
 } at_checkpoint_settings;
 
+typedef struct at_bench_settings { /* of the one verb that measures; no part of a run */
+    int64_t steps, warmup, size, classes;
+    bool limits;
+} at_bench_settings;
+
 typedef struct at_settings {
     at_general general;
     at_data_options data;
@@ -37,6 +42,6 @@ typedef struct at_settings {
 } at_settings;
 
 extern const at_options at_options_general, at_options_data, at_options_train, at_options_early_stop,
-    at_options_checkpoint;
+    at_options_checkpoint, at_options_bench;
 
 #endif

@@ -1,5 +1,6 @@
 /* image_classification: one label a photo. Data are folders with one sub-folder a class; the objective is
  * cross-entropy; scores are the registered metrics. Reading path: open_data, objective, score, report. */
+#include "data/noise.h"
 #include "data/pictures.h"
 #include "ops/softmax_xent/softmax_xent.h"
 #include "tasks/task.h"
@@ -278,6 +279,40 @@ static at_status open_data(at_job *j)
     return weigh_classes(j);
 }
 
+/* ---- Noise ---- */
+
+enum {
+    NOISE_PICTURES = 100000, /* as many as a large data set has: normalisations learn */
+    NOISE_CLASSES = 1000,    /* where the checkpoint has no head */
+};
+
+static at_status choose_noise(at_job *j, int *width, int *height)
+{
+    job *k = j->self;
+    at_noise *noise = j->setup.noise;
+    if (noise->outputs < 0) noise->outputs = j->model->head.in_file ? j->model->n_labels : NOISE_CLASSES;
+    *width = *height = (int)noise->size;
+    if (noise->size > 0) return AT_OK;
+    AT_TRY(read_preprocess(j));
+    at_preprocess_size(&k->preprocess, width, height);
+    AT_REQUIRE(j->ctx, *width > 0, AT_E_ARG, "%s does not say how large pictures are: give their size",
+               j->model->folder);
+    noise->size = *width;
+    return AT_OK;
+}
+
+static at_status open_noise(at_job *j)
+{
+    int width, height;
+    AT_TRY(choose_noise(j, &width, &height));
+    const at_column columns[] = {
+        {.name = "pixel_values", .dtype = AT_F32, .rank = 3, .dim = {height, width, 3}},
+        {.name = "labels", .dtype = AT_I32}};
+    j->n_outputs = (int)j->setup.noise->outputs;
+    return at_noise_create(&j->split[AT_SPLIT_TRAIN], j->ctx, columns, AT_COUNT(columns), NOISE_PICTURES,
+                           (uint64_t)j->n_outputs);
+}
+
 static void close_data(at_job *j)
 {
     job *k = j->self;
@@ -383,6 +418,7 @@ const at_task at_task_image_classification = {.name = "image-classification",
                                               .size = sizeof(job),
                                               .recognise = recognise,
                                               .open = open_data,
+                                              .open_noise = open_noise,
                                               .close = close_data,
                                               .open_files = open_files,
                                               .objective = objective,

@@ -49,7 +49,10 @@ at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup)
     }
     j->notes = at_tree_new(&j->arena, AT_LIST);
     if (!j->notes || !(j->self = at_arena_alloc(&j->arena, task->size))) return AT_E_NOMEM;
-    return task->open(j);
+    if (!setup->noise) return task->open(j);
+    AT_REQUIRE(ctx, task->open_noise, AT_E_UNSUPPORTED, "task %s has no data of noise to measure with",
+               task->name);
+    return task->open_noise(j);
 }
 
 void at_job_close(at_job *j)

@@ -29,6 +29,12 @@ typedef struct at_constant {
     int64_t n;
 } at_constant;
 
+/* Data that are made up to measure with. In: -1 = as the checkpoint suggests; out: what was taken. */
+typedef struct at_noise {
+    int64_t size; /* of a sample: the side of a picture */
+    int64_t outputs;
+} at_noise;
+
 /* What a task is opened on. */
 typedef struct at_job_setup {
     const at_task *task;
@@ -40,7 +46,8 @@ typedef struct at_job_setup {
     const char *(*where)(void *from,
                          const char *key); /* for messages: "recipe.yaml:7: augment"; NULL = the key */
     void *where_from;
-    bool uses_head; /* the model's labels are given: data are scored or predicted, not learnt from */
+    bool uses_head;  /* the model's labels are given: data are scored or predicted, not learnt from */
+    at_noise *noise; /* instead of data; NULL = data */
 } at_job_setup;
 
 /* A task at work. */
@@ -80,6 +87,8 @@ struct at_task {
     /* Look at the data and check it: fill split, n_outputs, labels. */
     at_status (*open)(at_job *j);
     void (*close)(at_job *j);
+    /* Noise of the same columns to train on (setup.noise), instead of open; NULL = there is none. */
+    at_status (*open_noise)(at_job *j);
     /* Data for predictions: files or folders as given, without labels. */
     at_status (*open_files)(at_job *j, at_dataset **out, const char *const *paths, int n);
     /* Training graph: output [S, n_outputs] act -> loss and count [1]: sums over the samples. */

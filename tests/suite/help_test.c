@@ -5,7 +5,7 @@
 #include "tests/harness/test.h"
 #include <stdio.h>
 
-static const char *const commands[] = {"train", "plan", "eval", "predict", "inspect", "demo", "env"};
+static const char *const commands[] = {"train", "plan", "bench", "eval", "predict", "inspect", "demo", "env"};
 
 static void expect_part(const char *text, const char *part)
 {
@@ -83,7 +83,7 @@ AT_TEST(test_help__of_every_command)
         snprintf(part, sizeof part, "\nexamples:\n  attune %s", commands[i]);
         expect_part(o.out, part);
         expect_part(o.out, "--json");
-        if (i < 3) expect_keys(o.out);
+        if (i < 4) expect_keys(o.out);
         at_output_free(&o);
     }
 }
