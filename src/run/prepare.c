@@ -207,7 +207,6 @@ static at_status count_steps(at_run *r)
                "%s is %lld, must not exceed train.batch_size (%lld)",
                at_recipe_where(r->recipe, "train.micro_batch"), (long long)t->micro_batch,
                (long long)t->batch_size);
-    AT_TRY(decide_whole(r, "train.micro_batch", &t->micro_batch, t->batch_size));
     r->batch_size = at_min(t->batch_size, r->n_train);
     r->micro_batch = t->micro_batch > 0 ? at_min(t->micro_batch, r->batch_size) : r->batch_size;
     r->steps_per_epoch = at_ceil_div(r->n_train, r->batch_size);

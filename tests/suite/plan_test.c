@@ -49,6 +49,27 @@ AT_TEST(test_plan__memory_is_as_forecast)
     for (int i = 0; i < AT_COUNT(recipes); i++) expect_forecast(folder, recipes[i]);
 }
 
+/* What suits the cache where the recipe is silent and no op couples rows: 12 MiB of the widest value, which
+ * has 112 x 112 pixels of 96 channels. bf16 halves it. A recipe is heard. */
+AT_TEST(test_plan__micro_batches_suit_the_cache)
+{
+    static const char plan[] = "plan '" AT_SOURCE_DIR "/demo/model' '" AT_SOURCE_DIR
+                               "/demo/photos' --json --train.steps 1 --train.batch_size 16 ";
+    static const struct {
+        const char *options;
+        int micro_batch;
+    } expected[] = {{"--precision f32", 4},
+                    {"--precision bf16", 8},
+                    {"--precision f32 --train.micro_batch 16", 16},
+                    {"--precision f32 --edits '[{norm: {sites: \"*\", mode: train}}]'", 16}};
+    char folder[1024], line[2400];
+    at_test_folder(folder, "plan-micro");
+    for (int i = 0; i < AT_COUNT(expected); i++) {
+        snprintf(line, sizeof line, "%s%s", plan, expected[i].options);
+        assert_int_equal((int)told(folder, line, "\"micro_batch\":"), expected[i].micro_batch);
+    }
+}
+
 AT_TEST(test_plan__writes_nothing)
 {
     char folder[1024], before[65], after[65];

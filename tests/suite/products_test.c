@@ -60,8 +60,8 @@ static const product products[] = {
     {"depthwise", 4, {1, 9, 8, 37}, {37, 1, 3, 3}, .depthwise = true, .window = {PLAIN, PAD1}, .most = 9},
 };
 
-/* Kernels of one instruction set for one element type of activations: every pair of them that was built and that
- * this processor can run. */
+/* Kernels of one instruction set for one element type of activations: every pair of them that was built and
+ * that this processor can run. */
 typedef struct kind {
     const char *kernels;
     at_dtype act;
