@@ -1,5 +1,6 @@
 /* survive.c: kills at steps, not at times: what is seen of a run decides when it ends. A delay after it,
- * different each time, lets kills fall into steps, evaluations and the writing of files. */
+ * different each time and up to two steps of this machine long, lets kills fall into steps, evaluations and the
+ * writing of files. */
 #include "tests/harness/survive.h"
 #include "base/rng.h"
 #include "tests/harness/program.h"
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { EVERY = 4, LONGEST_DELAY_US = 60000 };
+enum { EVERY = 4, LONGEST_DELAY = 2 /* steps */ };
 
 /* Eleven epochs of four steps of two micro batches, all that is random or counted along. */
 static const char training[] =
@@ -87,14 +88,19 @@ void at_expect_survives(const char *name, int kills)
 {
     char folder[1024], run[32];
     at_make_scene(folder, name, 11);
+    struct timespec begin, end;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
     const int64_t steps = train_whole(folder);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    const int64_t whole_us = (end.tv_sec - begin.tv_sec) * 1000000 + (end.tv_nsec - begin.tv_nsec) / 1000,
+                  longest = LONGEST_DELAY * whole_us / steps + 1;
     const at_rng_key key = at_rng_make(7, 7, 7);
     int ended_early = 0;
     for (int k = 0; k < kills; k++) {
         at_output o;
         int code;
         const int64_t at = 1 + (int64_t)((0.05 + 0.9 * (k + 0.5) / kills) * (double)steps);
-        const int delay = (int)(at_rng_u32(key, (uint64_t)k, 0, 0) % LONGEST_DELAY_US);
+        const int delay = (int)(at_rng_u32(key, (uint64_t)k, 0, 0) % longest);
         snprintf(run, sizeof run, "killed-%d", k);
         const int64_t seen = end_run(folder, run, "", at, delay, SIGKILL, &code);
         assert_int_equal(seen, at);
