@@ -1,6 +1,6 @@
 /* survive.c: kills at steps, not at times: what is seen of a run decides when it ends. A delay after it,
- * different each time and up to two steps of this machine long, lets kills fall into steps, evaluations and the
- * writing of files. */
+ * different each time and up to two steps of this machine long, lets kills fall into steps, evaluations and
+ * the writing of files. */
 #include "tests/harness/survive.h"
 #include "base/rng.h"
 #include "tests/harness/program.h"
