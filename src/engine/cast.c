@@ -2,18 +2,6 @@
 #include "engine/cast.h"
 #include "engine/rows.h"
 
-enum { TILE_ELEMENTS = 16384 };
-
-typedef struct walk {
-    const at_arg *from, *to;
-    int64_t tile_rows;
-} walk;
-
-static const char *element_at(const at_arg *a, int64_t row)
-{
-    return (const char *)a->data + (size_t)(row * a->pitch) * at_dtype_size(a->dtype);
-}
-
 static void widen(at_real *to, const uint16_t *from, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) to[i] = (at_real)at_bf16_to_f32(from[i]);
@@ -24,28 +12,19 @@ static void narrow(uint16_t *to, const at_real *from, int64_t n)
     for (int64_t i = 0; i < n; i++) to[i] = at_f32_to_bf16((float)from[i]);
 }
 
-static void tile(void *arg, int64_t index, int thread)
+static void span(const at_call *c, void *const *at, int64_t n)
 {
-    (void)thread;
-    const walk *w = arg;
-    const int64_t last = at_min((index + 1) * w->tile_rows, w->from->rows), n = w->from->cols;
-    for (int64_t m = index * w->tile_rows; m < last; m++) {
-        const void *from = element_at(w->from, m);
-        void *to = (void *)(uintptr_t)element_at(w->to, m);
-        if (w->from->dtype == w->to->dtype)
-            memcpy(to, from, (size_t)n * at_dtype_size(w->from->dtype));
-        else if (w->from->dtype == AT_BF16)
-            widen(to, from, n);
-        else
-            narrow(to, from, n);
-    }
+    const at_dtype from = c->in[0].dtype;
+    if (from == c->out[0].dtype)
+        memcpy(at[1], at[0], (size_t)n * at_dtype_size(from));
+    else if (from == AT_BF16)
+        widen(at[1], at[0], n);
+    else
+        narrow(at[1], at[0], n);
 }
 
 at_status at__cast_rows(const at_call *c)
 {
-    walk w = {.from = &c->in[0], .to = &c->out[0]};
-    if (w.from->rows == 0 || w.from->cols == 0) return AT_OK;
-    w.tile_rows = at_max(1, TILE_ELEMENTS / w.from->cols);
-    at_parallel_for(c->pool, at_ceil_div(w.from->rows, w.tile_rows), tile, &w);
+    at_for_spans(c, 1, 1, span);
     return AT_OK;
 }

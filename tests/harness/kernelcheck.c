@@ -88,29 +88,26 @@ static char *place(const operand *o, int64_t row, int64_t col)
 /* dense: integers or at_real. */
 static void put_dense(operand *o, const char *dense, bool rounded)
 {
-    for (int64_t r = 0; r < o->arg.rows; r++)
-        for (int64_t c = 0; c < o->arg.cols; c++) {
-            const int64_t i = r * o->arg.cols + c;
-            const double x = o->arg.dtype == AT_I32 ? 0.0 : (double)((const at_real *)dense)[i];
-            if (o->arg.dtype == AT_I32)
-                memcpy(place(o, r, c), dense + i * 4, 4);
-            else
-                put_real(place(o, r, c), o->arg.dtype,
-                         rounded ? (double)at_bf16_to_f32(at_f32_to_bf16((float)x)) : x);
-        }
+    const size_t width = (size_t)o->arg.cols * (o->arg.dtype == AT_I32 ? 4 : sizeof(at_real));
+    const bool as_is = o->arg.dtype == AT_I32 || !rounded; /* the inputs of bf16 kernels are rounded */
+    for (int64_t r = 0; r < o->arg.rows; r++, dense += width) {
+        if (as_is) memcpy(place(o, r, 0), dense, width);
+        for (int64_t c = 0; c < o->arg.cols && !as_is; c++)
+            put_real(place(o, r, c), o->arg.dtype,
+                     (double)at_bf16_to_f32(at_f32_to_bf16((float)((const at_real *)dense)[c])));
+    }
 }
 
 /* out: at_real, or the integers' bits. */
 static void get_dense(const operand *o, char *dense)
 {
-    for (int64_t r = 0; r < o->arg.rows; r++)
-        for (int64_t c = 0; c < o->arg.cols; c++) {
-            at_real *to = (at_real *)dense + r * o->arg.cols + c;
-            if (o->arg.dtype == AT_BF16)
-                *to = (at_real)at_bf16_to_f32(*(const uint16_t *)place(o, r, c));
-            else
-                memcpy(dense + (size_t)(r * o->arg.cols + c) * element(o), place(o, r, c), element(o));
-        }
+    const size_t width = (size_t)o->arg.cols * (o->arg.dtype == AT_I32 ? 4 : sizeof(at_real));
+    for (int64_t r = 0; r < o->arg.rows; r++, dense += width) {
+        const char *row = place(o, r, 0);
+        if (o->arg.dtype != AT_BF16) memcpy(dense, row, width);
+        for (int64_t c = 0; c < o->arg.cols && o->arg.dtype == AT_BF16; c++)
+            ((at_real *)dense)[c] = (at_real)at_bf16_to_f32(((const uint16_t *)row)[c]);
+    }
 }
 
 static bool setup(bench *b, const setting *s)

@@ -146,6 +146,10 @@ static const at_mistake lines[] = {
     {"kernels", NULL, TRAIN " --kernels avx5", 2,
      "--kernels: kernels is \"avx5\", must be auto, ref, strict or a variant of kernels (base, avx2, "
      "avx512 ...)"},
+    {"precision", NULL, TRAIN " --precision f16", 2,
+     "--precision: precision is \"f16\", must be one of auto|f32|bf16"},
+    {"precision", NULL, TRAIN " --precision bf16 --method probe", 2,
+     "--precision: precision is \"bf16\", but optimizer lbfgs needs f32"},
     {"memory", NULL, TRAIN " --memory 8X", 2,
      "--memory: memory is \"8X\", must be bytes with K, M or G, or a share of the machine (\"50%\")"},
     {"warmup", NULL, TRAIN " --train.warmup 200%", 2,
