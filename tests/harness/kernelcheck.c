@@ -54,7 +54,14 @@ static void put_real(void *at, at_dtype dtype, double x)
 
 static void fill_sentinel(void *p, size_t bytes)
 {
-    for (size_t i = 0; i + 2 <= bytes; i += 2) memcpy((char *)p + i, &SENTINEL, 2);
+    char *at = p;
+    const size_t first = bytes < sizeof SENTINEL ? bytes : sizeof SENTINEL;
+    memcpy(at, &SENTINEL, first);
+    for (size_t done = first; done < bytes;) { /* what is done, once more */
+        const size_t now = done < bytes - done ? done : bytes - done;
+        memcpy(at + done, at, now);
+        done += now;
+    }
 }
 
 /* either: the op takes act and acc in this place, so a kernel's elements are those of its activations. */
