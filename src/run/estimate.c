@@ -19,8 +19,9 @@ static int64_t split_size(const at_run *r, at_split split)
 }
 
 /* Seconds a sample, by scoring the validation split once (the test split where there is none). */
-static at_status measure_evaluation(at_run *r, forecast *f)
+static at_status measure_evaluation(at_run *r, void *data)
 {
+    forecast *f = data;
     const at_split split = split_size(r, AT_SPLIT_VALID) ? AT_SPLIT_VALID : AT_SPLIT_TEST;
     if (!split_size(r, split)) return AT_OK;
     at_scores scores;
@@ -33,8 +34,9 @@ static at_status measure_evaluation(at_run *r, forecast *f)
 static at_status measure(at_run *r, forecast *f)
 {
     f->build = at_clock() - r->started;
-    if (r->optimizer->build) AT_TRY(at__measure_steps(r, MEASURED_STEPS, &f->step));
-    AT_TRY(measure_evaluation(r, f));
+    const bool steps = r->optimizer->build, between = steps && split_size(r, AT_SPLIT_VALID);
+    if (steps) AT_TRY(at__measure_steps(r, MEASURED_STEPS, &f->step, between ? measure_evaluation : NULL, f));
+    if (!between) AT_TRY(measure_evaluation(r, f));
     f->evaluations = r->optimizer->build ? at_ceil_div(r->total_steps, r->steps_per_epoch) : 0;
     const int64_t scored =
         (f->evaluations + 1) * split_size(r, AT_SPLIT_VALID) + split_size(r, AT_SPLIT_TEST);

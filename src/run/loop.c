@@ -286,11 +286,13 @@ static at_status time_steps(at_run *r, feeder *f, int64_t n, double *seconds)
     return AT_OK;
 }
 
-at_status at__measure_steps(at_run *r, int64_t n, double *seconds)
+at_status at__measure_steps(at_run *r, int64_t n, double *seconds, at_status (*then)(at_run *r, void *data),
+                            void *data)
 {
     feeder f;
     at_status s = open_feeder(r, &f);
     if (s == AT_OK) s = time_steps(r, &f, at_min(n + 1, r->total_steps), seconds);
+    if (s == AT_OK && then) s = then(r, data);
     close_feeder(r, &f);
     return s;
 }
