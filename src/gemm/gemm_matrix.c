@@ -21,11 +21,7 @@ enum {
 
 #define INLINE static inline __attribute__((always_inline))
 
-#ifdef AT_SIMD_BF16
-enum { APART = 1 }; /* sums of blocks are kept apart from C */
-#else
-enum { APART = 0 };
-#endif
+enum { APART = GEMM_WIDENS }; /* sums of blocks are kept apart from C, which would round them */
 
 /* Where a block's sums go. */
 typedef struct target {

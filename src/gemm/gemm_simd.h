@@ -28,6 +28,10 @@ enum { GEMM_MR = 4, GEMM_NV = 2 };
 #endif
 enum { GEMM_NR = GEMM_NV * VL };
 
+enum {
+    GEMM_WIDENS = sizeof(at_element) < sizeof(float) && !GEMM_PAIRS
+}; /* elements must become floats first */
+
 #if GEMM_PAIRS
 typedef uint16_t gemm_operand; /* what loaders write and panels hold */
 enum { GEMM_K_STEP = 32 };

@@ -10,12 +10,6 @@
 #include "gemm/gemm_simd.h"
 
 #if !GEMM_PAIRS
-#ifdef AT_SIMD_BF16
-enum { WIDENS = 1 }; /* elements must become floats first */
-#else
-enum { WIDENS = 0 };
-#endif
-
 enum {
     AHEAD = 8,
     KC = 256, /* rows a block: what a tile touches of A and B stays in L2 */
@@ -108,7 +102,7 @@ static area area_of(const walk *w, int64_t index)
  */
 static bool reads_in_place(const at_gemm_outer_job *g)
 {
-    if (g->b.load || WIDENS) return false;
+    if (g->b.load || GEMM_WIDENS) return false;
 #if defined(__AVX512F__)
     return true; /* masked loads */
 #else
@@ -157,7 +151,7 @@ static block block_with_copy(const at_gemm_outer_job *g, float *copy, const area
         if (!g->b.load) gemm_copy(copy + i * k.b_pitch, b_at(g, t, row + i), t->cols);
         for (int64_t j = t->cols; j < k.b_pitch; j++) copy[i * k.b_pitch + j] = 0.0f;
     }
-    if (!WIDENS) return k;
+    if (!GEMM_WIDENS) return k;
     float *a = copy + KC * OUTER_N;
     for (int64_t i = 0; i < kc; i++) gemm_copy(a + i * OUTER_M, a_at(g, t, row + i), t->rows);
     k.a = a;
@@ -279,7 +273,7 @@ static bool is_serial(int64_t rows, int64_t M, int64_t N)
 /* By the size of C alone, so that bits do not depend on the rows. */
 static bool is_packed(int64_t M, int64_t N, bool loads)
 {
-    return !loads && (WIDENS || (M * N >= LARGE_C && M >= OUTER_M_PACKED));
+    return !loads && (GEMM_WIDENS || (M * N >= LARGE_C && M >= OUTER_M_PACKED));
 }
 
 void AT_SIMD(at_gemm_outer_scratch)(int64_t rows, int64_t M, int64_t N, bool loads, size_t *shared,
@@ -287,7 +281,7 @@ void AT_SIMD(at_gemm_outer_scratch)(int64_t rows, int64_t M, int64_t N, bool loa
 {
     *shared = is_serial(rows, M, N) ? 0 : (size_t)(at_ceil_div(rows, AT_GEMM_CHUNK) * M * N) * sizeof(float);
     int64_t floats =
-        (OUTER_M + KC) * OUTER_N + (WIDENS ? KC * OUTER_M : 0); /* a tile of C, copies of B and A */
+        (OUTER_M + KC) * OUTER_N + (GEMM_WIDENS ? KC * OUTER_M : 0); /* a tile of C, copies of B and A */
     if (is_packed(M, N, loads)) floats = OUTER_M_PACKED * OUTER_N + (OUTER_M_PACKED + OUTER_N) * KC_PACKED;
     *thread = (size_t)floats * sizeof(float);
 }

@@ -4,6 +4,7 @@
 #include "formats/file.h"
 #include "formats/system.h"
 #include "run/recipe.h"
+#include "run/run.h"
 #include <stdio.h>
 
 bool at_option_list(const at_ctx *ctx, int index, at_option_info *out)
@@ -65,7 +66,7 @@ static void processor_name(at_ctx *ctx, char out[128])
 
 static const char *automatic_precision(const at_ctx *ctx)
 {
-    return ctx->isa >= AT_ISA_AVX512BF16 ? "bf16" : "f32";
+    return at__native_precision(ctx) == AT_BF16 ? "bf16" : "f32";
 }
 
 static void environment_json(const at_ctx *ctx, at_text *t, const char *processor)

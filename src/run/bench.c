@@ -24,22 +24,17 @@ typedef struct figures {
 /* One step as the loop queues it, awaited. */
 static at_status step(at_run *r, int64_t attempt, at_step_scalars *out)
 {
-    at_plan *plan = r->train.plan;
     int64_t extents[2] = {0};
     at_pass pass = {
         .seed = (uint64_t)r->settings.general.seed, .attempt = (uint64_t)attempt, .extents = extents};
-    const at_real rate = 1;
     for (int64_t done = 0; done < r->batch_size; done += extents[0], pass.micro++) {
         extents[0] = at_min(r->micro_batch, r->batch_size - done);
-        at_plan_run(plan, &pass);
+        at_plan_run(r->train.plan, &pass);
     }
-    at_plan_write(plan, r->commit.rate, &rate, 1);
-    at_plan_commit(plan, &pass);
-    at_plan_fetch(plan, r->train.loss, &out->loss);
-    at_plan_fetch(plan, r->train.count, &out->count);
-    at_plan_fetch(plan, r->commit.norm, &out->norm);
-    at_plan_fetch(plan, r->commit.ok, &out->ok);
-    return at_plan_sync(plan);
+    at__queue_commit(r, attempt, &pass);
+    const at_status s = at_plan_sync(r->train.plan);
+    *out = r->scalars[attempt & 1];
+    return s;
 }
 
 /* The first samples, as many as a pass takes; every pass finds them in the plan's inputs. */
@@ -157,15 +152,8 @@ static at_status emit(at_run *r, const figures *f)
     write_text(r, f, &text);
     write_json(r, f, &json);
     if (text.size) text.data[--text.size] = '\0'; /* the last line's end is the reader's */
-    const at_status s = at_text_status(&text) == AT_OK ? at_text_status(&json) : AT_E_NOMEM;
-    at_event e = {
-        .kind = AT_EVENT_PLAN, .text = text.data, .samples_per_second = (double)r->batch_size / f->median};
-    if (s == AT_OK)
-        at__emit(r, &e, &json);
-    else
-        at_text_deinit(&json);
-    at_text_deinit(&text);
-    return s;
+    at_event e = {.kind = AT_EVENT_PLAN, .samples_per_second = (double)r->batch_size / f->median};
+    return at__emit_both(r, &e, &text, &json);
 }
 
 /* ---- The verb ---- */
@@ -193,17 +181,18 @@ static at_status measure(at_run *r, figures *f)
     return emit(r, f);
 }
 
+static at_status bench(at_run *r, void *unused)
+{
+    (void)unused;
+    figures f = {0};
+    const at_status s = measure(r, &f);
+    at__timer_end(&f.timer);
+    at__roofline_end(r->ctx, &f.roofline);
+    at_free(r->ctx, f.seconds);
+    return s;
+}
+
 at_status at_bench(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data)
 {
-    at_run *r;
-    figures f = {0};
-    AT_NEW(ctx, r, 1);
-    at_status s = at__run_open(r, ctx, recipe, on_event, data);
-    if (s == AT_OK) s = measure(r, &f);
-    at__timer_end(&f.timer);
-    at__roofline_end(ctx, &f.roofline);
-    at_free(ctx, f.seconds);
-    at__run_close(r, s);
-    at_free(ctx, r);
-    return s;
+    return at__with_run(ctx, recipe, on_event, data, bench, NULL);
 }

@@ -79,18 +79,13 @@ static at_status emit(at_run *r, const forecast *f)
     at_text_init(&json, r->ctx);
     write_text(r, f, &text);
     write_json(r, f, &json);
-    const at_status s = at_text_status(&text) == AT_OK ? at_text_status(&json) : AT_E_NOMEM;
-    at_event e = {.kind = AT_EVENT_PLAN, .text = text.data, .seconds_left = f->total};
-    if (s == AT_OK)
-        at__emit(r, &e, &json);
-    else
-        at_text_deinit(&json);
-    at_text_deinit(&text);
-    return s;
+    at_event e = {.kind = AT_EVENT_PLAN, .seconds_left = f->total};
+    return at__emit_both(r, &e, &text, &json);
 }
 
-static at_status estimate(at_run *r)
+static at_status estimate(at_run *r, void *unused)
 {
+    (void)unused;
     forecast f = {0};
     AT_TRY(at__look(r));
     AT_TRY(at__adapt(r));
@@ -104,11 +99,5 @@ static at_status estimate(at_run *r)
 
 at_status at_estimate(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data)
 {
-    at_run *r;
-    AT_NEW(ctx, r, 1);
-    at_status s = at__run_open(r, ctx, recipe, on_event, data);
-    if (s == AT_OK) s = estimate(r);
-    at__run_close(r, s);
-    at_free(ctx, r);
-    return s;
+    return at__with_run(ctx, recipe, on_event, data, estimate, NULL);
 }

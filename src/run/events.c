@@ -12,6 +12,18 @@ void at__emit(at_run *r, at_event *e, at_text *json)
     at_text_deinit(json);
 }
 
+at_status at__emit_both(at_run *r, at_event *e, at_text *text, at_text *json)
+{
+    const at_status s = at_text_status(text) == AT_OK ? at_text_status(json) : AT_E_NOMEM;
+    e->text = text->data;
+    if (s == AT_OK)
+        at__emit(r, e, json);
+    else
+        at_text_deinit(json);
+    at_text_deinit(text);
+    return s;
+}
+
 void at__note(at_run *r, const char *fmt, ...)
 {
     char text[768];
@@ -136,13 +148,8 @@ at_status at__emit_plan(at_run *r)
     at_text_init(&json, r->ctx);
     plan_text(r, &text, &c, &m);
     plan_json(r, &json, &c, &m);
-    const at_status s = at_text_status(&text) == AT_OK ? at_text_status(&json) : AT_E_NOMEM;
-    at_event e = {.kind = AT_EVENT_PLAN, .text = text.data, .steps = r->total_steps, .samples = r->n_train};
-    if (s == AT_OK)
-        at__emit(r, &e, &json);
-    else
-        at_text_deinit(&json);
-    at_text_deinit(&text);
+    at_event e = {.kind = AT_EVENT_PLAN, .steps = r->total_steps, .samples = r->n_train};
+    const at_status s = at__emit_both(r, &e, &text, &json);
     for (const at_tree *t = r->job.notes->first; t && s == AT_OK; t = t->next) at__note(r, "%s", t->text);
     return s;
 }
@@ -306,14 +313,8 @@ at_status at__emit_done(at_run *r, const at_scores *valid, const at_scores *test
     if (s) scores_text(&text, s, e.samples);
     at_text_printf(&text, "%sdone       in %s: %s/report.html", s ? "\n" : "",
                    at__seconds(seconds, at_clock() - r->started), r->folder);
-    e.text = text.data;
     done_json(r, &json, valid, test);
-    const at_status status = at_text_status(&text) == AT_OK ? at_text_status(&json) : AT_E_NOMEM;
-    if (status == AT_OK) at_text_add(json_out, json.data);
-    if (status == AT_OK)
-        at__emit(r, &e, &json);
-    else
-        at_text_deinit(&json);
-    at_text_deinit(&text);
+    if (at_text_status(&json) == AT_OK) at_text_add(json_out, json.data);
+    const at_status status = at__emit_both(r, &e, &text, &json);
     return status;
 }

@@ -128,8 +128,9 @@ static void write_json(const at_run *r, at_text *t)
     at_text_add(t, "]}");
 }
 
-static at_status inspect(at_run *r)
+static at_status inspect(at_run *r, void *unused)
 {
+    (void)unused;
     AT_TRY(at__look_at_model(r));
     if (r->model->head.in_file) AT_TRY(at_model_keep_head(r->model));
     at_text text, json;
@@ -137,23 +138,11 @@ static at_status inspect(at_run *r)
     at_text_init(&json, r->ctx);
     write_text(r, &text);
     write_json(r, &json);
-    const at_status s = at_text_status(&text) == AT_OK ? at_text_status(&json) : AT_E_NOMEM;
-    at_event e = {.kind = AT_EVENT_PLAN, .text = text.data};
-    if (s == AT_OK)
-        at__emit(r, &e, &json);
-    else
-        at_text_deinit(&json);
-    at_text_deinit(&text);
-    return s;
+    at_event e = {.kind = AT_EVENT_PLAN};
+    return at__emit_both(r, &e, &text, &json);
 }
 
 at_status at_inspect(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data)
 {
-    at_run *r;
-    AT_NEW(ctx, r, 1);
-    at_status s = at__run_open(r, ctx, recipe, on_event, data);
-    if (s == AT_OK) s = inspect(r);
-    at__run_close(r, s);
-    at_free(ctx, r);
-    return s;
+    return at__with_run(ctx, recipe, on_event, data, inspect, NULL);
 }

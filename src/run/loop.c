@@ -87,7 +87,7 @@ static at_status run_passes(at_run *r, feeder *f, int64_t attempt, at_pass *pass
     return AT_OK;
 }
 
-static void queue_commit(at_run *r, int64_t attempt, const at_pass *pass)
+void at__queue_commit(at_run *r, int64_t attempt, const at_pass *pass)
 {
     at_plan *plan = r->train.plan;
     const at_real rate = (at_real)rate_at(r, attempt);
@@ -210,7 +210,7 @@ static at_status checked_step(at_run *r, feeder *f, at_contract *contract, int64
     int64_t extents[2];
     AT_TRY(run_passes(r, f, attempt, &pass, extents));
     AT_TRY(at__contract_before_commit(contract, r));
-    queue_commit(r, attempt, &pass);
+    at__queue_commit(r, attempt, &pass);
     AT_TRY(settle(r, f, attempt));
     const at_step_scalars *now = &r->scalars[attempt & 1];
     const double clip = r->settings.train.clip, norm = (double)now->norm;
@@ -224,7 +224,7 @@ static at_status free_step(at_run *r, feeder *f, int64_t attempt, bool *pending)
     at_pass pass;
     int64_t extents[2];
     AT_TRY(run_passes(r, f, attempt, &pass, extents));
-    queue_commit(r, attempt, &pass);
+    at__queue_commit(r, attempt, &pass);
     if (*pending) AT_TRY(settle(r, f, attempt - 1));
     *pending = true;
     return AT_OK;
@@ -278,7 +278,7 @@ static at_status time_steps(at_run *r, feeder *f, int64_t n, double *seconds)
         int64_t extents[2];
         const double begin = at_clock();
         AT_TRY(run_passes(r, f, i, &pass, extents));
-        queue_commit(r, i, &pass);
+        at__queue_commit(r, i, &pass);
         AT_TRY(at_plan_sync(r->train.plan));
         *(i ? &rest : &first) += at_clock() - begin;
     }

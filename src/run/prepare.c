@@ -111,11 +111,16 @@ static at_status read_table(at_run *r, const at_options *table, void **out)
     return at_recipe_read(r->recipe, table, *out);
 }
 
+at_dtype at__native_precision(const at_ctx *ctx)
+{
+    return ctx->isa >= AT_ISA_AVX512BF16 ? AT_BF16 : AT_F32;
+}
+
 /* A solver's line search compares losses that differ by less than bf16 resolves: it gets float. */
 static at_status choose_precision(at_run *r)
 {
     const char *wish = r->settings.general.precision;
-    const bool native = r->ctx->isa >= AT_ISA_AVX512BF16, solves = r->optimizer && r->optimizer->solve;
+    const bool native = at__native_precision(r->ctx) == AT_BF16, solves = r->optimizer && r->optimizer->solve;
     const bool bf16 = strcmp(wish, "bf16") == 0 || (strcmp(wish, "auto") == 0 && native && !solves);
     AT_REQUIRE(r->ctx, !(bf16 && solves), AT_E_ARG, "%s is \"bf16\", but optimizer %s needs f32",
                at_recipe_where(r->recipe, "precision"), r->optimizer->name);

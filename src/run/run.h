@@ -92,11 +92,16 @@ typedef struct at_run {
 
 /* ---- train.c ---- */
 at_status at__run_open(at_run *r, at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data);
-void at__run_close(at_run *r, at_status end);           /* end: how it ended */
+void at__run_close(at_run *r, at_status end); /* end: how it ended */
+/* What a verb is made of: open, do, close. */
+at_status at__with_run(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data,
+                       at_status (*verb)(at_run *r, void *arg), void *arg);
 at_dataset *at__split(const at_run *r, at_split split); /* features or the job's data; NULL = none */
 double at__epoch_of(const at_run *r, int64_t attempt);
 
 /* ---- prepare.c: look and adapt ---- */
+/* What precision auto stands for: bf16 where the processor multiplies it. */
+at_dtype at__native_precision(const at_ctx *ctx);
 at_status at__look(at_run *r);
 at_status at__adapt(at_run *r);
 at_status at__look_at_model(at_run *r); /* settings, device, model */
@@ -137,6 +142,8 @@ at_status at__open_to_score(at_run *r); /* a trained model and data.test, ready 
 
 /* ---- loop.c, contract.c ---- */
 at_status at__loop(at_run *r);
+void at__queue_commit(at_run *r, int64_t attempt,
+                      const at_pass *pass); /* its scalars: scalars[attempt & 1] */
 /* Does so many steps; seconds of one. then (NULL = nothing) runs while the steps' batches are still held, as
  * evaluations between steps do. */
 at_status at__measure_steps(at_run *r, int64_t n, double *seconds, at_status (*then)(at_run *r, void *data),
@@ -183,6 +190,8 @@ typedef struct at_parameters {
 } at_parameters;
 at_parameters at__count_parameters(const at_run *r); /* statistics of normalisations are none */
 void at__emit(at_run *r, at_event *e, at_text *json);
+/* The same for an event with a text for people; both texts end here, sent or failed. */
+at_status at__emit_both(at_run *r, at_event *e, at_text *text, at_text *json);
 void at__note(at_run *r, const char *fmt, ...) AT_PRINTF(2, 3);
 at_status at__emit_plan(at_run *r);
 void at__emit_step(at_run *r, int64_t step, double loss, double norm, double rate);

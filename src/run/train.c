@@ -94,6 +94,18 @@ static at_status judge_and_hand_over(at_run *r)
     return s == AT_OK ? write_result(r, has_valid ? &valid : NULL, has_test ? &test : NULL) : s;
 }
 
+at_status at__with_run(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data,
+                       at_status (*verb)(at_run *r, void *arg), void *arg)
+{
+    at_run *r;
+    AT_NEW(ctx, r, 1);
+    at_status s = at__run_open(r, ctx, recipe, on_event, data);
+    if (s == AT_OK) s = verb(r, arg);
+    at__run_close(r, s);
+    at_free(ctx, r);
+    return s;
+}
+
 static at_status train(at_run *r)
 {
     AT_TRY(get_ready(r));
@@ -105,14 +117,15 @@ static at_status train(at_run *r)
     return judge_and_hand_over(r);
 }
 
+static at_status train_and_log(at_run *r, void *unused)
+{
+    (void)unused;
+    const at_status s = train(r);
+    if (s != AT_OK) at__log_text(r, at_last_error(r->ctx));
+    return s;
+}
+
 at_status at_train(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data)
 {
-    at_run *r;
-    AT_NEW(ctx, r, 1);
-    at_status s = at__run_open(r, ctx, recipe, on_event, data);
-    if (s == AT_OK) s = train(r);
-    if (s != AT_OK) at__log_text(r, at_last_error(ctx));
-    at__run_close(r, s);
-    at_free(ctx, r);
-    return s;
+    return at__with_run(ctx, recipe, on_event, data, train_and_log, NULL);
 }

@@ -86,25 +86,20 @@ typedef struct request {
     int n_paths;
 } request;
 
-static at_status with_run(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data, const request *q)
+static at_status use(at_run *r, void *arg)
 {
-    at_run *r;
-    AT_NEW(ctx, r, 1);
-    at_status s = at__run_open(r, ctx, recipe, on_event, data);
-    if (s == AT_OK) s = q->paths ? predict(r, q->paths, q->n_paths) : evaluate(r);
-    at__run_close(r, s);
-    at_free(ctx, r);
-    return s;
+    const request *q = arg;
+    return q->paths ? predict(r, q->paths, q->n_paths) : evaluate(r);
 }
 
 at_status at_evaluate(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data)
 {
-    return with_run(ctx, recipe, on_event, data, &(request){0});
+    return at__with_run(ctx, recipe, on_event, data, use, &(request){0});
 }
 
 at_status at_predict(at_ctx *ctx, at_recipe *recipe, const char *const *paths, int n_paths,
                      at_event_fn on_event, void *data)
 {
     static const char *const none[] = {NULL};
-    return with_run(ctx, recipe, on_event, data, &(request){paths ? paths : none, n_paths});
+    return at__with_run(ctx, recipe, on_event, data, use, &(request){paths ? paths : none, n_paths});
 }
