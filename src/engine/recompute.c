@@ -7,7 +7,8 @@
  *
  * What to repeat is chosen one by one: at the step where most bytes are alive, whatever frees bytes at the
  * least cost a byte, alone or together with all that would have to be alive for it. How much is alive is not
- * estimated: the plan's own layout says it. A choice that does not lower the peak is taken back.
+ * estimated: the plan's own layout says it. A choice that does not lower the peak is taken back. What costs
+ * next to nothing is repeated without need.
  *
  * Reading path: at_graph_recompute, shrink, cheapest, arrange. */
 #include "engine/recompute.h"
@@ -53,7 +54,8 @@ typedef struct work {
     item *items;
     uses *uses; /* by value */
     size_t *live;
-    bool *best; /* what is repeated where the arena was smallest */
+    double spent, free_of_need; /* cost of what is repeated, and up to which no need is asked for */
+    bool *best;                 /* what is repeated where the arena was smallest */
     size_t best_arena;
     int round, choice;
     int *chosen, n_chosen;
@@ -231,18 +233,22 @@ static size_t bytes_of(const work *w, const at_value *v)
     return at__value_bytes(at__placed(w->now.plan, v), &v->meta);
 }
 
+static double cost_of_node(const work *w, const at_node *n)
+{
+    double bytes = 0;
+    for (int j = 0; j < n->n_in; j++)
+        if (n->in[j]) bytes += (double)bytes_of(w, n->in[j]);
+    for (int o = 0; o < n->op->n_out + n->op->n_saved; o++) bytes += (double)bytes_of(w, n->out[o]);
+    return at_node_flops(n) / FLOPS_PER_BYTE + bytes;
+}
+
+/* What only late nodes read is not computed twice. */
 static double cost(const work *w, int i)
 {
     const at_node *n = w->nodes[i];
-    double bytes = 0;
-    bool moves = true; /* what only late nodes read is not computed twice */
-    for (int j = 0; j < n->n_in; j++)
-        if (n->in[j]) bytes += (double)bytes_of(w, n->in[j]);
-    for (int o = 0; o < n->op->n_out + n->op->n_saved; o++) {
-        bytes += (double)bytes_of(w, n->out[o]);
-        moves &= w->uses[n->out[o]->id].last_early < 0;
-    }
-    return moves ? 0.0 : at_node_flops(n) / FLOPS_PER_BYTE + bytes;
+    bool moves = true;
+    for (int o = 0; o < n->op->n_out + n->op->n_saved; o++) moves &= w->uses[n->out[o]->id].last_early < 0;
+    return moves ? 0.0 : cost_of_node(w, n);
 }
 
 /* Bytes that are alive at the peak for late readers only, and the step before which they are needed. */
@@ -338,10 +344,12 @@ static at_status shrink(work *w, size_t most)
 {
     choice c;
     outlook o;
-    while (w->now.plan->arena_bytes > most && cheapest(w, &c)) {
+    while (cheapest(w, &c)) {
+        if (w->now.plan->arena_bytes <= most && w->spent + c.cost > w->free_of_need) break;
         repeat_chosen(w, true);
         AT_TRY(look(w, &o));
         if (o.peak < w->now.peak || (o.peak == w->now.peak && o.n_peaks < w->now.n_peaks)) {
+            w->spent += c.cost;
             take(w, &o);
             continue;
         }
@@ -354,12 +362,24 @@ static at_status shrink(work *w, size_t most)
 
 /* ---- The whole ---- */
 
+static bool in_pass(const at_step_node *s)
+{
+    return s->node->phase == AT_PASS && !s->is_static;
+}
+
 static double pass_flops(const at_plan *p)
 {
     double sum = 0;
     for (int s = 0; s < p->n_steps; s++)
-        if (p->steps[s].node->phase == AT_PASS && !p->steps[s].is_static)
-            sum += at_node_flops(p->steps[s].node);
+        if (in_pass(&p->steps[s])) sum += at_node_flops(p->steps[s].node);
+    return sum;
+}
+
+static double pass_cost(const work *w)
+{
+    double sum = 0;
+    for (int s = 0; s < w->now.plan->n_steps; s++)
+        if (in_pass(&w->now.plan->steps[s])) sum += cost_of_node(w, w->now.plan->steps[s].node);
     return sum;
 }
 
@@ -394,7 +414,7 @@ static at_status begin(work *w)
     return AT_OK;
 }
 
-static at_status search(work *w, size_t most, at_recomputed *out)
+static at_status search(work *w, size_t most, double thrift, at_recomputed *out)
 {
     outlook o;
     AT_TRY(look(w, &o));
@@ -402,6 +422,7 @@ static at_status search(work *w, size_t most, at_recomputed *out)
     take(w, &o);
     out->before = o.plan->arena_bytes;
     out->flops = pass_flops(o.plan);
+    w->free_of_need = thrift * pass_cost(w);
     find_items(w);
     AT_TRY(shrink(w, most));
     for (int i = 0; i < w->g->n_forward; i++) w->items[i].repeated = w->best[i];
@@ -422,7 +443,8 @@ static void report(const work *w, const at_plan *p, at_recomputed *out)
     out->added_flops = pass_flops(p) - out->flops;
 }
 
-at_status at_graph_recompute(at_graph *g, const at_plan_options *options, size_t most, at_recomputed *out)
+at_status at_graph_recompute(at_graph *g, const at_plan_options *options, size_t most, double thrift,
+                             at_recomputed *out)
 {
     work w = {.g = g, .options = options};
     outlook o = {0};
@@ -430,7 +452,7 @@ at_status at_graph_recompute(at_graph *g, const at_plan_options *options, size_t
     AT_TRY(at_graph_finish(g));
     at_arena_init(&w.memory, g->ctx);
     at_status s = begin(&w);
-    if (s == AT_OK) s = search(&w, most, out);
+    if (s == AT_OK) s = search(&w, most, thrift, out);
     if (s == AT_OK) s = look(&w, &o);
     if (s == AT_OK) {
         out->after = o.plan->arena_bytes;

@@ -14,9 +14,10 @@ typedef struct at_recomputed {
 
 /* Change g, whose gradients and commit are appended and whose store is laid out, so that a plan with these
  * options needs no more than `most` bytes for activations, at little added work; where that is impossible, as
- * few as this finds (fits is false). Bits stay the same.
+ * few as this finds (fits is false). Bits stay the same. thrift: this share of a pass's time, as far as it
+ * can be told beforehand, may be spent on lowering the need further.
  * @return OK; what at_plan_create returns but for kernels; NOMEM. On failure g still computes the same. */
-at_status at_graph_recompute(at_graph *g, const at_plan_options *options, size_t most,
+at_status at_graph_recompute(at_graph *g, const at_plan_options *options, size_t most, double thrift,
                              at_recomputed *out) AT_MUST_USE;
 
 #endif

@@ -21,10 +21,10 @@ static at_status sketch(at_run *r, size_t *needed, size_t *activations)
     return AT_OK;
 }
 
-static at_status recompute(at_run *r, size_t most)
+static at_status recompute(at_run *r, size_t most, double thrift)
 {
     const at_plan_options o = at__plan_options(r, &r->train);
-    return at_graph_recompute(r->train.g, &o, most, &r->recomputed);
+    return at_graph_recompute(r->train.g, &o, most, thrift, &r->recomputed);
 }
 
 /* What a training of single samples needs that computes again whatever helps. The run can only end then. */
@@ -39,7 +39,7 @@ static at_status find_least(at_run *r, size_t *least)
     AT_TRY(at__append_commit(r));
     AT_TRY(at__find_cut(r, &r->train));
     AT_TRY(at__plan_pipe(r, &r->eval));
-    AT_TRY(recompute(r, 0));
+    AT_TRY(recompute(r, 0, 0.0));
     size_t activations;
     return sketch(r, least, &activations);
 }
@@ -63,13 +63,20 @@ static at_status refuse(at_run *r, size_t needed)
         need, limit, (long long)at_ceil_div((int64_t)least, 1024), (long long)micro_batch);
 }
 
+/* Below this many bytes of activations nobody is short of memory, and a run starts without a search. Above,
+ * this share of a pass's work, as recompute.c counts it, is spent on needing less: ResNet-50's training then
+ * takes 1,296 instead of 2,055 MB, and 4.80 instead of 4.71 s a step; MobileNetV2's is no slower. */
+static const size_t LITTLE = (size_t)512 << 20;
+static const double THRIFT = 0.1;
+
 at_status at__fit_memory(at_run *r)
 {
     size_t needed, activations;
     AT_TRY(sketch(r, &needed, &activations));
-    if (needed <= r->memory_limit) return AT_OK;
+    if (needed <= r->memory_limit && activations <= LITTLE) return AT_OK;
     const size_t others = needed - activations;
-    AT_TRY(recompute(r, r->memory_limit > others ? r->memory_limit - others : 0));
+    AT_TRY(recompute(r, r->memory_limit > others ? r->memory_limit - others : 0,
+                     activations > LITTLE ? THRIFT : 0.0));
     if (r->recomputed.fits) return AT_OK;
     return refuse(r, others + r->recomputed.after);
 }

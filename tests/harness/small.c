@@ -99,7 +99,7 @@ static at_status build(at_small *t)
     t->fetch[1] = t->commit.ok;
     t->fetch[2] = t->logits;
     const at_plan_options p = {.kernels = o->kernels, .act = o->act, .fetches = t->fetch, .n_fetches = 3};
-    if (o->most_bytes) AT_TRY(at_graph_recompute(t->g, &p, o->most_bytes, &t->recomputed));
+    if (o->most_bytes) AT_TRY(at_graph_recompute(t->g, &p, o->most_bytes, o->thrift, &t->recomputed));
     AT_TRY(at_plan_create(&t->plan, t->g, &p));
     if (o->spoil) o->spoil(t);
     t->pixels = at_alloc_array(t->ctx, (int64_t)AT_SMALL_BATCH * SIDE * SIDE * 3, sizeof *t->pixels);

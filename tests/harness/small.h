@@ -19,6 +19,7 @@ typedef struct at_small_options {
     bool no_prepared;    /* the budget for prepared operands is 0 */
     int micro;           /* micro passes a step; 0 = 2 */
     size_t most_bytes;   /* activations are computed again until no more are alive; 0 = they are kept */
+    double thrift;       /* and this share of a pass is spent on more of that */
     bool poison; /* the rows behind those of each pass hold NaN, and labels and ids that do not exist */
     const at_adapter *adapter;     /* at every linear map and convolution that it takes; NULL = none */
     const at_optimizer *optimizer; /* NULL = adamw */

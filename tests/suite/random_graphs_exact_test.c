@@ -312,7 +312,7 @@ static void make_plan(net *t, const options *o)
     for (int i = 0; i < t->g->n_values && o->fetch_all; i++)
         if (t->g->values[i]->node) fetches[n++] = t->g->values[i];
     const at_plan_options p = {.kernels = o->kernels, .fetches = fetches, .n_fetches = n};
-    if (o->recompute) at_expect_ok(t->ctx, at_graph_recompute(t->g, &p, 0, &t->recomputed));
+    if (o->recompute) at_expect_ok(t->ctx, at_graph_recompute(t->g, &p, 0, 0.0, &t->recomputed));
     at_expect_ok(t->ctx, at_plan_create(&t->plan, t->g, &p));
     free(fetches);
 }

@@ -157,6 +157,35 @@ AT_TEST(test_recompute__says_when_it_cannot)
     at_test_done(ctx);
 }
 
+static at_recomputed with_thrift(at_ctx *ctx, double thrift)
+{
+    at_small t;
+    at_expect_ok(ctx, at_small_open(&t, ctx, &(at_small_options){.most_bytes = SIZE_MAX, .thrift = thrift}));
+    const at_recomputed r = t.recomputed;
+    assert_int_equal(r.after, at_plan_memory(t.plan).activations);
+    at_small_close(&t);
+    return r;
+}
+
+/* Without need: the more work is allowed, the more. */
+AT_TEST(test_recompute__spends_what_it_may)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_report report = {0};
+    at_recomputed r = with_thrift(ctx, 0.0);
+    assert_true(r.fits && r.n_nodes == 0 && r.after == r.before);
+    size_t last = r.before;
+    for (int percent = 5; percent <= 45; percent *= 3) {
+        r = with_thrift(ctx, percent / 100.0);
+        assert_true(r.fits && r.n_nodes > 0 && r.after < last);
+        last = r.after;
+    }
+    compare(&report, &(at_small_options){0}, 1, &(at_small_options){.most_bytes = SIZE_MAX, .thrift = 0.1}, 1,
+            "thrift");
+    at_expect_clean(&report);
+    at_test_done(ctx);
+}
+
 /* ---- Chains and what must not be repeated ---- */
 
 enum { ROWS = 50, WIDTH = 40, LAYERS = 24 };
@@ -194,7 +223,7 @@ static size_t run_chain(at_ctx *ctx, bool again, at_real *out)
     at_value *y = build_chain(&t, x, NULL);
     at_gradients(t.g, &y, &dy, 1);
     at_expect_ok(ctx, at_store_layout(t.store, t.g));
-    if (again) at_expect_ok(ctx, at_graph_recompute(t.g, NULL, 0, &r));
+    if (again) at_expect_ok(ctx, at_graph_recompute(t.g, NULL, 0, 0.0, &r));
     at_bare_plan(&t, NULL, 0, NULL);
     at_plan_write(t.plan, x, data, ROWS);
     at_plan_write(t.plan, dy, data, ROWS);
@@ -231,7 +260,7 @@ AT_TEST(test_recompute__repeats_nothing_that_reads_what_the_pass_assigns)
     at_assign(t.g, moves, at_lerp(t.g, at_read(t.g, moves), at_read(t.g, moves), 0.5));
     at_gradients(t.g, &y, &dy, 1);
     at_expect_ok(ctx, at_store_layout(t.store, t.g));
-    at_expect_ok(ctx, at_graph_recompute(t.g, NULL, 0, &r));
+    at_expect_ok(ctx, at_graph_recompute(t.g, NULL, 0, 0.0, &r));
     assert_true(r.n_nodes > 0);
     at_bare_plan(&t, NULL, 0, NULL); /* refuses what reads it too late */
     at_bare_close(&t);
