@@ -36,8 +36,8 @@ static inline vf vf_exp(vf x)
     return p * vf_power_of_two(half) * vf_power_of_two(power - half);
 }
 
-/* tanh x within 3 units of the last place; NaN stays NaN. Near zero an odd polynomial of degree 11 (largest
- * relative error 7e-9 up to 0.65), else 1 - 2 / (e^2|x| + 1). */
+/* Hyperbolic tangent within 3 units of the last place; NaN stays NaN. Near zero an odd polynomial of degree
+ * 11 (largest relative error 7e-9 up to 0.65), else 1 - 2 / (e^2|x| + 1). */
 static inline vf vf_tanh(vf x)
 {
     const vi sign = (vi)x & INT32_MIN;
