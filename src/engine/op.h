@@ -124,7 +124,10 @@ typedef struct at_op_case {
     const char *name; /* NULL ends the list */
     const void *param;
     at_shape in[AT_MAX_IN];
-    int int_below;       /* integer inputs are uniform in [0, int_below) */
+    int int_below; /* integer inputs are uniform in [0, int_below) */
+    const int
+        *lengths; /* ragged rows: how many each sample has, n_lengths of them; NULL = rows are samples */
+    int n_lengths;
     double low, high;    /* real inputs are uniform in [low, high); both 0 = [-1, 1) */
     uint32_t positive;   /* bit i: in[i] is uniform in [0.5, 1.5) instead (variances, counts) */
     const double *kinks; /* inputs stay 10 h away from these, n_kinks of them */
@@ -159,11 +162,14 @@ struct at_op {
     int n_in, n_out, n_saved;
     /* Parameters are copied and hashed by bytes: no padding, no pointers below a cache cut. */
     size_t param_size;
-    uint32_t optional_in;  /* bit i: in[i] may be absent */
-    uint32_t extent_in;    /* bit i: in[i] has sample rows (an extent); for the test harness */
-    uint32_t int_in;       /* bit i: in[i] holds integers */
-    uint32_t acc_in;       /* bit i: in[i] is acc (parameters, statistics); other real inputs are act */
-    uint32_t any_in;       /* bit i: in[i] may be act or acc */
+    uint32_t optional_in; /* bit i: in[i] may be absent */
+    uint32_t extent_in;   /* bit i: in[i] has sample rows (an extent); for the test harness */
+    uint32_t rows_in;     /* bit i: in[i] has ragged rows, any number a sample (another extent); likewise */
+    uint32_t
+        offsets_in;  /* bit i: in[i] says where each sample's ragged rows begin, [samples + 1]; likewise */
+    uint32_t int_in; /* bit i: in[i] holds integers */
+    uint32_t acc_in; /* bit i: in[i] is acc (parameters, statistics); other real inputs are act */
+    uint32_t any_in; /* bit i: in[i] may be act or acc */
     uint32_t constant_in;  /* bit i: in[i] is data that never learns (class weights): asking for its gradient
                               fails */
     uint32_t updates;      /* bit i: in[i] is a state that the op overwrites (commit phase, or append) */

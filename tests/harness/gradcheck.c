@@ -105,9 +105,9 @@ void at_check_refusals(at_ctx *ctx, const at_op *op, at_report *r)
     at_rig t;
     for (const at_op_case *k = op->refused; k && k->name; k++) {
         at_report_at(r, "%s, refused case \"%s\"", op->name, k->name);
-        at_extent extent;
+        at_extent extent[AT_CASE_EXTENTS];
         at_meta in[AT_MAX_IN] = {0}, out[AT_MAX_OUT];
-        at_case_metas(op, k, &extent, in);
+        at_case_metas(op, k, extent, in);
         const at_status s = op->infer(ctx, k->param, in, out, out + op->n_out);
         at_report_check(r, s != AT_OK && strstr(at_last_error(ctx), k->name), "status %s, message \"%s\"",
                         at_status_name(s), at_last_error(ctx));
@@ -122,13 +122,13 @@ void at_check_refusals(at_ctx *ctx, const at_op *op, at_report *r)
     if (s == AT_OK) s = at_store_create(&t.store, ctx, t.device);
     if (s == AT_OK) s = at_graph_create(&t.g, ctx, t.store, AT_TRAIN);
     if (s == AT_OK) {
-        at_extent extent;
+        at_extent extent[AT_CASE_EXTENTS];
         at_meta in[AT_MAX_IN] = {0};
-        at_case_metas(&twisted, op->cases, &extent, in);
-        const at_extent *e = at_graph_extent(t.g, "samples", extent.max);
+        at_case_metas(&twisted, op->cases, extent, in);
+        at_rig_extents(&t, extent);
         int n_in = 0;
         for (int i = 0; i < op->n_in; i++)
-            if (in[i].rank) t.in[i] = at_rig_input(&t, "x", &in[i], e), n_in = i + 1;
+            if (in[i].rank) t.in[i] = at_rig_input(&t, "x", &in[i]), n_in = i + 1;
         at_apply(t.g, op, op->cases->param, t.in, n_in);
         at_report_check(r, at_graph_finish(t.g) == AT_E_DTYPE, "accepted");
     }

@@ -11,7 +11,7 @@ static const uint32_t SENTINEL = 0x7fcd7fcd; /* a NaN that no arithmetic makes, 
 
 /* One way of calling: what varies between runs. */
 typedef struct setting {
-    int64_t leading; /* value of the extent */
+    int64_t leading; /* samples */
     int64_t gap;     /* pitch - cols of activations */
     bool accumulate;
     int threads, skip_out;     /* skip_out: this output is unused; -1 = none */
@@ -35,7 +35,8 @@ typedef struct bench {
     const at_op *op;
     const at_op_case *k;
     at_problem problem;
-    at_extent extent;
+    at_extent extent[AT_CASE_EXTENTS];
+    int64_t rows[AT_CASE_EXTENTS]; /* their values */
     operand in[AT_MAX_IN], out[AT_MAX_OUT];
     int n_out;
 } bench;
@@ -72,12 +73,12 @@ static at_dtype dtype_of(const at_meta *m, const setting *s, bool either)
     return s->act == AT_BF16 && (m->type == AT_ACT || either) ? AT_BF16 : AT_REAL;
 }
 
-static void lay(operand *o, const setting *s, bool either)
+static void lay(operand *o, const int64_t *rows, const setting *s, bool either)
 {
     const at_meta *m = &o->meta;
     o->arg = (at_arg){.dtype = dtype_of(m, s, either), .rank = m->rank, .cols = at_meta_cols(m)};
     memcpy(o->arg.dim, m->dim, sizeof o->arg.dim);
-    o->arg.dim[0] = at_meta_leading(m, s->leading);
+    o->arg.dim[0] = m->extent ? at_meta_leading(m, rows[m->extent->index]) : m->dim[0];
     o->arg.rows = at_meta_rows_at(m, o->arg.dim[0]);
     const bool pitched = m->extent && m->type != AT_INT && o->arg.cols > 1;
     o->arg.pitch = o->arg.cols + (pitched ? s->gap : 0);
@@ -121,7 +122,8 @@ static void get_dense(const operand *o, char *dense)
 static bool setup(bench *b, const setting *s)
 {
     at_meta in[AT_MAX_IN] = {0}, out[AT_MAX_OUT] = {0};
-    at_case_metas(b->op, b->k, &b->extent, in);
+    at_case_metas(b->op, b->k, b->extent, in);
+    at_case_extents(b->k, s->leading, b->rows);
     if (b->op->infer(b->ctx, b->k->param, in, out, out + b->op->n_out) != AT_OK) return false;
     b->n_out = b->op->n_out + b->op->n_saved;
     b->problem = (at_problem){
@@ -130,7 +132,7 @@ static bool setup(bench *b, const setting *s)
         if (!in[i].rank) continue;
         operand *o = &b->in[i];
         o->meta = in[i];
-        lay(o, s, b->op->any_in >> i & 1);
+        lay(o, b->rows, s, b->op->any_in >> i & 1);
         put_dense(o, s->inputs[i], s->rounded);
         if (s->poison >> i & 1 && o->arg.rows > 0)
             put_real(place(o, o->arg.rows / 2, o->arg.cols / 2), o->arg.dtype, NAN);
@@ -147,7 +149,7 @@ static bool setup(bench *b, const setting *s)
     for (int i = 0; i < b->n_out; i++) {
         operand *o = &b->out[i];
         o->meta = out[i];
-        lay(o, s, b->op->any_in);
+        lay(o, b->rows, s, b->op->any_in);
         if (s->accumulate && o->arg.dtype != AT_I32) /* something to add to */
             for (int64_t r = 0; r < o->arg.rows; r++)
                 for (int64_t c = 0; c < o->arg.cols; c++)
@@ -368,8 +370,8 @@ static void check_nan(at_ctx *ctx, const at_op *op, const at_op_case *k, const a
 static void check_one(at_ctx *ctx, const at_op *op, const at_op_case *k, const at_kernel *kernel,
                       char *const *inputs, at_report *r)
 {
-    const int64_t rows = at_case_rows(op, k);
-    setting s = {.leading = rows, .threads = 1, .skip_out = -1, .inputs = inputs};
+    const int64_t samples = at_case_samples(op, k);
+    setting s = {.leading = samples, .threads = 1, .skip_out = -1, .inputs = inputs};
     s.rounded = kernel && kernel->act == AT_BF16;
     results ref, got, other;
     for (int accumulate = 0; accumulate < (op->n_out ? 2 : 1); accumulate++)
@@ -392,15 +394,15 @@ static void check_one(at_ctx *ctx, const at_op *op, const at_op_case *k, const a
                 drop(&other);
             }
             s.threads = 2;
-            if (rows > 1 && op->extent_in) {
-                s.leading = rows - 1;
+            if (samples > 1 && (op->extent_in | op->rows_in)) {
+                s.leading = samples - 1;
                 drop(&ref);
                 run_once(ctx, op, k, NULL, &s, &ref, r);
                 run_once(ctx, op, k, kernel, &s, &other, r);
                 compare(&other, &ref, AT_TOL_KERNEL, false, r);
                 if (!op->couples_rows) compare_prefix(&other, &got, r);
                 drop(&other);
-                s.leading = rows;
+                s.leading = samples;
             }
             drop(&ref);
             drop(&got);
@@ -425,8 +427,8 @@ void at_check_kernels(at_ctx *ctx, const at_op *op, const at_op_case *k, at_repo
 {
     char *inputs[AT_MAX_IN] = {0};
     at_meta in[AT_MAX_IN] = {0};
-    at_extent extent;
-    at_case_metas(op, k, &extent, in);
+    at_extent extent[AT_CASE_EXTENTS];
+    at_case_metas(op, k, extent, in);
     for (int i = 0; i < op->n_in; i++) {
         if (!in[i].rank) continue;
         inputs[i] = malloc((size_t)(at_meta_max_rows(&in[i]) * at_meta_cols(&in[i]) + 1) * sizeof(at_real));

@@ -25,14 +25,21 @@ void at_check_refusals(at_ctx *ctx, const at_op *op, at_report *r);
 void at_check_golden(at_ctx *ctx, const at_op *op, const at_op_case *k, const char *path, const char *kernels,
                      at_report *r);
 
+/* What rows are counted by: samples, and the ragged rows of cases that have lengths. */
+enum { AT_SAMPLES, AT_RAGGED, AT_CASE_EXTENTS };
+
 /* Inputs of a case: type and extent of each as the op declares them. extent: filled, shared by all. */
-void at_case_metas(const at_op *op, const at_op_case *k, at_extent *extent, at_meta in[AT_MAX_IN]);
+void at_case_metas(const at_op *op, const at_op_case *k, at_extent extent[AT_CASE_EXTENTS],
+                   at_meta in[AT_MAX_IN]);
 
 /* Dense random input i of a case: deterministic, away from kinks, integers in range. out: at_real or int32
  * elements. */
 void at_fill_input(const at_op *op, const at_op_case *k, int i, const at_meta *m, void *out);
 
-/* Value of the extent with all rows. */
-int64_t at_case_rows(const at_op *op, const at_op_case *k);
+/* Samples of a case, which are its rows unless it has lengths. */
+int64_t at_case_samples(const at_op *op, const at_op_case *k);
+
+/* Values of the extents with the first `samples` samples. */
+void at_case_extents(const at_op_case *k, int64_t samples, int64_t out[AT_CASE_EXTENTS]);
 
 #endif

@@ -1,7 +1,6 @@
 /* rig.c: building and running the graph of one op. */
 #include "tests/harness/rig.h"
 #include "engine/fuse.h"
-#include "tests/harness/opcheck.h"
 #include <stdlib.h>
 
 void at_rig_destroy(at_rig *t)
@@ -14,12 +13,18 @@ void at_rig_destroy(at_rig *t)
     for (int i = 0; i < AT_MAX_OUT; i++) free(t->seeds[i]);
 }
 
-at_value *at_rig_input(at_rig *t, const char *name, const at_meta *m, const at_extent *extent)
+void at_rig_extents(at_rig *t, const at_extent declared[AT_CASE_EXTENTS])
+{
+    for (int e = 0; e < AT_CASE_EXTENTS; e++)
+        t->extent[e] = at_graph_extent(t->g, declared[e].name, declared[e].max);
+}
+
+at_value *at_rig_input(at_rig *t, const char *name, const at_meta *m)
 {
     int64_t dim[AT_MAX_RANK];
     memcpy(dim, m->dim, sizeof dim);
     if (m->extent) dim[0] = m->dim[0] / m->extent->max;
-    return at_input(t->g, name, m->type, m->extent ? extent : NULL, m->rank, dim);
+    return at_input(t->g, name, m->type, m->extent ? t->extent[m->extent->index] : NULL, m->rank, dim);
 }
 
 uint32_t at_rig_real_inputs(const at_op *op, const at_op_case *k)
@@ -30,19 +35,18 @@ uint32_t at_rig_real_inputs(const at_op *op, const at_op_case *k)
     return mask & ~op->int_in & ~op->constant_in;
 }
 
-static int make_inputs(at_rig *t, const at_op *op, const at_op_case *k, uint32_t wanted,
-                       const at_extent **extent)
+static int make_inputs(at_rig *t, const at_op *op, const at_op_case *k, uint32_t wanted)
 {
-    at_extent declared;
+    at_extent declared[AT_CASE_EXTENTS];
     at_meta in[AT_MAX_IN] = {0};
-    at_case_metas(op, k, &declared, in);
-    t->rows = at_case_rows(op, k);
-    *extent = at_graph_extent(t->g, "samples", declared.max);
+    at_case_metas(op, k, declared, in);
+    at_case_extents(k, at_case_samples(op, k), t->rows);
+    at_rig_extents(t, declared);
     int n_in = 0;
     for (int i = 0; i < op->n_in; i++) {
         if (!in[i].rank) continue;
         n_in = i + 1;
-        t->in[i] = at_rig_input(t, "x", &in[i], *extent);
+        t->in[i] = at_rig_input(t, "x", &in[i]);
         t->in[i]->want_grad = wanted >> i & 1;
         t->count[i] = at_meta_max_rows(&in[i]) * at_meta_cols(&in[i]);
         t->data[i] = malloc((size_t)(t->count[i] + 1) * sizeof(at_real));
@@ -74,8 +78,7 @@ at_status at_rig_build(at_rig *t, at_ctx *ctx, const at_op *op, const at_op_case
     AT_TRY(at_store_create(&t->store, ctx, t->device));
     AT_TRY(at_graph_create(&t->g, ctx, t->store, AT_TRAIN));
     at_graph_site(t->g, "%s.%s", op->name, k->name);
-    const at_extent *extent;
-    const int n_in = make_inputs(t, op, k, options->wanted, &extent);
+    const int n_in = make_inputs(t, op, k, options->wanted);
     at_node *n = at_apply(t->g, op, k->param, t->in, n_in);
     at_value *result[AT_MAX_OUT];
     memcpy(result, n->out, sizeof result);
@@ -88,7 +91,7 @@ at_status at_rig_build(at_rig *t, at_ctx *ctx, const at_op *op, const at_op_case
     int n_seeded = 0;
     for (int o = 0; o < op->n_out; o++) {
         if (!(options->seeded >> o & 1) || (op->loss && o > 0)) continue;
-        if (!op->loss) seeds[n_seeded] = t->seed[o] = at_rig_input(t, "dy", &n->out[o]->meta, extent);
+        if (!op->loss) seeds[n_seeded] = t->seed[o] = at_rig_input(t, "dy", &n->out[o]->meta);
         outputs[n_seeded++] = result[o];
     }
     if (options->wanted) at_gradients(t->g, outputs, seeds, n_seeded);
@@ -102,13 +105,16 @@ at_status at_rig_build(at_rig *t, at_ctx *ctx, const at_op *op, const at_op_case
         &(at_plan_options){.kernels = options->kernels, .fetches = t->fetch, .n_fetches = t->n_fetch});
 }
 
+static void write(at_rig *t, const at_value *v, const at_real *data)
+{
+    if (v) at_plan_write(t->plan, v, data, v->meta.extent ? at_max(t->rows[v->meta.extent->index], 1) : 1);
+}
+
 at_status at_rig_run(at_rig *t, at_real *const *fetched)
 {
-    for (int i = 0; i < AT_MAX_IN; i++)
-        if (t->in[i]) at_plan_write(t->plan, t->in[i], t->data[i], at_max(t->rows, 1));
-    for (int o = 0; o < AT_MAX_OUT; o++)
-        if (t->seed[o]) at_plan_write(t->plan, t->seed[o], t->seeds[o], at_max(t->rows, 1));
-    at_plan_run(t->plan, &(at_pass){.seed = AT_RIG_SEED, .attempt = AT_RIG_ATTEMPT, .extents = &t->rows});
+    for (int i = 0; i < AT_MAX_IN; i++) write(t, t->in[i], t->data[i]);
+    for (int o = 0; o < AT_MAX_OUT; o++) write(t, t->seed[o], t->seeds[o]);
+    at_plan_run(t->plan, &(at_pass){.seed = AT_RIG_SEED, .attempt = AT_RIG_ATTEMPT, .extents = t->rows});
     for (int f = 0; f < t->n_fetch; f++) at_plan_fetch(t->plan, t->fetch[f], fetched[f]);
     return at_plan_sync(t->plan);
 }

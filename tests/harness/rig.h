@@ -4,6 +4,7 @@
 #define AT_RIG_H
 
 #include "engine/plan.h"
+#include "tests/harness/opcheck.h"
 
 typedef struct at_rig {
     at_ctx *ctx;
@@ -15,9 +16,11 @@ typedef struct at_rig {
     int n_fetch;
     at_real *data[AT_MAX_IN]; /* dense inputs; integers are stored as int32 in the same memory */
     at_real *seeds[AT_MAX_OUT];
-    int64_t count[AT_MAX_IN], out_count[AT_MAX_OUT], rows;
-    int n_forward;                /* nodes before those of the gradient */
-    at_meta out_meta[AT_MAX_OUT]; /* outputs, then saved values */
+    int64_t count[AT_MAX_IN], out_count[AT_MAX_OUT];
+    const at_extent *extent[AT_CASE_EXTENTS];
+    int64_t rows[AT_CASE_EXTENTS]; /* of a run */
+    int n_forward;                 /* nodes before those of the gradient */
+    at_meta out_meta[AT_MAX_OUT];  /* outputs, then saved values */
 } at_rig;
 
 typedef struct at_rig_options {
@@ -39,8 +42,9 @@ void at_rig_destroy(at_rig *t);
 /* Run once. fetched: memory for each of fetch[]. */
 at_status at_rig_run(at_rig *t, at_real *const *fetched) AT_MUST_USE;
 
-/* An input with the meta of a case's operand, on an extent of the rig's own graph. */
-at_value *at_rig_input(at_rig *t, const char *name, const at_meta *m, const at_extent *extent);
+/* The extents of a case in the rig's own graph, and an input on them with the meta of a case's operand. */
+void at_rig_extents(at_rig *t, const at_extent declared[AT_CASE_EXTENTS]);
+at_value *at_rig_input(at_rig *t, const char *name, const at_meta *m);
 
 /* Bit i: input i of the case is real and may have a gradient. */
 uint32_t at_rig_real_inputs(const at_op *op, const at_op_case *k);

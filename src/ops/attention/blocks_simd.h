@@ -1,0 +1,192 @@
+/* blocks_simd.h: what the attention kernels share: one head of one sample, cut into blocks of its rows, and
+ * the products of such blocks. For *_simd.c files of this folder.
+ *
+ * Everything here is float and lies in the thread's scratch: rows of a head side by side, their columns
+ * padded with zeros to whole vectors (D -> width). Blocks begin at fixed rows of the sample and every row's
+ * sums run in a fixed order, so that a row has the same bits whatever else is in the batch. Short samples use
+ * a corner of each block. */
+#ifndef AT_BLOCKS_SIMD_H
+#define AT_BLOCKS_SIMD_H
+
+#include "base/rng_simd.h"
+#include "base/simd_math.h"
+#include "engine/op.h"
+#include "ops/attention/attention.h"
+
+enum {
+    BLOCK = 64, /* rows of queries, and of keys */
+    GROUP = 4   /* rows of a product that are computed together; blocks have room for whole groups */
+};
+
+/* One head of one sample. */
+typedef struct one_head {
+    const at_call *c;
+    const at_attention_param *p;
+    int64_t first, rows; /* the sample's */
+    int64_t head, D, width;
+    uint64_t stream;     /* of its draws */
+    uint32_t occurrence; /* likewise */
+} one_head;
+
+/* Rows [at, at + n) of the sample. */
+typedef struct rows_of {
+    int64_t at, n;
+} rows_of;
+
+static inline rows_of block_at(const one_head *t, int64_t at)
+{
+    return (rows_of){at, at_min(BLOCK, t->rows - at)};
+}
+
+static inline one_head head_of_task(const at_call *c, const at_attention_param *p, int64_t task,
+                                    int sample_id, uint32_t occurrence)
+{
+    const int64_t s = task / p->heads, head = task % p->heads;
+    const int32_t *offsets = at_int_row(c, AT_ATTENTION_OFFSETS, 0);
+    one_head t = {.c = c, .p = p, .first = offsets[s], .rows = offsets[s + 1] - offsets[s], .head = head};
+    t.D = c->in[AT_ATTENTION_QUERY].cols / p->heads;
+    t.width = at_round_up(t.D, VL);
+    t.occurrence = occurrence;
+    if (p->dropout > 0) t.stream = at_attention_stream(at_int_row(c, sample_id, s)[0], head);
+    return t;
+}
+
+/* Does any row of queries attend to any row of keys? */
+static inline bool is_seen(const one_head *t, rows_of queries, rows_of keys)
+{
+    const int64_t last_query = queries.at + queries.n - 1, last_key = keys.at + keys.n - 1;
+    return keys.at < at_attention_last(t->p, last_query, t->rows) &&
+           at_attention_first(t->p, queries.at) <= last_key;
+}
+
+/* ---- Rows in and out ---- */
+
+static inline const at_element *head_row(const one_head *t, const at_arg *x, int64_t row)
+{
+    return (const at_element *)x->data + (t->first + row) * x->pitch + t->head * t->D;
+}
+
+/* to[r * width + d] = factor x, and zeros up to a whole group of rows. */
+static inline void load_rows(const one_head *t, float *to, const at_arg *x, rows_of r, float factor)
+{
+    const vf f = vf_set(factor);
+    for (int64_t i = 0; i < r.n; i++) {
+        const at_element *from = head_row(t, x, r.at + i);
+        for (int64_t d = 0; d < t->D; d += VL)
+            vf_store(to + i * t->width + d, f * va_load_n(from + d, at_min(VL, t->D - d)));
+    }
+    const int64_t room = at_round_up(r.n, GROUP);
+    memset(to + r.n * t->width, 0, (size_t)((room - r.n) * t->width) * sizeof *to);
+}
+
+/* to[d * BLOCK + r] = rows[r * width + d], and zeros up to whole vectors of rows. */
+static inline void transpose(const one_head *t, float *to, const float *rows, int64_t n)
+{
+    const int64_t room = at_round_up(n, VL);
+    for (int64_t d = 0; d < t->D; d++) {
+        for (int64_t r = 0; r < n; r++) to[d * BLOCK + r] = rows[r * t->width + d];
+        for (int64_t r = n; r < room; r++) to[d * BLOCK + r] = 0.0f;
+    }
+}
+
+/* out[o] of these rows gets, or is added, factor times them. */
+static inline void store_rows(const one_head *t, int o, rows_of r, const float *from, float factor)
+{
+    const at_arg *y = &t->c->out[o];
+    const vf f = vf_set(factor);
+    for (int64_t i = 0; i < r.n; i++) {
+        at_element *to = (at_element *)y->data + (t->first + r.at + i) * y->pitch + t->head * t->D;
+        for (int64_t d = 0; d < t->D; d += VL) {
+            const int64_t lanes = at_min(VL, t->D - d);
+            vf v = f * vf_load(from + i * t->width + d);
+            if (t->c->accumulate >> o & 1) v += va_load_n(to + d, lanes);
+            va_store_n(to + d, v, lanes);
+        }
+    }
+}
+
+/* ---- Products ---- */
+
+/* An operand whose elements are broadcast: (m, k) at x[m * row + k * col]. */
+typedef struct strided {
+    const float *x;
+    int64_t row, col;
+} strided;
+
+/* GROUP rows and `vectors` vectors of C (+)= A B. */
+AT_FORCE_INLINE void product_group(float *c, int64_t c_pitch, strided a, const float *b, int64_t b_pitch,
+                                   int64_t K, bool onto, const int vectors)
+{
+    vf sum[GROUP][2];
+    for (int r = 0; r < GROUP; r++)
+        for (int v = 0; v < vectors; v++) {
+            const vf zero = {0};
+            sum[r][v] = onto ? vf_load(c + r * c_pitch + v * VL) : zero;
+        }
+    for (int64_t k = 0; k < K; k++) {
+        vf right[2];
+        for (int v = 0; v < vectors; v++) right[v] = vf_load(b + k * b_pitch + v * VL);
+        for (int r = 0; r < GROUP; r++) {
+            const vf left = vf_set(a.x[r * a.row + k * a.col]);
+            for (int v = 0; v < vectors; v++) sum[r][v] += left * right[v];
+        }
+    }
+    for (int r = 0; r < GROUP; r++)
+        for (int v = 0; v < vectors; v++) vf_store(c + r * c_pitch + v * VL, sum[r][v]);
+}
+
+/* C[M,N] (+)= A[M,K] B[K,N]: M rounded up to whole groups, N to whole vectors. */
+static inline void product(float *c, int64_t c_pitch, strided a, const float *b, int64_t b_pitch, int64_t M,
+                           int64_t N, int64_t K, bool onto)
+{
+    for (int64_t m = 0; m < M; m += GROUP) {
+        const strided part = {a.x + m * a.row, a.row, a.col};
+        int64_t n = 0;
+        for (; n + VL < N; n += 2 * VL)
+            product_group(c + m * c_pitch + n, c_pitch, part, b + n, b_pitch, K, onto, 2);
+        if (n < N) product_group(c + m * c_pitch + n, c_pitch, part, b + n, b_pitch, K, onto, 1);
+    }
+}
+
+/* ---- Which pairs there are ---- */
+
+typedef struct lane_range {
+    vi first, last; /* keys of the block that a query attends to: [first, last) */
+} lane_range;
+
+static inline vi vi_set(int32_t x)
+{
+    return x - (vi){0};
+}
+
+static inline lane_range range_of(const one_head *t, int64_t query, rows_of keys)
+{
+    const int64_t first = at_attention_first(t->p, query), last = at_attention_last(t->p, query, t->rows);
+    return (lane_range){vi_set((int32_t)(first - keys.at)), vi_set((int32_t)(last - keys.at))};
+}
+
+/* -1 where key `at` + lane of the block is in the range. */
+static inline vi is_in(lane_range r, int64_t at)
+{
+    vi lane;
+    for (int i = 0; i < VL; i++) lane[i] = i;
+    lane += vi_set((int32_t)at);
+    return (lane >= r.first) & (lane < r.last);
+}
+
+/* z of one query and the keys of a block; `words` has room for BLOCK + AT_RNG_GROUP of them. */
+static inline void draw(const one_head *t, int64_t query, rows_of keys, uint32_t *words)
+{
+    at_rng_fill(words, t->c->key, t->stream, t->occurrence, at_attention_index(query, keys.at) >> 2, keys.n);
+}
+
+/* u 2^-24 >= p exactly when u >= ceil(p 2^24) */
+static inline vf kept(const one_head *t, const uint32_t *words, int64_t at)
+{
+    const double p = t->p->dropout, threshold = p * 0x1p24;
+    const int32_t least = (int32_t)threshold + (threshold > (int32_t)threshold);
+    const vi is_kept = (vi)(*(const vu32_unaligned *)(words + at) >> 8) >= vi_set(least);
+    return (vf)((vi)vf_set((float)(1 / (1 - p))) & is_kept);
+}
+
+#endif

@@ -1,0 +1,16 @@
+/* embedding.h: builder of embedding. Layer: ops. */
+#ifndef AT_EMBEDDING_H
+#define AT_EMBEDDING_H
+
+#include "engine/graph.h"
+
+typedef struct at_embedding_dtable_param {
+    int64_t V; /* rows of the table */
+} at_embedding_dtable_param;
+
+extern const at_op at_op_embedding, at_op_embedding_dtable;
+
+/* y[r] = table[ids[r]]: table [V,C] acc, ids [R] int on an extent with 0 <= id < V; y [R,C] act. */
+at_value *at_embedding(at_graph *g, at_value *table, at_value *ids);
+
+#endif

@@ -1,0 +1,16 @@
+"""embedding against torch.nn.functional.embedding."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../tools"))
+import numpy as np
+import torch.nn.functional as F
+from golden_op import Golden
+
+g = Golden(__file__)
+for case, V, C, R, below in [("some", 5, 3, 4, 5), ("repeated", 3, 8, 11, 2), ("odd", 19, 37, 7, 19)]:
+    name = f"embedding/{case}"
+    rng = g.random(name)
+    ids = rng.integers(0, below, R).astype(np.int32)
+    g.case(name, lambda table, i: F.embedding(i.long(), table), [rng.standard_normal((V, C)), ids])
+g.save()
