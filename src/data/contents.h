@@ -17,7 +17,7 @@ typedef struct at_contents {
     const at_content **by_digest; /* [n] in the order of the digests; at_contents_sort */
     int n_labels;
     /* For messages: "SOURCE: class NAME has one photo ...". */
-    const char *source, *noun;  /* "photo" */
+    const char *source, *noun, *holder; /* "photo", "folder" */
     const char *const *classes; /* [n_labels]; NULL: a label that cannot be split is left out of the share */
 } at_contents;
 
