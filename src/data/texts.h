@@ -59,8 +59,8 @@ typedef struct at_texts {
 } at_texts;
 
 /* Read a table and look for its columns:
- *   label: a column named label, class, target or category, else the one with the fewest values (2 at least);
- *   text: a column named text, sms, sentence, message, review or question, or as the first of a pair
+ *   label: a column named label, class, target, category or sentiment, else the one with the fewest values (2
+ * at least); text: a column named text, sms, sentence, message, review or question, or as the first of a pair
  *     (sentence1, premise, text_a), else the one with the longest texts on average;
  *   pair: sentence2, hypothesis or text_b beside the first of a pair.
  * What was inferred is noted. Labels are taken without the white space around them.
@@ -116,7 +116,8 @@ typedef struct at_text_splits {
 
 at_status at_texts_find_splits(at_arena *arena, at_text_splits *out, const char *path) AT_MUST_USE;
 
-/* Might this be a table of texts, or a folder of them? Looks at names only. */
+/* Might this be a table of texts, or a folder of them? Any file; a folder that holds train.csv or the like.
+ */
 bool at_texts_recognise(const char *path);
 
 /* Choose a share, as at_photos_split_rest does of photos: stratified by class (SET: by its rarest class),
