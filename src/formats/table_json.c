@@ -179,9 +179,9 @@ static at_status read_key(reader *r, const char **key)
 {
     at_tree *text;
     skip_space(r);
+    if (r->next == r->end || *r->next != '"') return expected(r, "a key in quotes");
     const char *end = end_of_value(r->next, r->end);
     AT_TRY(parse_to(r, &text, end));
-    if (text->kind != AT_STRING) return expected(r, "a key in quotes");
     step_over(r, end);
     if (!accept(r, ':')) return expected(r, "':'");
     *key = at_arena_strdup(&r->t->arena, text->text);
