@@ -15,16 +15,15 @@ static bool begins(const char *bytes, size_t n, const char *mark, size_t n_mark)
     return n >= n_mark && memcmp(bytes, mark, n_mark) == 0;
 }
 
+/* From a line's begin the last line end within reach is looked for: that leaves only what is longer. */
 static at_status check_lines(const at_table *t, const char *bytes, size_t n)
 {
-    const char *p = bytes, *const end = bytes + n;
-    for (int64_t line = 1; p < end; line++) {
-        const size_t left = (size_t)(end - p);
-        const char *next = memchr(p, '\n', left <= AT_TABLE_LINE ? left : AT_TABLE_LINE + 1);
-        AT_REQUIRE(t->arena.ctx, next || left <= AT_TABLE_LINE, AT_E_FORMAT,
-                   "%s:%lld: a line of more than %d MiB; is this a table of texts?", t->path, (long long)line,
-                   AT_TABLE_LINE >> 20);
-        p = next ? next + 1 : end;
+    for (const char *p = bytes, *const end = bytes + n; end - p > AT_TABLE_LINE;) {
+        const char *last = memrchr(p, '\n', AT_TABLE_LINE + 1);
+        AT_REQUIRE(t->arena.ctx, last, AT_E_FORMAT,
+                   "%s:%lld: a line of more than %d MiB; is this a table of texts?", t->path,
+                   (long long)line_of(bytes, p), AT_TABLE_LINE >> 20);
+        p = last + 1;
     }
     return AT_OK;
 }
@@ -96,8 +95,8 @@ at_status at__csv_text(at_table *t, char **text, size_t *size, const char *bytes
         n -= 3;
     }
     *size = latin1 ? n + count_high(bytes, n) : n;
-    *text = at_arena_alloc(&t->arena, *size + 1);
-    if (!*text) return AT_E_NOMEM;
+    AT_TRY(at_block_map(t->arena.ctx, &t->text, *size + 1));
+    *text = t->text.data;
     if (latin1)
         copy_latin1(*text, bytes, n);
     else

@@ -87,6 +87,15 @@ bool at_is_table_name(const char *path)
 
 /* ---- Reading ---- */
 
+at_status at__table_make_room(at_table *t, int64_t cells, int64_t rows)
+{
+    const size_t bytes = (size_t)cells * sizeof *t->cells;
+    AT_TRY(at_block_map(t->arena.ctx, &t->rows, bytes + (size_t)rows * sizeof *t->line));
+    t->cells = t->rows.data;
+    t->line = (int64_t *)(void *)((char *)t->rows.data + bytes);
+    return AT_OK;
+}
+
 static at_status check_choice(at_ctx *ctx, const char *key, const char *value, const char *const *choices)
 {
     char list[64] = "";
@@ -143,6 +152,8 @@ at_status at_table_read(at_ctx *ctx, at_table *out, const char *path, const at_t
 
 void at_table_deinit(at_table *t)
 {
+    at_block_unmap(t->arena.ctx, &t->rows);
+    at_block_unmap(t->arena.ctx, &t->text);
     at_arena_deinit(&t->arena);
     *t = (at_table){0};
 }

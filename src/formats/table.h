@@ -19,6 +19,7 @@ typedef struct at_cell {
 
 typedef struct at_table {
     at_arena arena;
+    at_block text, rows; /* what cells point into (delimited text); cells and lines */
     const char *path;
     int64_t n_rows; /* at least 1; without the header */
     int n_columns;

@@ -8,6 +8,9 @@
 at_status at__csv_read(at_table *t, const char *bytes, size_t size, const at_table_options *o) AT_MUST_USE;
 at_status at__json_read(at_table *t, const char *bytes, size_t size, bool lines) AT_MUST_USE;
 
+/* Room for so many cells and rows; what is not written to costs address space only. */
+at_status at__table_make_room(at_table *t, int64_t cells, int64_t rows) AT_MUST_USE;
+
 /* A row of delimited text at a time. The text is changed: cells end where their delimiter was, and quoted
  * ones move together where quotes were doubled. */
 typedef struct at__csv {
@@ -33,7 +36,7 @@ const char *at__csv_delimiter_name(const at__csv *c);
 /* Is a first row a header? (at_table_options.header) */
 bool at__is_header(const at_cell *row, int n);
 
-/* Bytes to UTF-8 that at__csv can work on, NUL-terminated, in the table's arena. */
+/* Bytes to UTF-8 that at__csv can work on, NUL-terminated, in the table's block of text. */
 at_status at__csv_text(at_table *t, char **text, size_t *size, const char *bytes, size_t n,
                        bool latin1) AT_MUST_USE;
 

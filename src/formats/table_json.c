@@ -241,9 +241,7 @@ static at_status lay_out(reader *r)
     AT_REQUIRE(r->ctx, t->n_rows > 0, AT_E_FORMAT, "%s: has no rows", t->path);
     AT_REQUIRE(r->ctx, t->n_columns > 0, AT_E_FORMAT, "%s: its rows have no keys", t->path);
     const int64_t n = t->n_rows * t->n_columns, n_entries = (int64_t)(r->entries.size / sizeof(entry));
-    t->cells = at_arena_alloc(&t->arena, (size_t)n * sizeof *t->cells);
-    t->line = at_arena_alloc(&t->arena, (size_t)t->n_rows * sizeof *t->line);
-    if (!t->cells || !t->line) return AT_E_NOMEM;
+    AT_TRY(at__table_make_room(t, n, t->n_rows));
     memcpy(t->line, r->lines.data, (size_t)t->n_rows * sizeof *t->line);
     for (int64_t i = 0; i < n; i++) t->cells[i].text = "";
     const entry *e = (const entry *)(const void *)r->entries.data;
