@@ -4,25 +4,36 @@
 #include "data/contents.h"
 #include <stdlib.h>
 
-static int compare_contents(const at_content *a, const at_content *b)
+static uint64_t prefix_of(const uint8_t *digest)
 {
-    return memcmp(a->digest, b->digest, AT_DIGEST_BYTES);
+    uint64_t prefix = 0;
+    for (int i = 0; i < 8; i++) prefix = prefix << 8 | digest[i];
+    return prefix;
+}
+
+static int compare_contents(const at_contents *a, const at_content_ref *x, const at_contents *b,
+                            const at_content_ref *y)
+{
+    if (x->prefix != y->prefix) return x->prefix < y->prefix ? -1 : 1;
+    return memcmp(a->items[x->item].digest, b->items[y->item].digest, AT_DIGEST_BYTES);
 }
 
 /* Equal ones in the order of the set, so that the result does not depend on the sorting algorithm. */
-static int by_digest(const void *a, const void *b)
+static int by_digest(const void *a, const void *b, void *contents)
 {
-    const at_content *x = *(const at_content *const *)a, *y = *(const at_content *const *)b;
-    const int order = compare_contents(x, y);
-    return order ? order : (x > y) - (x < y);
+    const at_content_ref *x = a, *y = b;
+    const int order = compare_contents(contents, x, contents, y);
+    return order ? order : (x->item > y->item) - (x->item < y->item);
 }
 
 at_status at_contents_sort(at_arena *arena, at_contents *c)
 {
-    const at_content **sorted = at_arena_alloc(arena, (size_t)c->n * sizeof *sorted);
+    AT_REQUIRE(arena->ctx, c->n <= INT32_MAX, AT_E_RANGE, "%s: more than %d samples", c->source, INT32_MAX);
+    at_content_ref *sorted = at_arena_alloc(arena, (size_t)c->n * sizeof *sorted);
     if (!sorted) return AT_E_NOMEM;
-    for (int64_t i = 0; i < c->n; i++) sorted[i] = &c->items[i];
-    qsort(sorted, (size_t)c->n, sizeof *sorted, by_digest);
+    for (int64_t i = 0; i < c->n; i++)
+        sorted[i] = (at_content_ref){prefix_of(c->items[i].digest), (int32_t)i, c->items[i].label};
+    qsort_r(sorted, (size_t)c->n, sizeof *sorted, by_digest, c);
     c->by_digest = sorted;
     return AT_OK;
 }
@@ -30,7 +41,7 @@ at_status at_contents_sort(at_arena *arena, at_contents *c)
 int64_t at_contents_run(const at_contents *c, int64_t i)
 {
     int64_t n = 1;
-    while (i + n < c->n && compare_contents(c->by_digest[i], c->by_digest[i + n]) == 0) n++;
+    while (i + n < c->n && compare_contents(c, &c->by_digest[i], c, &c->by_digest[i + n]) == 0) n++;
     return n;
 }
 
@@ -65,9 +76,7 @@ static uint64_t shuffled(const uint8_t digest[AT_DIGEST_BYTES], uint64_t seed)
     at_digest_add(&d, bytes, sizeof bytes);
     at_digest_add(&d, digest, AT_DIGEST_BYTES);
     at_digest_end(&d, hash);
-    uint64_t key = 0;
-    for (int i = 0; i < 8; i++) key = key << 8 | hash[i];
-    return key;
+    return prefix_of(hash);
 }
 
 static int by_key(const void *a, const void *b)
@@ -78,9 +87,9 @@ static int by_key(const void *a, const void *b)
 }
 
 /* Equal samples are on one side, so that the first speaks for all. */
-static bool is_taken(const splitter *p, const at_content *item)
+static bool is_taken(const splitter *p, int64_t item)
 {
-    return p->taken && p->taken[item - p->set->items];
+    return p->taken && p->taken[item];
 }
 
 static void find_groups(splitter *p, uint64_t seed)
@@ -88,8 +97,8 @@ static void find_groups(splitter *p, uint64_t seed)
     const at_contents *s = p->set;
     for (int64_t i = 0, n; i < s->n; i += n) {
         n = at_contents_run(s, i);
-        if (!is_taken(p, s->by_digest[i]))
-            p->groups[p->n++] = (group){shuffled(s->by_digest[i]->digest, seed), i, n};
+        const int32_t item = s->by_digest[i].item;
+        if (!is_taken(p, item)) p->groups[p->n++] = (group){shuffled(s->items[item].digest, seed), i, n};
     }
     qsort(p->groups, (size_t)p->n, sizeof *p->groups, by_key);
 }
@@ -98,18 +107,18 @@ static void find_groups(splitter *p, uint64_t seed)
  * sample. */
 static bool take(splitter *p, const group *g, bool all_but_one)
 {
-    const at_content *const *items = p->set->by_digest + g->first;
+    const at_content_ref *items = p->set->by_digest + g->first;
     bool fits = true;
     for (int64_t i = 0; i < g->n; i++) {
-        tally *t = &p->labels[items[i]->label];
+        tally *t = &p->labels[items[i].label];
         t->more++;
         fits = fits && t->taken + t->more <= (all_but_one ? t->samples - 1 : t->wanted);
     }
     for (int64_t i = 0; i < g->n; i++) {
-        tally *t = &p->labels[items[i]->label];
+        tally *t = &p->labels[items[i].label];
         t->taken += fits ? t->more : 0;
         t->more = 0;
-        if (fits) p->in_share[items[i] - p->set->items] = true;
+        if (fits) p->in_share[items[i].item] = true;
     }
     return fits;
 }
@@ -117,7 +126,7 @@ static bool take(splitter *p, const group *g, bool all_but_one)
 static bool has_label(const splitter *p, const group *g, int label)
 {
     for (int64_t i = 0; i < g->n; i++)
-        if (p->set->by_digest[g->first + i]->label == label) return true;
+        if (p->set->by_digest[g->first + i].label == label) return true;
     return false;
 }
 
@@ -145,7 +154,7 @@ static at_status count_labels(at_ctx *ctx, splitter *p, double share)
     for (int64_t i = 0; i < s->n; i++) {
         tally *t = &p->labels[s->items[i].label];
         t->wanted++;
-        if (!is_taken(p, &s->items[i])) t->samples++;
+        if (!is_taken(p, i)) t->samples++;
     }
     for (int label = 0; label < s->n_labels; label++) {
         tally *t = &p->labels[label];
@@ -187,11 +196,11 @@ int64_t at_contents_duplicates(const at_contents *a, const at_contents *b,
 {
     int64_t pairs = 0, i = 0, j = 0;
     while (i < a->n && j < b->n) {
-        const int order = compare_contents(a->by_digest[i], b->by_digest[j]);
+        const int order = compare_contents(a, &a->by_digest[i], b, &b->by_digest[j]);
         const int64_t n = at_contents_run(a, i), m = at_contents_run(b, j);
         for (int64_t x = 0; x < n && order == 0; x++)
             for (int64_t y = 0; y < m; y++, pairs++)
-                if (report) report(data, a->by_digest[i + x] - a->items, b->by_digest[j + y] - b->items);
+                if (report) report(data, a->by_digest[i + x].item, b->by_digest[j + y].item);
         i += order <= 0 ? n : 0;
         j += order >= 0 ? m : 0;
     }

@@ -11,10 +11,16 @@ typedef struct at_content {
     const uint8_t *digest; /* [AT_DIGEST_BYTES] of what the sample holds; borrowed */
 } at_content;
 
+/* An item in the order of digests: with what sorting, and walking in that order, need of it. */
+typedef struct at_content_ref {
+    uint64_t prefix; /* the first bytes of the digest */
+    int32_t item, label;
+} at_content_ref;
+
 typedef struct at_contents {
-    at_content *items; /* [n] */
+    at_content *items; /* [n], n <= INT32_MAX */
     int64_t n;
-    const at_content **by_digest; /* [n] in the order of the digests; at_contents_sort */
+    at_content_ref *by_digest; /* [n]; at_contents_sort */
     int n_labels;
     /* For messages: "SOURCE: class NAME has one photo ...". */
     const char *source, *noun, *holder; /* "photo", "folder" */

@@ -130,15 +130,15 @@ at_text_conflicts at_texts_conflicts(const at_texts *t)
     at_text_conflicts out = {.first = -1, .opposite = -1};
     for (int64_t i = 0, n; i < c->n; i += n) {
         n = at_contents_run(c, i);
-        const int64_t first = c->by_digest[i] - c->items; /* equal ones come in their order */
+        const int64_t first = c->by_digest[i].item; /* equal ones come in their order */
         int64_t k = 1;
-        while (k < n && same_label(t, first, c->by_digest[i + k] - c->items)) k++;
+        while (k < n && same_label(t, first, c->by_digest[i + k].item)) k++;
         if (k == n) continue;
         out.texts++;
         out.samples += n;
         if (out.first >= 0 && first > out.first) continue;
         out.first = first;
-        out.opposite = c->by_digest[i + k] - c->items;
+        out.opposite = c->by_digest[i + k].item;
     }
     return out;
 }
