@@ -39,12 +39,6 @@ static bool is_photo(const char *name)
     return dot && is_one_of(dot, endings) && !is_hidden(name);
 }
 
-const char *at__join_path(at_arena *a, const char *folder, const char *name)
-{
-    const size_t n = strlen(folder);
-    return at_arena_printf(a, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/", name);
-}
-
 static at_status check_folder(at_ctx *ctx, const char *folder)
 {
     AT_REQUIRE(ctx, at_path_exists(folder), AT_E_IO, "%s: no such folder; check the path", folder);
@@ -65,7 +59,7 @@ at_status at__list_folders(at_arena *a, const char ***names, int64_t *n, const c
     for (int64_t i = 0; i < found; i++) {
         const char *name = (*names)[i];
         if (is_hidden(name)) continue;
-        const char *path = at__join_path(a, folder, name);
+        const char *path = at_path_join(a, folder, name);
         if (!path) return AT_E_NOMEM;
         if (at_path_is_folder(path)) (*names)[(*n)++] = name;
     }
@@ -81,7 +75,7 @@ at_status at__list_photos(at_arena *a, const char ***names, int64_t *n, const ch
     for (int64_t i = 0; i < found; i++) {
         const char *name = (*names)[i];
         if (!is_photo(name)) continue;
-        const char *path = at__join_path(a, folder, name);
+        const char *path = at_path_join(a, folder, name);
         if (!path) return AT_E_NOMEM;
         if (!at_path_is_folder(path)) (*names)[(*n)++] = path;
     }
@@ -96,7 +90,7 @@ static at_status holds_classes(at_arena *a, bool *out, const char *folder, const
 {
     *out = false;
     for (int64_t i = 0; i < n && !*out; i++) {
-        const char *path = at__join_path(a, folder, names[i]), **photos;
+        const char *path = at_path_join(a, folder, names[i]), **photos;
         int64_t n_photos;
         if (!path) return AT_E_NOMEM;
         AT_TRY(at__list_photos(a, &photos, &n_photos, path));
@@ -109,7 +103,7 @@ static at_status note_split(at_arena *a, const char **slot, const char *folder, 
 {
     AT_REQUIRE(a->ctx, !*slot, AT_E_ARG, "%s: %s and %s mean the same split; keep one of them", folder,
                *slot ? strrchr(*slot, '/') + 1 : "", name);
-    *slot = at__join_path(a, folder, name);
+    *slot = at_path_join(a, folder, name);
     return *slot ? AT_OK : AT_E_NOMEM;
 }
 
@@ -235,7 +229,7 @@ static at_status find_photos(at_photo_set *s, found_class *found, const class_in
     for (int64_t i = 0; i < n; i++) {
         const int label = label_of(index, names[i]);
         if (label < 0) return unknown_class(s, names[i]);
-        const char *path = at__join_path(&s->arena, s->folder, names[i]);
+        const char *path = at_path_join(&s->arena, s->folder, names[i]);
         if (!path) return AT_E_NOMEM;
         found_class *c = &found[label];
         AT_TRY(at__list_photos(&s->arena, &c->paths, &c->n, path));

@@ -2,7 +2,7 @@
 #ifndef AT_PHOTOS_H
 #define AT_PHOTOS_H
 
-#include "formats/digest.h"
+#include "data/contents.h"
 #include "formats/file.h"
 
 typedef struct at_photo {
@@ -19,7 +19,7 @@ typedef struct at_photo_set {
     int n_classes;
     at_photo *photos; /* by class, then by name, bytewise */
     int64_t n;
-    const at_photo **by_digest; /* [n] in the order of the digests; NULL until at_photos_hash */
+    at_contents contents; /* of the photos in their order; at_photos_hash */
 } at_photo_set;
 
 /* What a data folder offers: itself when it holds classes, else its split folders, whose names may be in any

@@ -4,7 +4,6 @@
 
 #include "data/photos.h"
 
-const char *at__join_path(at_arena *a, const char *folder, const char *name); /* NULL = no memory */
 at_status at__list_folders(at_arena *a, const char ***names, int64_t *n, const char *folder) AT_MUST_USE;
 at_status at__list_photos(at_arena *a, const char ***paths, int64_t *n, const char *folder) AT_MUST_USE;
 

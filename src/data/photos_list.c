@@ -32,7 +32,7 @@ static at_status add_folder(at_photo_set *s, int64_t *room, const char *folder, 
     if (!below) return AT_OK;
     AT_TRY(at__list_folders(&s->arena, &names, &n, folder));
     for (int64_t i = 0; i < n; i++) {
-        const char *path = at__join_path(&s->arena, folder, names[i]);
+        const char *path = at_path_join(&s->arena, folder, names[i]);
         if (!path) return AT_E_NOMEM;
         AT_TRY(add_folder(s, room, path, false));
     }

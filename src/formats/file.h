@@ -43,6 +43,7 @@ at_status at_folder_make(at_ctx *ctx, const char *path) AT_MUST_USE;
 at_status at_folder_sync(at_ctx *ctx, const char *path) AT_MUST_USE;
 bool at_path_exists(const char *path);
 bool at_path_is_folder(const char *path);
+const char *at_path_join(at_arena *a, const char *folder, const char *name); /* NULL = no memory */
 
 /* Names in a folder, sorted bytewise, without "." and "..": names[i] in `arena`. */
 at_status at_folder_list(at_arena *arena, const char ***names, int64_t *n, const char *path) AT_MUST_USE;

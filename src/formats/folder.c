@@ -22,6 +22,12 @@ bool at_path_is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+const char *at_path_join(at_arena *a, const char *folder, const char *name)
+{
+    const size_t n = strlen(folder);
+    return at_arena_printf(a, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/", name);
+}
+
 static at_status make_one(at_ctx *ctx, const char *path)
 {
     const int error = mkdir(path, 0777) == 0 ? 0 : errno;

@@ -51,9 +51,9 @@ static at_tree *convert(at_arena *a, const json_t *j)
 
 /* Nesting is limited before parsing: brackets outside strings are counted, and where they are wrong the
  * parser says so. */
-static at_status check_depth(at_ctx *ctx, const char *text, size_t size, const char *name)
+static at_status check_depth(at_ctx *ctx, const char *text, size_t size, at__place where)
 {
-    int depth = 0, line = 1;
+    int depth = 0, line = where.line;
     bool quoted = false;
     for (size_t i = 0; i < size; i++) {
         const char c = text[i];
@@ -64,26 +64,34 @@ static at_status check_depth(at_ctx *ctx, const char *text, size_t size, const c
         if (c == ']' || c == '}') depth--;
         if (c == '[' || c == '{') depth++;
         AT_REQUIRE(ctx, depth <= AT_TREE_DEPTH, AT_E_FORMAT, "%s:%d: lists and maps are more than %d deep",
-                   name, line, AT_TREE_DEPTH);
+                   where.name, line, AT_TREE_DEPTH);
     }
     return AT_OK;
+}
+
+at_status at__json_parse_piece(at_arena *a, at_tree **out, const char *text, size_t size, at__place where)
+{
+    *out = NULL;
+    AT_TRY(check_depth(a->ctx, text, size, where));
+    json_error_t error = {0};
+    json_t *j = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    if (!j &&
+        (json_error_code(&error) == json_error_out_of_memory || !*error.text)) /* jansson may say nothing */
+        return at_fail(a->ctx, AT_E_NOMEM, "out of memory while parsing JSON");
+    if (!j)
+        return at_fail(a->ctx, AT_E_FORMAT, "%s:%d:%d: %s", where.name, where.line + error.line - 1,
+                       error.column + (error.line == 1 ? where.column - 1 : 0), error.text);
+    *out = convert(a, j);
+    json_decref(j);
+    return *out ? AT_OK : AT_E_NOMEM;
 }
 
 at_status at_json_parse(at_arena *a, at_tree **out, const char *text, size_t size, const char *name)
 {
     *out = NULL;
     at__skip_mark(&text, &size);
-    AT_TRY(check_depth(a->ctx, text, size, name));
     AT_REQUIRE(a->ctx, size > 0, AT_E_FORMAT, "%s: is empty, a JSON value is needed", name);
-    json_error_t error = {0};
-    json_t *j = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (!j &&
-        (json_error_code(&error) == json_error_out_of_memory || !*error.text)) /* jansson may say nothing */
-        return at_fail(a->ctx, AT_E_NOMEM, "out of memory while parsing JSON");
-    if (!j) return at_fail(a->ctx, AT_E_FORMAT, "%s:%d:%d: %s", name, error.line, error.column, error.text);
-    *out = convert(a, j);
-    json_decref(j);
-    return *out ? AT_OK : AT_E_NOMEM;
+    return at__json_parse_piece(a, out, text, size, (at__place){name, 1, 1});
 }
 
 /* ---- Writing ---- */

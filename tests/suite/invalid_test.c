@@ -1,6 +1,8 @@
 /* invalid_test.c: every folder tests/data/invalid/FORMAT/NAME holds an `input` that must be refused and in
  * `error` what the message must contain. A new case is a new folder. */
+#include "formats/file.h"
 #include "formats/safetensors.h"
+#include "formats/table_internal.h"
 #include "tests/harness/test.h"
 #include <stdio.h>
 
@@ -41,6 +43,26 @@ static at_status parse_json(at_ctx *ctx, const char *path)
 static at_status parse_yaml(at_ctx *ctx, const char *path)
 {
     return parse(ctx, path, at_yaml_parse);
+}
+
+static at_status read_csv(at_ctx *ctx, const char *path)
+{
+    at_table t;
+    const at_status status = at_table_read(ctx, &t, path, &(at_table_options){.delimiter = ","});
+    if (status == AT_OK) at_table_deinit(&t);
+    return status;
+}
+
+static at_status read_jsonl(at_ctx *ctx, const char *path)
+{
+    at_file f;
+    at_table t = {.path = path};
+    at_arena_init(&t.arena, ctx);
+    at_expect_ok(ctx, at_file_map(ctx, &f, path));
+    const at_status status = at__json_read(&t, (const char *)f.data, f.size, true);
+    at_file_unmap(ctx, &f);
+    at_table_deinit(&t);
+    return status;
 }
 
 static void replay_one(at_ctx *ctx, const char *folder, const char *name, open_fn open)
@@ -95,4 +117,14 @@ AT_TEST(test_invalid__json)
 AT_TEST(test_invalid__yaml)
 {
     replay("yaml", parse_yaml, 30);
+}
+
+AT_TEST(test_invalid__csv)
+{
+    replay("csv", read_csv, 15);
+}
+
+AT_TEST(test_invalid__jsonl)
+{
+    replay("jsonl", read_jsonl, 12);
 }

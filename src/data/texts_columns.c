@@ -1,0 +1,166 @@
+/* texts_columns.c: which columns of a table are label and text: as told, as the training set has them, or by
+ * their names and what they hold. Layer: data. Reading path: at__choose_columns, infer. */
+#include "data/texts_internal.h"
+
+enum { MOST_VALUES = 100000 }; /* a column with more is none of labels */
+
+/* ---- As told ---- */
+
+static at_status take_told(at_texts *t, int *column, const char *name, const char *key)
+{
+    return name ? at_table_find(t->arena.ctx, column, &t->table, name, key) : AT_OK;
+}
+
+/* The column of the same name as in the training set; without names, of the same number. */
+static at_status take_same(at_texts *t, int *column, const at_table *like, int same, const char *key)
+{
+    const at_table *table = &t->table;
+    if (same < 0) return AT_OK;
+    if (like->names && table->names)
+        return at_table_find(t->arena.ctx, column, table, like->names[same], key);
+    AT_REQUIRE(t->arena.ctx, same < table->n_columns, AT_E_FORMAT,
+               "%s: has %d column%s, but %s is column %d in %s", table->path, table->n_columns,
+               table->n_columns == 1 ? "" : "s", key, same + 1, like->path);
+    *column = same;
+    return AT_OK;
+}
+
+/* ---- Inference ---- */
+
+static bool is_chosen(const at_texts *t, int column)
+{
+    return column == t->label_column || column == t->text_column || column == t->pair_column;
+}
+
+static int find_named(const at_texts *t, bool (*names)(const char *))
+{
+    for (int i = 0; t->table.names && i < t->table.n_columns; i++)
+        if (!is_chosen(t, i) && names(t->table.names[i])) return i;
+    return -1;
+}
+
+static int longest_column(const at_texts *t)
+{
+    int best = -1;
+    size_t most = 0;
+    for (int i = 0; i < t->table.n_columns; i++) {
+        size_t bytes = 0;
+        for (int64_t row = 0; row < t->table.n_rows; row++) bytes += at_table_cell(&t->table, row, i)->n;
+        if (is_chosen(t, i) || (best >= 0 && bytes <= most)) continue;
+        best = i;
+        most = bytes;
+    }
+    return best;
+}
+
+/* How many values a column has, up to `most` + 1. */
+static at_status count_values(const at_texts *t, int column, int64_t *n, int64_t most)
+{
+    at__values v;
+    at__values_init(&v, t->arena.ctx);
+    at_status status = AT_OK;
+    for (int64_t row = 0; row < t->table.n_rows && v.n <= most && status == AT_OK; row++)
+        status = at__values_add(&v, &(int32_t){0}, at__trim(at_table_cell(&t->table, row, column)));
+    *n = v.n;
+    at__values_deinit(&v);
+    return status;
+}
+
+/* The column with the fewest values, but for those that have the same in every row. -1 = none. */
+static at_status fewest_values(const at_texts *t, int *out)
+{
+    int64_t least = MOST_VALUES + 1;
+    *out = -1;
+    for (int i = 0; i < t->table.n_columns; i++) {
+        int64_t n;
+        if (is_chosen(t, i)) continue;
+        AT_TRY(count_values(t, i, &n, least));
+        if (n >= least || n < 2) continue;
+        least = n;
+        *out = i;
+    }
+    return AT_OK;
+}
+
+static at_status infer_label(at_texts *t)
+{
+    t->label_column = find_named(t, at_names_label);
+    if (t->label_column >= 0) return AT_OK;
+    if (t->table.n_columns == 2 && !is_chosen(t, 1 - t->text_column))
+        t->label_column = 1 - t->text_column;
+    else if (t->target != AT_TEXTS_NUMBER)
+        AT_TRY(fewest_values(t, &t->label_column));
+    AT_REQUIRE(t->arena.ctx, t->label_column >= 0, AT_E_ARG,
+               "%s: its columns do not show which one is the label; set data.label", t->table.path);
+    return AT_OK;
+}
+
+/* Labels found by name come first, so that they are no candidates for the text. */
+static at_status infer(at_texts *t, const at_texts_options *o)
+{
+    const bool labels = t->target != AT_TEXTS_NONE;
+    const bool pair = !o->text_pair && !o->text;
+    if (t->label_column < 0) t->label_column = find_named(t, at_names_label);
+    if (t->text_column < 0) t->text_column = find_named(t, at_names_text);
+    if (t->text_column < 0) t->text_column = longest_column(t);
+    AT_REQUIRE(t->arena.ctx, t->text_column >= 0, AT_E_FORMAT,
+               "%s: has no column beside the label; a text is needed (data.delimiter, data.text)",
+               t->table.path);
+    if (pair) t->pair_column = find_named(t, at_names_pair);
+    return labels && t->label_column < 0 ? infer_label(t) : AT_OK;
+}
+
+static void note_columns(const at_texts *t, const at_texts_options *o)
+{
+    char label[AT_COLUMN_TITLE] = "", text[AT_COLUMN_TITLE], pair[AT_COLUMN_TITLE] = "";
+    if (t->label_column >= 0) at_table_title(label, &t->table, t->label_column);
+    at_table_title(text, &t->table, t->text_column);
+    if (t->pair_column >= 0) at_table_title(pair, &t->table, t->pair_column);
+    at__texts_note(o, "%s: %s%s%stext: %s%s%s", t->table.path, *label ? "label: " : "", label,
+                   *label ? ", " : "", text, *pair ? ", second text: " : "", pair);
+}
+
+/* ---- The whole ---- */
+
+static at_status check(const at_texts *t)
+{
+    const at_table *table = &t->table;
+    AT_REQUIRE(t->arena.ctx, t->label_column != t->text_column, AT_E_ARG,
+               "%s: data.label and data.text are the same column, %d", table->path, t->text_column + 1);
+    AT_REQUIRE(t->arena.ctx, t->pair_column < 0 || t->pair_column != t->text_column, AT_E_ARG,
+               "%s: data.text and data.text_pair are the same column, %d", table->path, t->text_column + 1);
+    AT_REQUIRE(t->arena.ctx, t->pair_column < 0 || t->pair_column != t->label_column, AT_E_ARG,
+               "%s: data.label and data.text_pair are the same column, %d", table->path, t->label_column + 1);
+    return AT_OK;
+}
+
+static at_status check_width(const at_texts *t)
+{
+    const at_table *table = &t->table;
+    const char *form = table->delimiter ? table->delimiter : "JSON";
+    AT_REQUIRE(t->arena.ctx, table->n_columns > 1 || t->target == AT_TEXTS_NONE, AT_E_FORMAT,
+               "%s: has one column, a label and a text are needed; is data.delimiter right? It is %s",
+               table->path, form);
+    return AT_OK;
+}
+
+at_status at__choose_columns(at_texts *t, const at_texts_options *o, const at_texts *like)
+{
+    AT_TRY(check_width(t));
+    if (like) {
+        AT_TRY(take_same(t, &t->text_column, &like->table, like->text_column, "data.text"));
+        AT_TRY(take_same(t, &t->pair_column, &like->table, like->pair_column, "data.text_pair"));
+        if (t->target != AT_TEXTS_NONE)
+            AT_TRY(take_same(t, &t->label_column, &like->table, like->label_column, "data.label"));
+        return check(t);
+    }
+    if (t->target != AT_TEXTS_NONE) AT_TRY(take_told(t, &t->label_column, o->label, "data.label"));
+    AT_TRY(take_told(t, &t->text_column, o->text, "data.text"));
+    if (o->text_pair && strcmp(o->text_pair, "none") != 0)
+        AT_TRY(take_told(t, &t->pair_column, o->text_pair, "data.text_pair"));
+    if (t->text_column < 0 || (t->label_column < 0 && t->target != AT_TEXTS_NONE)) {
+        AT_TRY(infer(t, o));
+        note_columns(t, o);
+    }
+    return check(t);
+}

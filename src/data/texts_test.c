@@ -1,0 +1,781 @@
+/* texts_test.c: columns, labels, splits, duplicates and statistics of texts, every mistake, and real files.
+ */
+#include "base/text.h"
+#include "data/texts.h"
+#include "formats/file.h"
+#include "tests/harness/test.h"
+#include "tests/harness/torture.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- Files and notes ---- */
+
+static at_ctx *ctx;
+static char folder[1024];
+
+static const char *below(const char *name)
+{
+    static char path[4][1200];
+    static int turn;
+    turn = (turn + 1) % 4;
+    snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
+    return path[turn];
+}
+
+static void begin(const char *name)
+{
+    ctx = at_test_ctx();
+    at_test_folder(folder, name);
+}
+
+static void put(const char *name, const char *text)
+{
+    at_expect_ok(ctx, at_file_write(ctx, below(name), text, strlen(text)));
+}
+
+static char notes[4096];
+
+/* One a line, without the folder. */
+static void take_note(void *data, const char *text)
+{
+    (void)data;
+    for (const char *p; (p = strstr(text, folder)); text = p + strlen(folder) + 1)
+        strncat(notes, text, (size_t)(p - text));
+    strcat(strcat(notes, text), "\n");
+}
+
+static at_texts read_as(const char *name, at_texts_options o, const at_texts *like)
+{
+    at_texts t;
+    *notes = '\0';
+    o.note = take_note;
+    at_expect_ok(ctx, at_texts_read(ctx, &t, below(name), &o, like));
+    return t;
+}
+
+static at_texts read_file(const char *name)
+{
+    return read_as(name, (at_texts_options){0}, NULL);
+}
+
+static void expect_refused(const char *name, at_texts_options o, const at_texts *like, at_status status,
+                           const char *message)
+{
+    char whole[2000];
+    at_texts t = {.n = 1};
+    snprintf(whole, sizeof whole, "%s%s", *message == ':' ? below(name) : "", message);
+    assert_int_equal(at_texts_read(ctx, &t, below(name), &o, like), status);
+    assert_string_equal(at_last_error(ctx), whole);
+    assert_int_equal(t.n, 0);
+    at_clear_error(ctx);
+}
+
+static void expect_classes(const at_texts *t, int n, const char *const *classes)
+{
+    assert_int_equal(t->n_classes, n);
+    for (int i = 0; i < n; i++) assert_string_equal(t->classes[i], classes[i]);
+}
+
+static void expect_columns(const at_texts *t, int label, int text, int pair, const char *note)
+{
+    assert_int_equal(t->label_column, label);
+    assert_int_equal(t->text_column, text);
+    assert_int_equal(t->pair_column, pair);
+    assert_string_equal(notes, note);
+}
+
+/* ---- Columns ---- */
+
+static void check_columns(const char *text, int label, int column, int pair, const char *note)
+{
+    put("x.csv", text);
+    at_texts t = read_file("x.csv");
+    expect_columns(&t, label, column, pair, note);
+    at_texts_deinit(&t);
+}
+
+AT_TEST(test_texts__columns_are_told_by_their_names)
+{
+    begin("texts-names");
+    check_columns("text,label\na,0\nb,1\n", 1, 0, -1,
+                  "x.csv: label: column 2 \"label\", text: column 1 \"text\"\n");
+    check_columns("idx,Review,Class\n0,a,0\n0,b,1\n", 2, 1, -1,
+                  "x.csv: label: column 3 \"Class\", text: column 2 \"Review\"\n");
+    check_columns("hypothesis,premise,label\na long text,b,0\nb,c,1\n", 2, 1, 0,
+                  "x.csv: label: column 3 \"label\", text: column 2 \"premise\", second text: column 1 "
+                  "\"hypothesis\"\n");
+    check_columns("label,title,body\n0,a,long one\n1,b,long two\n", 0, 2, -1,
+                  "x.csv: label: column 1 \"label\", text: column 3 \"body\"\n");
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__columns_without_names_are_told_by_what_they_hold)
+{
+    begin("texts-content");
+    check_columns("ham,one two\nspam,three\nham,four\n", 0, 1, -1,
+                  "x.csv: label: column 1, text: column 2\n");
+    check_columns("1,x,one two three,b,same\n2,y,four,a,same\n3,z,five,b,same\n", 3, 2, -1,
+                  "x.csv: label: column 4, text: column 3\n");
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__columns_are_as_told)
+{
+    begin("texts-told");
+    put("x.csv", "title,text,label,tone\na,b,0,good\nc,d,1,bad\n");
+    at_texts t =
+        read_as("x.csv", (at_texts_options){.label = "tone", .text = "1", .text_pair = "text"}, NULL);
+    expect_columns(&t, 3, 0, 1, "");
+    at_texts_deinit(&t);
+    put("x.csv", "premise,hypothesis,label\na,b,0\nc,d,1\n");
+    t = read_as("x.csv", (at_texts_options){.text_pair = "none"}, NULL);
+    expect_columns(&t, 2, 0, -1, "x.csv: label: column 3 \"label\", text: column 1 \"premise\"\n");
+    at_texts_deinit(&t);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__columns_that_cannot_be_are_told)
+{
+    begin("texts-no-columns");
+    put("x.csv", "text,label\na,0\nb,1\n");
+    expect_refused("x.csv", (at_texts_options){.text = "txt"}, NULL, AT_E_ARG,
+                   ": data.text is txt, but no column is called so; the nearest is \"text\"");
+    expect_refused("x.csv", (at_texts_options){.text = "1", .label = "text"}, NULL, AT_E_ARG,
+                   ": data.label and data.text are the same column, 1");
+    expect_refused("x.csv", (at_texts_options){.text = "1", .label = "2", .text_pair = "1"}, NULL, AT_E_ARG,
+                   ": data.text and data.text_pair are the same column, 1");
+    expect_refused("x.csv", (at_texts_options){.text = "1", .label = "2", .text_pair = "2"}, NULL, AT_E_ARG,
+                   ": data.label and data.text_pair are the same column, 2");
+    put("x.csv", "a;0\nb;1\n");
+    expect_refused("x.csv", (at_texts_options){0}, NULL, AT_E_FORMAT,
+                   ": has one column, a label and a text are needed; is data.delimiter right? It is ,");
+    put("x.csv", "text,other,third\na,b,c\na,b,c\n");
+    expect_refused("x.csv", (at_texts_options){.table.header = "yes"}, NULL, AT_E_ARG,
+                   ": its columns do not show which one is the label; set data.label");
+    at_test_done(ctx);
+}
+
+/* ---- Labels ---- */
+
+AT_TEST(test_texts__classes_are_sorted)
+{
+    begin("texts-classes");
+    static const char *const names[] = {"10", "9", "a b"}, *const numbers[] = {"-1", "9", "10"};
+    static const int labels[] = {1, 0, 2, 1};
+    put("x.csv", "text,label\na,9\nb, 10\nc,a b\nd,9\t\n");
+    at_texts t = read_file("x.csv");
+    expect_classes(&t, 3, names); /* bytewise */
+    assert_int_equal(t.n, 4);
+    for (int i = 0; i < 4; i++) assert_int_equal(t.samples[i].label, labels[i]);
+    assert_string_equal(at_texts_text(&t, 2)->text, "c");
+    assert_null(at_texts_pair(&t, 2));
+    assert_int_equal(at_texts_line(&t, 2), 4);
+    at_texts_deinit(&t);
+    put("x.csv", "text,label\na,9\nb,10\nc,-1\n");
+    t = read_file("x.csv");
+    expect_classes(&t, 3, numbers); /* by value */
+    assert_int_equal(t.samples[1].label, 2);
+    at_texts_deinit(&t);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__other_splits_follow_the_training_set)
+{
+    begin("texts-like");
+    put("train.csv", "label,text\nb,x\na,y\nc,z\n");
+    put("test.csv", "text,id,label\nlong long long,1,c\nq,2,b\n");
+    put("plain.tsv", "a\tx\n");
+    at_texts train = read_file("train.csv"), test = read_as("test.csv", (at_texts_options){0}, &train);
+    expect_columns(&test, 2, 0, -1, "");
+    expect_classes(&test, 3, (const char *const *)train.classes);
+    assert_int_equal(test.samples[0].label, 2);
+    assert_int_equal(test.samples[1].label, 1);
+    at_texts_deinit(&test);
+    test = read_as("plain.tsv", (at_texts_options){0}, &train); /* no names: by number */
+    expect_columns(&test, 0, 1, -1, "");
+    at_texts_deinit(&test);
+    put("test.csv", "text,label\nx,b\ny, d\n");
+    expect_refused("test.csv", (at_texts_options){0}, &train, AT_E_FORMAT,
+                   ":3: label d is not among the 3 of training (a, b, c); correct it or remove the row");
+    put("test.csv", "txt,label\nx,b\n");
+    expect_refused("test.csv", (at_texts_options){.table.header = "yes"}, &train, AT_E_ARG,
+                   ": data.text is text, but no column is called so; the nearest is \"txt\"");
+    put("test.tsv", "x\n");
+    expect_refused("test.tsv", (at_texts_options){0}, &train, AT_E_FORMAT,
+                   ": has one column, a label and a text are needed; is data.delimiter right? It is tab");
+    at_texts_deinit(&train);
+    put("train.csv", "id,text,label\n1,x,a\n2,y,b\n");
+    train = read_file("train.csv");
+    put("test.tsv", "x\ta\n");
+    char message[1300];
+    snprintf(message, sizeof message, ": has 2 columns, but data.label is column 3 in %s",
+             below("train.csv"));
+    expect_refused("test.tsv", (at_texts_options){0}, &train, AT_E_FORMAT, message);
+    at_texts_deinit(&train);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__a_trained_head_gives_the_classes)
+{
+    begin("texts-head");
+    static const char *const classes[] = {"z", "a", "never"};
+    const at_texts_options o = {.classes = classes, .n_classes = 3};
+    put("x.csv", "text,label\nq,a\nr,a\n");
+    at_texts t = read_as("x.csv", o, NULL);
+    expect_classes(&t, 3, classes);
+    assert_int_equal(t.samples[0].label, 1);
+    at_texts_deinit(&t);
+    put("x.csv", "text,label\nq,a\nr,b\n");
+    expect_refused("x.csv", o, NULL, AT_E_FORMAT,
+                   ":3: label b is not among the 3 of training (z, a, never); correct it or remove the row");
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__one_class_is_told)
+{
+    begin("texts-one-class");
+    put("x.csv", "text,label\na,ham\nb,ham\n");
+    expect_refused(
+        "x.csv", (at_texts_options){0}, NULL, AT_E_FORMAT,
+        ": has one class only, ham; a classifier needs at least 2; is column 2 the label? (data.label)");
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__empty_cells_are_told_or_skipped)
+{
+    begin("texts-empty");
+    put("x.csv", "text,label\na,0\n  ,1\nb,\" \"\nc,1\n");
+    expect_refused("x.csv", (at_texts_options){0}, NULL, AT_E_FORMAT,
+                   ":3: the text is empty; fill it in or remove the row, or set data.corrupt skip");
+    at_texts t = read_as("x.csv", (at_texts_options){.skip_corrupt = true, .label = "2", .text = "1"}, NULL);
+    assert_string_equal(notes, "skipped: x.csv:3: the text is empty\nskipped: x.csv:4: the label is empty\n"
+                               "2 of 4 rows of x.csv have an empty text or label and are left out\n");
+    assert_int_equal(t.n, 2);
+    assert_int_equal(t.skipped, 2);
+    assert_int_equal(at_texts_line(&t, 1), 5);
+    at_texts_deinit(&t);
+    put("x.csv", "text,label\na,\n");
+    expect_refused("x.csv", (at_texts_options){0}, NULL, AT_E_FORMAT,
+                   ":2: the label is empty; fill it in or remove the row, or set data.corrupt skip");
+    expect_refused("x.csv", (at_texts_options){.skip_corrupt = true}, NULL, AT_E_FORMAT,
+                   ": every row has an empty text or label");
+    put("x.csv", "premise,hypothesis,label\na,,1\n");
+    expect_refused("x.csv", (at_texts_options){0}, NULL, AT_E_FORMAT,
+                   ":2: the second text is empty; fill it in or remove the row, or set data.corrupt skip");
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__sets_of_classes)
+{
+    begin("texts-sets");
+    const at_texts_options o = {.target = AT_TEXTS_SET, .label_separator = "; "};
+    static const char *const classes[] = {"a", "b", "c,d"};
+    static const float rows[][3] = {{1, 1, 0}, {0, 1, 0}, {0, 0, 0}, {0, 1, 1}, {1, 1, 0}};
+    static const int rarest[] = {0, 1, 3, 2, 0};
+    put("x.tsv", "text\tlabel\nq\tb; a; b\nr\tb\ns\t \nt\tc,d; ; b\nu\ta; b\n");
+    at_texts t = read_as("x.tsv", o, NULL);
+    expect_classes(&t, 3, classes);
+    for (int i = 0; i < 5; i++) {
+        float row[3];
+        at_texts_set_row(&t, i, row);
+        assert_memory_equal(row, rows[i], sizeof row);
+        assert_int_equal(t.samples[i].label, rarest[i]);
+    }
+    bool in_share[5];
+    at_expect_ok(ctx, at_texts_split(ctx, in_share, &t, 0.5, 0, NULL)); /* what cannot be split is no error */
+    assert_int_equal(in_share[0] + in_share[4], 1);
+    assert_false(in_share[1] || in_share[2] || in_share[3]);
+    put("test.tsv", "text\tlabel\nq\tb; e\n");
+    expect_refused("test.tsv", o, &t, AT_E_FORMAT,
+                   ":2: label e is not among the 3 of training (a, b, c,d); correct it or remove the row");
+    at_texts_deinit(&t);
+    put("x.tsv", "text\tlabel\nq\t\n");
+    expect_refused("x.tsv", o, NULL, AT_E_FORMAT, ": no row has a label");
+    expect_refused("x.tsv", (at_texts_options){.target = AT_TEXTS_SET, .label_separator = ""}, NULL, AT_E_ARG,
+                   "data.label_separator is empty, must be a text such as \";\"");
+    put("x.csv", "text,label\nq,\"a, b\"\nr,b\n");
+    t = read_as("x.csv", (at_texts_options){.target = AT_TEXTS_SET}, NULL); /* a comma when nothing is told */
+    assert_int_equal(t.n_classes, 2);
+    at_texts_deinit(&t);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__numbers)
+{
+    begin("texts-numbers");
+    const at_texts_options o = {.target = AT_TEXTS_NUMBER};
+    put("x.tsv", "text\tlabel\nq\t 1.5\nr\t-2e3\n");
+    at_texts t = read_as("x.tsv", o, NULL);
+    assert_true(t.samples[0].number == 1.5 && t.samples[1].number == -2000);
+    assert_int_equal(t.n_classes, 0);
+    at_texts_deinit(&t);
+    put("x.tsv", "text\tlabel\nq\t1.5\nr\t2 m\n");
+    expect_refused("x.tsv", o, NULL, AT_E_FORMAT, ":3: label 2 m is no finite number");
+    put("x.tsv", "text\tlabel\nq\tinf\n");
+    expect_refused("x.tsv", o, NULL, AT_E_FORMAT, ":2: label inf is no finite number");
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__predictions_need_no_label)
+{
+    begin("texts-none");
+    const at_texts_options o = {.target = AT_TEXTS_NONE};
+    put("x.txt", "one text\n\nanother, \"text\"\n");
+    at_texts t = read_as("x.txt", o, NULL);
+    expect_columns(&t, -1, 0, -1, "x.txt: text: column 1\n");
+    assert_int_equal(t.n, 2);
+    at_texts_deinit(&t);
+    put("x.csv", "label,text\n,one\nham,two\n");
+    t = read_as("x.csv", o, NULL);
+    assert_int_equal(t.text_column, 1);
+    assert_int_equal(t.n, 2);
+    at_texts_deinit(&t);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__other_columns_are_at_hand)
+{
+    begin("texts-slices");
+    put("x.jsonl", "{\"text\": \"a\", \"label\": 0, \"region\": \"north\"}\n{\"text\": \"\", \"label\": 0}\n"
+                   "{\"text\": \"b\", \"label\": 1, \"region\": \"south\"}\n");
+    at_texts t = read_as("x.jsonl", (at_texts_options){.skip_corrupt = true}, NULL);
+    int region;
+    at_expect_ok(ctx, at_texts_find_column(ctx, &region, &t, "region", "report.slices"));
+    assert_string_equal(at_texts_cell(&t, 0, region)->text, "north");
+    assert_string_equal(at_texts_cell(&t, 1, region)->text, "south");
+    at_expect_error(
+        ctx, at_texts_find_column(ctx, &region, &t, "regoin", "report.slices"), AT_E_ARG,
+        "x.jsonl: report.slices is regoin, but no column is called so; the nearest is \"region\"");
+    at_texts_deinit(&t);
+    at_test_done(ctx);
+}
+
+/* ---- Equal texts ---- */
+
+AT_TEST(test_texts__texts_with_different_labels_are_told)
+{
+    begin("texts-conflicts");
+    put("x.csv", "label,text\nham,one\nham,two  Words\nspam,three\nspam, TWO words \nham,One\nham,two "
+                 "words\nspam,three\n"
+                 "ham,three\nham,twowords\n");
+    at_texts t = read_as("x.csv", (at_texts_options){.label = "1", .text = "2"}, NULL);
+    assert_string_equal(notes,
+                        "x.csv: 2 texts, in 6 rows, with different labels, such as that of line 3 (ham) and "
+                        "line 5 (spam)\n");
+    const at_text_conflicts c = at_texts_conflicts(&t);
+    assert_int_equal(c.texts, 2);
+    assert_int_equal(c.samples, 6);
+    assert_int_equal(c.first, 1);
+    assert_int_equal(c.opposite, 3);
+    at_texts_deinit(&t);
+    put("x.csv",
+        "premise,hypothesis,label\na b,c,0\na,b c,1\nA b,C,0\n"); /* no two pairs are equal but for case */
+    t = read_file("x.csv");
+    assert_int_equal(at_texts_conflicts(&t).texts, 0);
+    at_texts_deinit(&t);
+    put("x.csv", "text,label\na,\"x,y\"\na,\"y,x\"\n"); /* the same set */
+    t = read_as("x.csv", (at_texts_options){.target = AT_TEXTS_SET}, NULL);
+    assert_int_equal(at_texts_conflicts(&t).texts, 0);
+    at_texts_deinit(&t);
+    put("x.csv", "text,label\na,\"x,y\"\na,x\n");
+    t = read_as("x.csv", (at_texts_options){.target = AT_TEXTS_SET}, NULL);
+    assert_int_equal(at_texts_conflicts(&t).texts, 1);
+    at_texts_deinit(&t);
+    put("x.csv", "text,label\na,1\na,1.0\nb,2\nb,3\n");
+    t = read_as("x.csv", (at_texts_options){.target = AT_TEXTS_NUMBER}, NULL);
+    assert_int_equal(at_texts_conflicts(&t).texts, 1);
+    at_texts_deinit(&t);
+    at_test_done(ctx);
+}
+
+/* Longer than the buffer through which a text is hashed. */
+AT_TEST(test_texts__long_texts_are_compared_to_the_end)
+{
+    begin("texts-long");
+    at_text file;
+    at_text_init(&file, ctx);
+    for (int i = 0; i < 4; i++)
+        at_text_printf(&file, "%d\t%01100d %s%s\n", i % 2, 7, i < 2 ? "\xc3\xa9  a" : "\xc3\xa9 A",
+                       i == 1 ? "b" : "");
+    put("x.tsv", file.data);
+    at_text_deinit(&file);
+    at_texts t = read_file("x.tsv");
+    assert_int_equal(at_texts_conflicts(&t).texts, 1);
+    assert_int_equal(at_texts_conflicts(&t).samples, 3);
+    at_texts_deinit(&t);
+    at_test_done(ctx);
+}
+
+static void note_pair(void *data, int64_t a, int64_t b)
+{
+    char pair[64];
+    snprintf(pair, sizeof pair, "%d=%d ", (int)a, (int)b);
+    strcat(data, pair);
+}
+
+AT_TEST(test_texts__duplicates_are_reported_in_pairs)
+{
+    begin("texts-duplicates");
+    char pairs[256] = "";
+    put("train.csv", "label,text\n0,one\n1,two\n0,ONE \n1,three\n");
+    put("test.csv", "label,text\n0,four\n1,one\n1,Three\n");
+    at_texts a = read_file("train.csv"), b = read_as("test.csv", (at_texts_options){0}, &a);
+    assert_int_equal(at_texts_duplicates(&a, &b, NULL, NULL), 3);
+    assert_int_equal(at_texts_duplicates(&a, &b, note_pair, pairs), 3);
+    assert_non_null(strstr(pairs, "0=1 2=1 "));
+    assert_non_null(strstr(pairs, "3=2 "));
+    at_texts_deinit(&a);
+    at_texts_deinit(&b);
+    at_test_done(ctx);
+}
+
+/* ---- Shares ---- */
+
+AT_TEST(test_texts__a_share_is_stratified_and_keeps_copies_together)
+{
+    begin("texts-share");
+    at_text file;
+    at_text_init(&file, ctx);
+    at_text_add(&file, "text,label\n");
+    for (int i = 0; i < 40; i++) at_text_printf(&file, "text %d,%s\n", i < 30 ? i : i / 2, i % 4 ? "a" : "b");
+    put("x.csv", file.data);
+    at_text_deinit(&file);
+    at_texts t = read_file("x.csv");
+    bool in_share[40], again[40], rest[40];
+    int differ = 0;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        int n[2] = {0}, more = 0;
+        at_expect_ok(ctx, at_texts_split(ctx, in_share, &t, 0.2, seed, NULL));
+        at_expect_ok(ctx, at_texts_split(ctx, again, &t, 0.2, seed, NULL));
+        assert_memory_equal(in_share, again, sizeof again);
+        at_expect_ok(ctx, at_texts_split(ctx, rest, &t, 0.2, seed, in_share));
+        for (int i = 0; i < 40; i++) {
+            n[t.samples[i].label] += in_share[i];
+            more += rest[i];
+            assert_false(in_share[i] && rest[i]);
+            if (i >= 30) assert_int_equal(in_share[i], in_share[i / 2]);
+        }
+        assert_in_range(n[0], 4, 6);
+        assert_in_range(n[1], 1, 2);
+        assert_in_range(more, 5, 8);
+        at_expect_ok(ctx, at_texts_split(ctx, again, &t, 0.2, seed + 1, NULL));
+        differ += memcmp(in_share, again, sizeof again) != 0;
+    }
+    assert_true(differ > 15);
+    at_texts_deinit(&t);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__shares_that_cannot_be_are_refused)
+{
+    begin("texts-no-share");
+    put("x.csv", "text,label\na,0\nb,0\nc,1\n");
+    at_texts t = read_file("x.csv");
+    bool in_share[4];
+    at_expect_error(
+        ctx, at_texts_split(ctx, in_share, &t, 0.5, 0, NULL), AT_E_FORMAT,
+        "x.csv: class 1 has one text, which cannot be split; add texts, or give a file of its own for "
+        "validation");
+    at_texts_deinit(&t);
+    put("x.csv", "text,label\na,0\nb,0\nc,1\nC,1\n");
+    t = read_file("x.csv");
+    at_expect_error(
+        ctx, at_texts_split(ctx, in_share, &t, 0.5, 0, NULL), AT_E_FORMAT,
+        "x.csv: class 1 cannot be split: its 2 texts have too few different contents; add texts, or give a "
+        "file of its own for validation");
+    at_expect_error(ctx, at_texts_split(ctx, in_share, &t, 1, 0, NULL), AT_E_RANGE, "a share of 1 cannot");
+    at_texts_deinit(&t);
+    put("x.csv", "text,label\na,0.5\nb,1.5\nc,2\nd,1\n");
+    t = read_as("x.csv", (at_texts_options){.target = AT_TEXTS_NUMBER}, NULL);
+    at_expect_ok(ctx, at_texts_split(ctx, in_share, &t, 0.5, 0, NULL));
+    assert_int_equal(in_share[0] + in_share[1] + in_share[2] + in_share[3], 2);
+    at_texts_deinit(&t);
+    at_test_done(ctx);
+}
+
+/* ---- Files of splits ---- */
+
+static void expect_name(const char *got, const char *want)
+{
+    if (want)
+        assert_string_equal(got, below(want));
+    else
+        assert_null(got);
+}
+
+static void check_splits(const char *train, const char *valid, const char *test)
+{
+    at_arena arena;
+    at_text_splits s;
+    at_arena_init(&arena, ctx);
+    at_expect_ok(ctx, at_texts_find_splits(&arena, &s, folder));
+    expect_name(s.train, train);
+    expect_name(s.valid, valid);
+    expect_name(s.test, test);
+    at_arena_deinit(&arena);
+}
+
+static void refuse_splits(const char *path, at_status status, const char *message)
+{
+    at_arena arena;
+    at_text_splits s = {.train = ""};
+    at_arena_init(&arena, ctx);
+    at_expect_error(ctx, at_texts_find_splits(&arena, &s, path), status, message);
+    assert_null(s.train);
+    at_arena_deinit(&arena);
+}
+
+AT_TEST(test_texts__splits_are_found_by_their_names)
+{
+    begin("texts-splits");
+    put("SOURCE.md", "");
+    put("only.csv", "");
+    at_expect_ok(ctx, at_folder_make(ctx, below("test.csv")));
+    check_splits("only.csv", NULL, NULL);
+    assert_false(at_texts_recognise(folder));
+    put("x_Test-set.all", "");
+    put("my.train.all", "");
+    put(".train.txt", "");
+    put("contest.csv", "");
+    put("train.md", "");
+    check_splits("my.train.all", NULL, "x_Test-set.all");
+    put("x dev.all", "");
+    check_splits("my.train.all", "x dev.all", "x_Test-set.all");
+    put("Train.jsonl", "");
+    put("validation.tsv", "");
+    check_splits("Train.jsonl", "validation.tsv", NULL);
+    at_arena arena;
+    at_text_splits s;
+    at_arena_init(&arena, ctx);
+    at_expect_ok(ctx, at_texts_find_splits(&arena, &s, below("x dev.all")));
+    expect_name(s.train, "x dev.all");
+    at_arena_deinit(&arena);
+    put("train.csv", "");
+    assert_true(at_texts_recognise(folder));
+    assert_true(at_texts_recognise(below("only.csv")));
+    assert_false(at_texts_recognise(below("none")));
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__splits_that_cannot_be_are_told)
+{
+    begin("texts-bad-splits");
+    refuse_splits(below("none"), AT_E_IO, "texts-bad-splits/none: no such file or folder; check the path");
+    put("x.md", "");
+    refuse_splits(folder, AT_E_FORMAT,
+                  "texts-bad-splits: no table of texts; expected train.csv (or .tsv, .txt, .json, .jsonl), "
+                  "perhaps valid "
+                  "and test beside it, or the path of a file");
+    put("a.csv", "");
+    put("b.csv", "");
+    refuse_splits(
+        folder, AT_E_ARG,
+        "texts-bad-splits: a.csv and b.csv may both be the train split; give files (data.train, data.valid, "
+        "data.test)");
+    put("a-test.csv", "");
+    put("a-train.dat", "");
+    refuse_splits(
+        folder, AT_E_ARG,
+        "texts-bad-splits: a-test.csv and a-train.dat have different endings; give files (data.train, "
+        "data.valid, data.test)");
+    put("val.csv", "");
+    put("dev.csv", "");
+    refuse_splits(folder, AT_E_ARG,
+                  "texts-bad-splits: dev.csv and val.csv may both be the valid split; give files");
+    at_test_done(ctx);
+}
+
+/* ---- Statistics ---- */
+
+AT_TEST(test_texts__statistics_count_words)
+{
+    begin("texts-stats");
+    put("x.csv", "text,label\n one two ,a\none TWO,b\n\"a\nb c d\",a\n");
+    at_texts t = read_file("x.csv");
+    at_arena arena;
+    at_text_stats s;
+    at_arena_init(&arena, ctx);
+    at_expect_ok(ctx, at_texts_stats(&arena, &s, &t));
+    assert_int_equal(s.texts, 3);
+    assert_int_equal(s.distinct, 2);
+    assert_int_equal(s.words, 8);
+    assert_int_equal(s.bytes, 23);
+    assert_int_equal(s.longest, 4);
+    assert_int_equal(s.lengths[2], 2);
+    assert_int_equal(s.lengths[3], 1);
+    assert_int_equal(s.class_texts[0], 2);
+    assert_int_equal(s.class_words[0], 6);
+    assert_int_equal(s.class_words[1], 2);
+    at_texts_deinit(&t);
+    put("x.csv", "premise,hypothesis,label\na b,c,\"x,y\"\nd,e,y\n");
+    t = read_as("x.csv", (at_texts_options){.target = AT_TEXTS_SET}, NULL);
+    at_expect_ok(ctx, at_texts_stats(&arena, &s, &t));
+    assert_int_equal(s.words, 5);
+    assert_int_equal(s.class_words[0], 3);
+    assert_int_equal(s.class_words[1], 5);
+    at_texts_deinit(&t);
+    at_arena_deinit(&arena);
+    at_test_done(ctx);
+}
+
+/* ---- Memory ---- */
+
+typedef struct whole {
+    at_texts_options o;
+    const char *train, *test;
+} whole;
+
+static at_status attempt(at_ctx *c, void *arg)
+{
+    const whole *w = arg;
+    at_texts train, test = {.arena = {.ctx = c}, .table.arena.ctx = c};
+    at_text_stats stats;
+    bool in_share[400];
+    at_status status = at_texts_read(c, &train, w->train, &w->o, NULL);
+    if (status == AT_OK) status = at_texts_read(c, &test, w->test, &w->o, &train);
+    if (status == AT_OK) status = at_texts_split(c, in_share, &train, 0.5, 0, NULL);
+    if (status == AT_OK) status = at_texts_stats(&train.arena, &stats, &train);
+    at_texts_deinit(&test);
+    at_texts_deinit(&train);
+    return status;
+}
+
+static at_status splits_attempt(at_ctx *c, void *arg)
+{
+    at_arena arena;
+    at_text_splits s;
+    at_arena_init(&arena, c);
+    const at_status status = at_texts_find_splits(&arena, &s, arg);
+    at_arena_deinit(&arena);
+    return status;
+}
+
+AT_TEST(test_texts__survives_lack_of_memory)
+{
+    begin("texts-memory");
+    at_text file;
+    at_text_init(&file, ctx);
+    for (int i = 0; i < 200; i++)
+        at_text_printf(&file, "%d,text %d,label%d\n", i, i, i / 2); /* a table that grows */
+    put("train.csv", file.data);
+    put("test.csv", "1,a,label1\n2,b,label2\n");
+    at_text_deinit(&file);
+    whole w = {.train = below("train.csv"), .test = below("test.csv")};
+    at_torture(ctx, attempt, &w);
+    w.o = (at_texts_options){.target = AT_TEXTS_SET, .label = "3"};
+    at_torture(ctx, attempt, &w);
+    at_torture(ctx, splits_attempt, folder);
+    put("test.csv", "1,a,other\n2,b,label2\n");
+    at_expect_error(ctx, attempt(ctx, &w), AT_E_FORMAT,
+                    "test.csv:1: label other is not among the 100 of training (");
+    at_test_done(ctx);
+}
+
+/* ---- Real files: numbers of rows and classes are those of their SOURCE.md; the others were counted apart,
+ * in Python ---- */
+
+static at_texts read_real(const char *path, at_texts_options o, const at_texts *like)
+{
+    at_texts t;
+    at_expect_ok(ctx, at_texts_read(ctx, &t, path, &o, like));
+    return t;
+}
+
+static void expect_stats(const at_texts *t, int64_t distinct, int64_t words, int64_t longest, int64_t bytes)
+{
+    at_arena arena;
+    at_text_stats s;
+    at_arena_init(&arena, ctx);
+    at_expect_ok(ctx, at_texts_stats(&arena, &s, t));
+    assert_int_equal(s.distinct, distinct);
+    assert_int_equal(s.words, words);
+    assert_int_equal(s.longest, longest);
+    assert_int_equal(s.bytes, bytes);
+    at_arena_deinit(&arena);
+}
+
+static void expect_counts(const at_texts *t, int n, const int *counts)
+{
+    assert_int_equal(t->n_classes, n);
+    for (int64_t i = 0; i < t->n; i++) assert_in_range(t->samples[i].label, 0, n - 1);
+    for (int c = 0; c < n; c++) {
+        int count = 0;
+        for (int64_t i = 0; i < t->n; i++) count += t->samples[i].label == c;
+        assert_int_equal(count, counts[c]);
+    }
+}
+
+AT_TEST(test_texts__reads_sms_messages)
+{
+    char path[1024];
+    if (!at_test_data(path, "data/text-sms-spam/SMSSpamCollection")) AT_SKIP("ATTUNE_DATA is not set");
+    ctx = at_test_ctx();
+    at_texts t = read_real(path, (at_texts_options){0}, NULL);
+    static const char *const classes[] = {"ham", "spam"};
+    static const int counts[] = {4827, 747};
+    assert_int_equal(t.n, 5574);
+    expect_classes(&t, 2, classes);
+    expect_counts(&t, 2, counts);
+    expect_stats(&t, 5159, 86908, 171, 449290);
+    assert_int_equal(at_texts_line(&t, 0), 2);
+    bool *in_share = malloc((size_t)t.n);
+    int64_t n = 0;
+    at_expect_ok(ctx, at_texts_split(ctx, in_share, &t, 0.1, 0, NULL));
+    for (int64_t i = 0; i < t.n; i++) n += in_share[i];
+    assert_int_equal(n, 483 + 75);
+    free(in_share);
+    at_texts_deinit(&t);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__reads_trec_questions)
+{
+    char path[1024];
+    if (!at_test_data(path, "data/text-trec")) AT_SKIP("ATTUNE_DATA is not set");
+    ctx = at_test_ctx();
+    at_arena arena;
+    at_text_splits s;
+    at_arena_init(&arena, ctx);
+    at_expect_ok(ctx, at_texts_find_splits(&arena, &s, path));
+    at_texts_options o = {.table.encoding = "latin-1"};
+    at_texts train = read_real(s.train, o, NULL), test = read_real(s.test, o, &train);
+    static const int train_counts[] = {1162, 1250, 86, 1223, 835, 896},
+                     test_counts[] = {138, 94, 9, 65, 81, 113};
+    assert_int_equal(train.n, 5452);
+    assert_int_equal(test.n, 500);
+    expect_counts(&train, 6, train_counts);
+    expect_counts(&test, 6, test_counts);
+    expect_stats(&test, 500, 3758, 17, 17979);
+    assert_int_equal(at_texts_duplicates(&train, &test, NULL, NULL), 11);
+    at_texts_deinit(&test);
+    at_texts_deinit(&train);
+    o.table.delimiter = "first-space";
+    train = read_real(at_path_join(&arena, path, "fine/TREC.train"), o, NULL);
+    assert_int_equal(train.n_classes, 50);
+    expect_stats(&train, 5380, 55635, 37, 276047);
+    const at_text_conflicts c = at_texts_conflicts(&train);
+    assert_int_equal(c.texts, 1);
+    assert_int_equal(c.samples, 2);
+    assert_int_equal(at_texts_line(&train, c.first), 900);
+    assert_int_equal(at_texts_line(&train, c.opposite), 5242);
+    at_texts_deinit(&train);
+    at_arena_deinit(&arena);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__reads_movie_reviews)
+{
+    char path[1024];
+    if (!at_test_data(path, "data/text-mr-polarity/rt-polarity.all")) AT_SKIP("ATTUNE_DATA is not set");
+    ctx = at_test_ctx();
+    static const int counts[] = {5331, 5331};
+    at_texts t;
+    at_expect_error(ctx, at_texts_read(ctx, &t, path, &(at_texts_options){0}, NULL), AT_E_FORMAT,
+                    "is not UTF-8; it may be Latin-1: set data.encoding latin-1");
+    t = read_real(path, (at_texts_options){.table.encoding = "latin-1"}, NULL);
+    assert_int_equal(t.n, 10662);
+    expect_counts(&t, 2, counts);
+    expect_stats(&t, 10662, 224041, 59, 1228049);
+    at_texts_deinit(&t);
+    at_test_done(ctx);
+}
