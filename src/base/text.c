@@ -139,6 +139,15 @@ int at_utf8_decode(uint32_t *code, const char *s)
     return n;
 }
 
+int at_utf8_encode(char out[4], uint32_t code)
+{
+    const int n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (int i = n - 1; i > 0; i--, code >>= 6) out[i] = (char)(0x80 | (code & 0x3f));
+    out[0] = (char)(lead[n] | code);
+    return n;
+}
+
 void at_text_json(at_text *t, const char *text)
 {
     static const char names[] = "btn\0fr"; /* what stands for codes 8 to 13; 11 has no short form */

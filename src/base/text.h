@@ -36,4 +36,7 @@ bool at_number_parse(double *out, const char *text); /* all of text is one numbe
  * forms, surrogates and codes above 10FFFF are not). At the end of s: length 1, code 0. */
 int at_utf8_decode(uint32_t *code, const char *s);
 
+/* Write a valid code as UTF-8: how many bytes. */
+int at_utf8_encode(char out[4], uint32_t code);
+
 #endif

@@ -1,0 +1,194 @@
+/* encode.c: one text or a pair to ids: the stages of a tokenizer in their order, truncation, special tokens.
+ * Layer: text. */
+#include "text/tokenizer_internal.h"
+
+struct at_encode_work {
+    at_pieces pieces;
+    at_found_list found[2]; /* of text and pair */
+};
+
+/* ---- One text to tokens ---- */
+
+static at_status find_tokens(at_ctx *ctx, const at_tokenizer *t, struct at_encode_work *work, int sequence,
+                             const char *text, size_t n)
+{
+    at_pieces *w = &work->pieces;
+    AT_TRY(at_pieces_begin(w, ctx, text, n, sequence ? "the second text" : "the text"));
+    if (t->added.plain.n) at_added_extract(&t->added, &t->added.plain, w);
+    if (t->normalizer.apply) t->normalizer.apply(t->normalizer.params, w);
+    at_added_extract(&t->added, &t->added.normalized, w); /* drops pieces that became empty, too */
+    if (t->pre_tokenizer.apply) t->pre_tokenizer.apply(t->pre_tokenizer.params, w);
+    at_pieces_tokenize(w, &work->found[sequence], t->model->tokenize, t->model_params);
+    return w->status;
+}
+
+/* ---- Truncation ---- */
+
+/* How many tokens of both texts stay where `most` may: the longer one is cut first, then both in turn; the
+ * odd token is the longer text's. (truncate_encodings in Hugging Face's `tokenizers`.) */
+static void longest_first(int64_t n[2], int64_t most)
+{
+    const int shorter = n[0] > n[1], longer = !shorter;
+    if (n[0] + n[1] <= most) return;
+    n[longer] = n[shorter] > most ? n[shorter] : at_max(n[shorter], most - n[shorter]);
+    if (n[0] + n[1] <= most) return;
+    n[shorter] = most / 2;
+    n[longer] = most - n[shorter];
+}
+
+static int64_t special_tokens(const at_template *template)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < template->n; i++) n += template->list[i].sequence < 0;
+    return n;
+}
+
+static at_status truncate(at_ctx *ctx, at_encoding *out, at_found_list found[2], int64_t max_length,
+                          int64_t n_special)
+{
+    if (max_length == 0) return AT_OK;
+    AT_REQUIRE(ctx, max_length >= n_special, AT_E_RANGE,
+               "a length of %lld tokens has no room for the %lld special ones", (long long)max_length,
+               (long long)n_special);
+    int64_t n[2] = {found[0].n, found[1].n};
+    longest_first(n, max_length - n_special);
+    out->truncated = n[0] < found[0].n || n[1] < found[1].n;
+    found[0].n = n[0];
+    found[1].n = n[1];
+    return AT_OK;
+}
+
+/* ---- Spans without blanks ---- */
+
+/* Blanks at one end of a token of bytes: U+0120 is a blank as ByteLevel writes it. */
+static int32_t leading_blanks(const char *token)
+{
+    uint32_t code;
+    int32_t n = 0;
+    while (*token) {
+        token += at_utf8_next(&code, token);
+        if (code != 0x120 && !at_is_space(code)) break;
+        n++;
+    }
+    return n;
+}
+
+static int32_t trailing_blanks(const char *token)
+{
+    uint32_t code;
+    int32_t n = 0; /* blanks since the last character that is none */
+    while (*token) {
+        token += at_utf8_next(&code, token);
+        n = code == 0x120 || at_is_space(code) ? n + 1 : 0;
+    }
+    return n;
+}
+
+static void trim(const at_tokenizer *t, at_found_list *found)
+{
+    for (int64_t i = 0; i < found->n; i++) {
+        at_found *f = &found->list[i];
+        const char *token = at_tokenizer_token(t, f->id);
+        if (!token) continue;
+        int32_t leading = leading_blanks(token);
+        const int32_t trailing = trailing_blanks(token);
+        if (leading > 0 && (i == 0 || f->first == 0) && t->post.prefix_space) leading--;
+        f->first = (int32_t)at_min(f->first + leading, f->end);
+        if (trailing > 0 && f->end >= trailing) f->end = (int32_t)at_max(f->end - trailing, f->first);
+    }
+}
+
+/* ---- Putting together ---- */
+
+static at_status make_room(at_ctx *ctx, at_encoding *e, int64_t n)
+{
+    if (n <= e->room) return AT_OK;
+    const int64_t room = at_max(64, 2 * n);
+    int32_t *ids = at_alloc_array(ctx, room, sizeof *ids), *types = at_alloc_array(ctx, room, sizeof *types);
+    at_token_span *spans = at_alloc_array(ctx, room, sizeof *spans);
+    if (!ids || !types || !spans) {
+        at_free(ctx, ids);
+        at_free(ctx, types);
+        at_free(ctx, spans);
+        return AT_E_NOMEM;
+    }
+    at_free(ctx, e->ids); /* what is there is of the last text */
+    at_free(ctx, e->type_ids);
+    at_free(ctx, e->spans);
+    *e = (at_encoding){ids, types, spans, 0, room, e->truncated, e->work};
+    return AT_OK;
+}
+
+static void put(at_encoding *e, int32_t id, int32_t type, at_token_span span)
+{
+    e->ids[e->n] = id;
+    e->type_ids[e->n] = type;
+    e->spans[e->n++] = span;
+}
+
+static void put_all(at_encoding *e, const at_found_list *found, int32_t sequence, int32_t type)
+{
+    for (int64_t i = 0; i < found->n; i++) {
+        const at_found *f = &found->list[i];
+        put(e, f->id, type, (at_token_span){f->first, f->end, f->word, sequence});
+    }
+}
+
+static at_status assemble(at_ctx *ctx, at_encoding *e, const at_template *template,
+                          const at_found_list *found, bool special)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < template->n; i++) {
+        const at_template_item *item = &template->list[i];
+        n += item->sequence < 0 ? 1 : found[item->sequence].n;
+    }
+    AT_TRY(make_room(ctx, e, n));
+    for (int64_t i = 0; i < template->n; i++) {
+        const at_template_item *item = &template->list[i];
+        if (item->sequence >= 0)
+            put_all(e, &found[item->sequence], item->sequence, item->type);
+        else if (special)
+            put(e, item->id, item->type, (at_token_span){-1, -1, -1, -1});
+    }
+    return AT_OK;
+}
+
+static const at_template_item plain_items[] = {{-1, 0, 0}, {-1, 1, 1}};
+
+static at_template choose_template(const at_post *post, bool pair)
+{
+    const at_template *chosen = pair ? &post->pair : &post->single;
+    return chosen->list ? *chosen : (at_template){plain_items, pair ? 2 : 1};
+}
+
+at_status at_tokenizer_encode(at_ctx *ctx, const at_tokenizer *t, at_encoding *out, const char *text,
+                              size_t n, const char *pair, size_t n_pair, int64_t max_length, bool special)
+{
+    out->n = 0;
+    out->truncated = false;
+    AT_REQUIRE(ctx, max_length >= 0, AT_E_ARG, "max_length must be 0 or more, it is %lld",
+               (long long)max_length);
+    if (!out->work) AT_NEW(ctx, out->work, 1);
+    at_found_list *found = out->work->found;
+    AT_TRY(find_tokens(ctx, t, out->work, 0, text, n));
+    found[1].n = 0;
+    if (pair) AT_TRY(find_tokens(ctx, t, out->work, 1, pair, n_pair));
+    const at_template template = choose_template(&t->post, pair != NULL);
+    AT_TRY(truncate(ctx, out, found, max_length, special ? special_tokens(&template) : 0));
+    for (int i = 0; t->post.trim && i < 2; i++) trim(t, &found[i]);
+    return assemble(ctx, out, &template, found, special);
+}
+
+void at_encoding_deinit(at_ctx *ctx, at_encoding *e)
+{
+    at_free(ctx, e->ids);
+    at_free(ctx, e->type_ids);
+    at_free(ctx, e->spans);
+    if (e->work) {
+        e->work->pieces.ctx = ctx;
+        at_pieces_deinit(&e->work->pieces);
+        for (int i = 0; i < 2; i++) at_free(ctx, e->work->found[i].list);
+        at_free(ctx, e->work);
+    }
+    *e = (at_encoding){0};
+}

@@ -1,0 +1,210 @@
+"""Goldens of src/text: tiny tokenizers of every kind, and what Hugging Face's `tokenizers` makes of texts with them.
+
+Writes golden.json beside itself. Run with tokenizers 0.23.3. Without arguments nothing else is needed.
+  cases: [{"name", "tokenizer" (tokenizer.json as text), "encodings": [{"text", "pair", "max_length", "special",
+           "ids", "type_ids", "spans" (first and end byte, one after the other), "words", "sequences"}]}]
+Spans, words and sequences of special tokens that stand in no text are -1."""
+import json
+import os
+
+from tokenizers import Tokenizer, normalizers, __version__
+
+texts = [
+    "",
+    "   \t\n ",
+    "The quick brown fox, can't jump 1234 dogs!",
+    "Caf\u00e9 cafe\u0301 \u00c5ngstr\u00f6m NA\u00cfVE stra\u00dfe \u0130stanbul \u01c5 \u1e9b\u0323",
+    "\u4f60\u597d\u4e16\u754cabc \u3053\u3093\u306b\u3061\u306f \uac00\uac01\u1100\u1161\u11a8 \u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35",
+    "\U0001f600\U0001f469\u200d\U0001f469\u200d\U0001f467 flag\U0001f1e9\U0001f1ea \u2764\ufe0f ok",
+    "\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440! \u03b3\u03b5\u03b9\u03ac \u0645\u0631\u062d\u0628\u0627 \u05e9\u05c1\u05dc\u05d5\u05dd \u0928\u092e\u0938\u094d\u0924\u0947",
+    "a\u0001b\ufffdc\u200bd\u00ade\u0085f\u00a0g\u3000h\u2028i",
+    "a\u0301\u0316b a\u0316\u0301 \u1e0b\u0323 q\u0307\u0323 \u0344 \ufb01ne \u00bd \u2460 \ufdfa",
+    "x_y-z (3.14) $5 \u00ab\u00fc\u00bb \u2014 don't \u2026 \u00b2\u0663\u216b ab12cd",
+    "  two  spaces and trailing  ",
+    "[CLS] in text [MASK]ed <x> NEWNew new  [SEP]",
+]
+
+
+def added(id, content, **more):
+    token = {"id": id, "content": content, "single_word": False, "lstrip": False, "rstrip": False,
+             "normalized": False, "special": True}
+    token.update(more)
+    return token
+
+
+def file(model, **sections):
+    whole = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+             "pre_tokenizer": None, "post_processor": None, "decoder": None, "model": model}
+    whole.update(sections)
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
+
+
+def normalizer_of(section):
+    """The library's object for a section of tokenizer.json."""
+    empty = {"type": "WordLevel", "vocab": {"?": 0}, "unk_token": "?"}
+    return Tokenizer.from_str(file(empty, normalizer=section)).normalizer
+
+
+# ---- WordPiece: a vocabulary of the characters that come up, and some longer tokens
+
+words = ["[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "quick", "##ick", "brown", "cafe", "##fe", "can", "jump", "##umps",
+         "12", "##34", "angst", "##rom", "naive", "in", "text", "##ed", "new", "two", "spaces", "and", "trail", "##ing",
+         "##s", "dog", "\u4f60\u597d", "##\u754c", "don", "'", "fl", "##ag", "(", "3", ".", "14"]
+
+
+def wordpiece(normalizer, taken=texts, **more):
+    tokens = list(words)
+    n = normalizer_of(normalizer) if normalizer else None
+    for text in taken:
+        for c in n.normalize_str(text) if n else text:
+            if not c.isspace():
+                tokens += [c, "##" + c]
+    vocab = {t: i for i, t in enumerate(dict.fromkeys(tokens))}
+    model = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+             "max_input_chars_per_word": 100, "vocab": vocab}
+    model.update(more)
+    return model
+
+
+cases = {}
+
+
+def span_bytes(text, span):
+    return [len(text[:i].encode()) for i in span]
+
+
+def encode(t, text, pair=None, max_length=0, special=True):
+    t.no_truncation()
+    if max_length:
+        t.enable_truncation(max_length)
+    e = t.encode(text, pair, add_special_tokens=special)
+    spans = []
+    for span, word, sequence in zip(e.offsets, e.word_ids, e.sequence_ids):
+        spans += [-1, -1] if word is None else span_bytes(pair if sequence == 1 else text, span)
+    out = {"text": text, "ids": e.ids, "type_ids": e.type_ids, "spans": spans,
+           "words": [-1 if w is None else w for w in e.word_ids],
+           "sequences": [-1 if w is None else s or 0 for w, s in zip(e.word_ids, e.sequence_ids)]}
+    if pair is not None:
+        out["pair"] = pair
+    if max_length:
+        out["max_length"] = max_length
+    if not special:
+        out["special"] = False
+    return out
+
+
+def case(name, text_of_file, taken=texts, calls=()):
+    t = Tokenizer.from_str(text_of_file)
+    encodings = [encode(t, text) for text in taken] + [encode(t, *c) for c in calls]
+    cases[name] = {"name": name, "tokenizer": text_of_file, "encodings": encodings}
+
+
+def normalizer_case(name, section, taken=texts):
+    case("normalizer " + name, file(wordpiece(section, taken), normalizer=section,
+                                    pre_tokenizer={"type": "WhitespaceSplit"}), taken)
+
+
+def bert(clean, chinese, accents, lower):
+    return {"type": "BertNormalizer", "clean_text": clean, "handle_chinese_chars": chinese, "strip_accents": accents,
+            "lowercase": lower}
+
+
+normalizer_case("bert", bert(True, True, None, True))
+normalizer_case("bert cased", bert(True, True, None, False))
+normalizer_case("bert accents kept", bert(False, False, False, True))
+normalizer_case("bert only accents", bert(False, False, True, False))
+normalizer_case("lowercase", {"type": "Lowercase"})
+normalizer_case("strip accents", {"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "StripAccents"}]})
+normalizer_case("strip accents alone", {"type": "StripAccents"}, texts[3:9])
+for form in ("NFC", "NFD", "NFKC", "NFKD"):
+    normalizer_case(form, {"type": form}, texts[3:9])
+normalizer_case("strip", {"type": "Strip", "strip_left": True, "strip_right": True}, texts[:3] + texts[10:])
+normalizer_case("strip left", {"type": "Strip", "strip_left": True, "strip_right": False}, texts[:3] + texts[10:])
+normalizer_case("prepend", {"type": "Sequence", "normalizers": [
+    {"type": "Prepend", "prepend": "\u2581x"}, {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]},
+    texts[:5])
+normalizer_case("replace", {"type": "Sequence", "normalizers": [
+    {"type": "Replace", "pattern": {"String": "fox"}, "content": "\u00fcxx\u4e16"},
+    {"type": "Replace", "pattern": {"String": "."}, "content": ""},
+    {"type": "Replace", "pattern": {"Regex": "\\s+|^The"}, "content": " - "},
+    {"type": "Replace", "pattern": {"Regex": "\\p{N}(?=\\d)"}, "content": "n"}]}, texts[:4] + texts[9:])
+
+
+def pre_tokenizer_case(name, section, taken=texts):
+    case("pre-tokenizer " + name, file(wordpiece(None, taken), pre_tokenizer=section), taken)
+
+
+pre_tokenizer_case("none", None, ["dog", "dogs", "dogs dog", "brownbrown"])
+pre_tokenizer_case("bert", {"type": "BertPreTokenizer"})
+pre_tokenizer_case("whitespace", {"type": "Whitespace"})
+pre_tokenizer_case("whitespace split", {"type": "WhitespaceSplit"}, texts[7:])
+behaviours = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
+for behaviour in behaviours:
+    pre_tokenizer_case("punctuation " + behaviour, {"type": "Punctuation", "behavior": behaviour},
+                       ["--a--b-", "a", "-", "\u00ab\u00fc\u00bb\u2026!!", "don't"])
+    pre_tokenizer_case("split " + behaviour, {"type": "Split", "pattern": {"Regex": "-+|\\p{Lu}(?=b)"},
+                                              "behavior": behaviour, "invert": False},
+                       ["--a--b-", "a", "-", "xAbA-Ab", "--"])
+    pre_tokenizer_case("split inverted " + behaviour, {"type": "Split", "pattern": {"String": "ab"},
+                                                       "behavior": behaviour, "invert": True},
+                       ["ab.abab.", "a", "xab", "abab", "ab"])
+pre_tokenizer_case("digits", {"type": "Digits", "individual_digits": False}, texts[2:3] + texts[9:10])
+pre_tokenizer_case("digits individual", {"type": "Digits", "individual_digits": True}, texts[2:3] + texts[9:10])
+pre_tokenizer_case("sequence", {"type": "Sequence", "pretokenizers": [
+    {"type": "WhitespaceSplit"}, {"type": "Punctuation", "behavior": "Isolated"},
+    {"type": "Digits", "individual_digits": True}]}, texts[2:3] + texts[9:10])
+
+# ---- Around the tokens
+
+specials = [added(1, "[CLS]"), added(2, "[SEP]"), added(3, "[MASK]")]
+pairs = [("the quick brown dog", "two spaces"), ("", "dog"), ("dog", ""), ("", "")]
+lengths = [(a, b, n, special) for a, b in pairs[:1] for n in (3, 4, 5, 6, 7, 8, 9, 20) for special in (True, False)]
+calls = [(a, b) for a, b in pairs] + [(a, b, 0, False) for a, b in pairs] + lengths + [
+    ("two", "the quick brown dog", 6), ("the quick brown", "two spaces and", 8), ("the quick brown", "two spaces and", 7),
+    ("the quick brown dog", None, 4), ("the quick brown dog", None, 2), ("the quick brown dog", None, 2, False),
+    ("dog", None, 100), ("[CLS] dog", "[SEP]", 6)]
+
+
+def piece(kind, id, type_id):
+    return {kind: {"id": id, "type_id": type_id}}
+
+
+bert_template = {
+    "type": "TemplateProcessing",
+    "single": [piece("SpecialToken", "[CLS]", 0), piece("Sequence", "A", 0), piece("SpecialToken", "[SEP]", 0)],
+    "pair": [piece("SpecialToken", "[CLS]", 0), piece("Sequence", "A", 0), piece("SpecialToken", "[SEP]", 0),
+             piece("Sequence", "B", 1), piece("SpecialToken", "[SEP]", 1)],
+    "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [1], "tokens": ["[CLS]"]},
+                       "[SEP]": {"id": "[SEP]", "ids": [2], "tokens": ["[SEP]"]}}}
+odd_template = {
+    "type": "TemplateProcessing",
+    "single": [piece("Sequence", "A", 3), piece("SpecialToken", "both", 2)],
+    "pair": [piece("Sequence", "B", 1), piece("SpecialToken", "both", 1), piece("Sequence", "A", 4)],
+    "special_tokens": {"both": {"id": "both", "ids": [2, 3], "tokens": ["[SEP]", "[MASK]"]}}}
+for name, section in (("template", bert_template), ("odd template", odd_template), ("none", None),
+                      ("bert", {"type": "BertProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1]})):
+    case("post-processor " + name, file(wordpiece(None, []), pre_tokenizer={"type": "WhitespaceSplit"},
+                                        added_tokens=specials, post_processor=section), [], calls)
+
+# ---- Added tokens
+
+lower = bert(True, True, None, True)
+chinese = wordpiece(lower)["vocab"]["\u4f60"]  # a token of the model that is added, too
+size = len(wordpiece(lower)["vocab"])
+case("added", file(wordpiece(lower), normalizer=lower, pre_tokenizer={"type": "BertPreTokenizer"}, added_tokens=specials + [
+    added(size, "<x>", lstrip=True), added(size + 1, "NEW", special=False, normalized=True),
+    added(size + 2, "NEWNew", special=False), added(size + 3, "word", single_word=True),
+    added(size + 4, "--", rstrip=True), added(size + 5, "-->", lstrip=True, rstrip=True),
+    added(chinese, "\u4f60", special=False, normalized=True), added(size + 6, "Caf\u00e9", special=False, normalized=True),
+    added(size + 7, " ", normalized=False)]),
+    texts[3:5] + texts[11:] + ["word sword words word", "wordword", "word_word", "a \u3000<x> <x>\t--  -- -->   --->b",
+                               "new news NEWS NEWNew CAFE\u0301 caf\u00e9", "[CLS][SEP][CLS", "<x", "   "])
+case("words too long", file(wordpiece(None, [], max_input_chars_per_word=4, continuing_subword_prefix="", unk_token="dog"),
+                            pre_tokenizer={"type": "WhitespaceSplit"}), ["inin", "ininn", "ininin", "in12", "\u4f60\u597d"])
+
+if __name__ == "__main__":
+    assert __version__ == "0.23.3", __version__
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden.json")
+    with open(path, "w", encoding="utf-8") as f:
+        rows = ",\n".join(json.dumps(c, ensure_ascii=True, separators=(",", ":")) for c in cases.values())
+        f.write('{"cases":[\n' + rows + "\n]}\n")

@@ -1,0 +1,20 @@
+/* Sequence: normalizers one after the other. */
+#include "text/kinds.h"
+
+static at_status parse(const at_section *s, void *params)
+{
+    return at_steps_parse(params, s, "normalizers", at_normalizer_parse);
+}
+
+static void apply(const void *params, at_pieces *w)
+{
+    at_steps_apply(params, w);
+}
+
+const at_normalizer at_normalizer_sequence = {
+    .name = "Sequence",
+    .doc = "normalizers one after the other",
+    .size = sizeof(at_steps),
+    .parse = parse,
+    .apply = apply,
+};
