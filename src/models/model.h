@@ -35,6 +35,9 @@ typedef struct at_model {
         bool in_file;   /* the checkpoint brings one */
         bool is_new;    /* and this is another */
     } head;
+    struct { /* of text networks: token ids and rows of a sample are below these */
+        int64_t vocabulary, positions;
+    } text;
     int n_labels; /* of the head; as the config says until at_model_head */
     const char **labels;
 } at_model;
@@ -66,6 +69,8 @@ struct at_architecture {
     at_value *(*build)(at_model *m, at_graph *g, const at_inputs *in);
     /* Initialise one parameter for training from scratch; NULL = at_init_default. */
     at_status (*init)(at_model *m, at_param *p, uint64_t seed);
+    const char *const *ignored; /* what tensors' names may begin with that are left aside, as those of
+                                   pre-training's heads; ends with NULL; NULL = none */
 };
 
 /* Open a folder with config.json and model.safetensors; map, never copy. Nothing may be missing but a head,

@@ -169,6 +169,8 @@ static bool is_known(const at_model *m, const char *name)
     if (m->head.file && strncmp(bare, m->head.file, strlen(m->head.file)) == 0 &&
         bare[strlen(m->head.file)] == '.')
         return true;
+    for (const char *const *i = m->architecture->ignored; i && *i; i++)
+        if (strncmp(bare, *i, strlen(*i)) == 0) return true;
     for (int i = 0; i < m->net.n_params; i++)
         if (strcmp(m->net.params[i]->file_name, bare) == 0) return true;
     return false;

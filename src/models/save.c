@@ -192,7 +192,19 @@ static at_status copy_side_file(at_model *m, const char *folder, const char *nam
 
 at_status at_model_save(at_model *m, const char *folder)
 {
-    static const char *const side_files[] = {"preprocessor_config.json", "NOTICE", "LICENSE"};
+    static const char *const side_files[] = {"preprocessor_config.json",
+                                             "tokenizer.json",
+                                             "tokenizer_config.json",
+                                             "special_tokens_map.json",
+                                             "added_tokens.json",
+                                             "vocab.txt",
+                                             "vocab.json",
+                                             "merges.txt",
+                                             "tokenizer.model",
+                                             "spiece.model",
+                                             "sentencepiece.bpe.model",
+                                             "NOTICE",
+                                             "LICENSE"};
     char *config = at_arena_printf(&m->arena, "%s/config.json", folder);
     char *weights = at_arena_printf(&m->arena, "%s/model.safetensors", folder);
     if (!config || !weights) return AT_E_NOMEM;

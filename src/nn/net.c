@@ -113,6 +113,22 @@ at_status at_net_batchnorm(at_site **out, at_net *net, const char *name, const c
     return AT_OK;
 }
 
+at_status at_net_embedding(at_site **out, at_net *net, const char *name, const char *file, int64_t rows,
+                           int64_t width)
+{
+    AT_TRY(new_site(out, net, AT_SITE_EMBEDDING, name));
+    return new_param(NULL, net, *out, AT_WEIGHT, file, "weight", 2, (const int64_t[]){rows, width});
+}
+
+at_status at_net_layer_norm(at_site **out, at_net *net, const char *name, const char *file, int64_t width,
+                            double epsilon, bool bias)
+{
+    AT_TRY(new_site(out, net, AT_SITE_LAYER_NORM, name));
+    (*out)->norm.epsilon = epsilon;
+    AT_TRY(new_param(NULL, net, *out, AT_NORM_GAMMA, file, "weight", 1, &width));
+    return bias ? new_param(NULL, net, *out, AT_NORM_BETA, file, "bias", 1, &width) : AT_OK;
+}
+
 at_status at_net_adapter_param(at_param **out, at_net *net, at_site *site, const char *suffix, int rank,
                                const int64_t *dim)
 {

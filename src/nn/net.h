@@ -9,7 +9,13 @@
 #include "engine/graph.h"
 #include "engine/state.h"
 
-typedef enum at_site_kind { AT_SITE_LINEAR, AT_SITE_CONV, AT_SITE_NORM } at_site_kind;
+typedef enum at_site_kind {
+    AT_SITE_LINEAR,
+    AT_SITE_CONV,
+    AT_SITE_EMBEDDING,
+    AT_SITE_NORM,      /* batch normalisation */
+    AT_SITE_LAYER_NORM /* normalisation of each row, which has no mode */
+} at_site_kind;
 
 /* How a normalisation behaves while training (evaluation always uses stored statistics). */
 typedef enum at_norm_mode {
@@ -120,6 +126,13 @@ at_status at_net_conv(at_site **out, at_net *net, const char *name, const char *
 at_status at_net_batchnorm(at_site **out, at_net *net, const char *name, const char *file, int64_t channels,
                            double epsilon, double momentum) AT_MUST_USE;
 
+/* A table of `rows` vectors. */
+at_status at_net_embedding(at_site **out, at_net *net, const char *name, const char *file, int64_t rows,
+                           int64_t width) AT_MUST_USE;
+
+at_status at_net_layer_norm(at_site **out, at_net *net, const char *name, const char *file, int64_t width,
+                            double epsilon, bool bias) AT_MUST_USE;
+
 /* A parameter of an adapter at a site: trainable, initialised by the caller. */
 at_status at_net_adapter_param(at_param **out, at_net *net, at_site *site, const char *suffix, int rank,
                                const int64_t *dim) AT_MUST_USE;
@@ -131,8 +144,11 @@ at_site *at_net_find(const at_net *net, const char *name); /* NULL = none */
 at_value *at_site_linear(at_graph *g, const at_site *site, at_value *x);
 at_value *at_site_conv(at_graph *g, const at_site *site, at_value *x); /* x [S,H,W,C] */
 at_value *at_site_norm(at_graph *g, const at_site *site, at_value *x);
+at_value *at_site_embedding(at_graph *g, const at_site *site, at_value *ids); /* ids INT [R] -> [R,width] */
+at_value *at_site_layer_norm(at_graph *g, const at_site *site, at_value *x);
 
-/* Dropout with a site name of its own; identity in evaluation and at p = 0. sample_id: INT [S]. */
+/* Dropout with a site name of its own; identity in evaluation and at p = 0. sample_id: INT [S], or of ragged
+ * rows INT [R]: what draws are keyed by. */
 at_value *at_site_dropout(at_graph *g, const char *name, at_value *x, at_value *sample_id, double p);
 
 /* ---- Roles: from the records to the states, once, before the training graph is built ---- */

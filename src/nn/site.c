@@ -5,6 +5,8 @@
 #include "ops/channel_affine/channel_affine.h"
 #include "ops/depthwise/depthwise.h"
 #include "ops/dropout/dropout.h"
+#include "ops/embedding/embedding.h"
+#include "ops/layernorm/layernorm.h"
 #include "ops/lerp/lerp.h"
 #include "ops/linear/linear.h"
 
@@ -77,6 +79,20 @@ at_value *at_site_norm(at_graph *g, const at_site *site, at_value *x)
     const bool batch = site->norm.mode == AT_NORM_TRAIN || site->norm.mode == AT_NORM_STATS;
     at_value *y = g->mode == AT_TRAIN && batch ? norm_batch(g, site, x) : norm_stored(g, site, x);
     return intercept(g, site, x, y);
+}
+
+at_value *at_site_layer_norm(at_graph *g, const at_site *site, at_value *x)
+{
+    at_graph_site(g, "%s", site->name);
+    at_value *y = at_layernorm(g, x, read_part(g, site, AT_NORM_GAMMA), read_part(g, site, AT_NORM_BETA),
+                               site->norm.epsilon);
+    return intercept(g, site, x, y);
+}
+
+at_value *at_site_embedding(at_graph *g, const at_site *site, at_value *ids)
+{
+    at_graph_site(g, "%s", site->name);
+    return intercept(g, site, ids, at_embedding(g, read_part(g, site, AT_WEIGHT), ids));
 }
 
 at_value *at_site_dropout(at_graph *g, const char *name, at_value *x, at_value *sample_id, double p)

@@ -165,13 +165,17 @@ static at_status open_job(at_run *r)
 {
     const at_settings *s = &r->settings;
     const at_task *task;
-    AT_TRY(r->noise ? task_of_model(r, &task) : at_task_find(r->ctx, &task, s->general.task, s->data.train));
+    AT_TRY(r->noise
+               ? task_of_model(r, &task)
+               : at_task_find(r->ctx, &task, s->general.task, r->model->architecture->family, s->data.train));
     AT_TRY(read_table(r, task->options, &r->task_options));
+    AT_TRY(read_table(r, task->data_options, &r->data_options));
     AT_TRY(at_job_open(&r->job, r->ctx,
                        &(at_job_setup){.task = task,
                                        .model = r->model,
                                        .data = s->data,
                                        .options = r->task_options,
+                                       .data_options = r->data_options,
                                        .seed = (uint64_t)s->general.seed,
                                        .memory = r->memory_limit / 4,
                                        .where = where,
@@ -262,12 +266,14 @@ at_status at__look_to_use(at_run *r)
     const at_task *task;
     AT_TRY(task_of_model(r, &task));
     AT_TRY(read_table(r, task->options, &r->task_options));
+    AT_TRY(read_table(r, task->data_options, &r->data_options));
     r->micro_batch = s->train.micro_batch > 0 ? s->train.micro_batch : 32;
     return at_job_open(&r->job, r->ctx,
                        &(at_job_setup){.task = task,
                                        .model = r->model,
                                        .data = s->data,
                                        .options = r->task_options,
+                                       .data_options = r->data_options,
                                        .where = where,
                                        .where_from = r->recipe,
                                        .uses_head = true});

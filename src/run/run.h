@@ -61,7 +61,7 @@ typedef struct at_run {
     at_device *device;
     at_model *model;
     at_job job;
-    void *task_options, *optimizer_options;
+    void *task_options, *data_options, *optimizer_options;
     const at_optimizer *optimizer;
     const at_schedule *schedule;
     at_pipe train, eval;

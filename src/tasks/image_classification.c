@@ -2,36 +2,20 @@
  * cross-entropy; scores are the registered metrics. Reading path: open_data, objective, score, report. */
 #include "data/noise.h"
 #include "data/pictures.h"
-#include "ops/softmax_xent/softmax_xent.h"
-#include "tasks/task.h"
-#include <math.h>
+#include "tasks/classes.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef struct options {
-    double label_smoothing;
-    const char *class_weights;
-} options;
-
-static const at_option option_list[] = {
-    {"label_smoothing", AT_OPTION_REAL, AT_OPTION(options, label_smoothing), "0", 0, 0.99,
-     .aliases = "label_smoothing_factor smoothing",
-     .help = "share of the target spread evenly over the classes"},
-    {"class_weights", AT_OPTION_CHOICE, AT_OPTION(options, class_weights), "none", .choices = "none|balanced",
-     .help = "balanced: a class weighs n / (classes x its photos)"},
-    {0},
-};
-
-const at_options at_options_image_classification = {"image-classification", option_list, sizeof(options)};
+const at_options at_options_image_classification = {"image-classification", at_class_options,
+                                                    sizeof(at_class_settings)};
 
 typedef struct job { /* at_job.self */
+    at_class_target target;
     at_preprocess preprocess;
     at_augment_list augment;
     at_photo_set train, valid, test; /* valid: when it has a folder of its own */
     at_photo_set files;              /* predictions */
     bool has_valid, has_test;
-    int32_t *label[AT_SPLIT_COUNT]; /* of each split's samples */
-    at_real *weights;               /* of the classes; NULL = none */
 } job;
 
 static bool recognise(const char *path)
@@ -58,27 +42,6 @@ static at_status read_preprocess(at_job *j)
 }
 
 /* ---- Data ---- */
-
-/* "20%" and "0.2" -> 0.2; 0 when the text is no share. */
-static at_status read_share(at_job *j, const char *text, const char *key, double *out)
-{
-    char *end;
-    *out = 0.0;
-    if (!text) return AT_OK;
-    const double percent = strtod(text, &end);
-    const bool fraction = end != text && !*end && percent > 0 && percent < 1 && !at_path_exists(text);
-    if (fraction) *out = percent;
-    if (fraction || end == text || strcmp(end, "%") != 0) return AT_OK;
-    AT_REQUIRE(j->ctx, percent > 0 && percent < 100, AT_E_RANGE,
-               "%s is %s, must be above 0%% and below 100%%", at_job_where(j, key), text);
-    *out = percent / 100.0;
-    return AT_OK;
-}
-
-static bool is_none(const char *text)
-{
-    return text && strcmp(text, "none") == 0;
-}
 
 /* A class of which nothing is left cannot be learnt. */
 static at_status check_classes(at_job *j, const at_photo_set *s)
@@ -142,9 +105,9 @@ static at_status make_split(at_job *j, at_split split, const at_photo_set *photo
                                   .augment = split == AT_SPLIT_TRAIN ? &k->augment : NULL,
                                   .labels = true,
                                   .memory = j->setup.memory / AT_SPLIT_COUNT};
-    k->label[split] = at_arena_alloc(&j->arena, (size_t)n * sizeof(int32_t));
-    if (!k->label[split]) return AT_E_NOMEM;
-    for (int64_t i = 0; i < n; i++) k->label[split][i] = photos->photos[index[i]].label;
+    int32_t *label = k->target.label[split] = at_arena_alloc(&j->arena, (size_t)n * sizeof *label);
+    if (!label) return AT_E_NOMEM;
+    for (int64_t i = 0; i < n; i++) label[i] = photos->photos[index[i]].label;
     return at_pictures_create(&j->split[split], j->ctx, photos, index, n, &o);
 }
 
@@ -212,16 +175,16 @@ static at_status open_splits(at_job *j)
     const char *valid = j->setup.data.valid, *test = j->setup.data.test;
     AT_TRY(at_photos_find_splits(&j->arena, &found, j->setup.data.train));
     AT_TRY(read_set(j, &k->train, &(bool){0}, found.train ? found.train : j->setup.data.train, NULL));
-    AT_TRY(read_share(j, valid, "data.valid", &valid_share));
-    AT_TRY(read_share(j, test, "data.test", &test_share));
+    AT_TRY(at_job_share(j, valid, "data.valid", &valid_share));
+    AT_TRY(at_job_share(j, test, "data.test", &test_share));
     if (!valid && found.valid) valid = found.valid;
     if (!valid) valid_share = k->train.n < 1000 ? 0.2 : 0.1;
     if (!test) test = found.test;
     AT_REQUIRE(j->ctx, valid_share + test_share < 1, AT_E_RANGE,
                "%s and %s take %g %% of the photos together, which leaves none to learn from",
                at_job_where(j, "data.valid"), at_job_where(j, "data.test"), 100 * (valid_share + test_share));
-    const bool valid_folder = valid && !is_none(valid) && valid_share == 0;
-    const bool test_folder = test && !is_none(test) && test_share == 0;
+    const bool valid_folder = valid && !at_job_is_none(valid) && valid_share == 0;
+    const bool test_folder = test && !at_job_is_none(test) && test_share == 0;
     if (valid_folder) AT_TRY(read_set(j, &k->valid, &k->has_valid, valid, &k->train));
     if (test_folder) AT_TRY(read_set(j, &k->test, &k->has_test, test, &k->train));
     if (k->has_valid) AT_TRY(make_whole_split(j, AT_SPLIT_VALID, &k->valid));
@@ -229,22 +192,6 @@ static at_status open_splits(at_job *j)
     AT_TRY(make_shares(j, valid_share, test_share));
     if (k->has_valid) report_duplicates(j, &k->train, &k->valid, "valid");
     if (k->has_test) report_duplicates(j, &k->train, &k->test, "test");
-    return AT_OK;
-}
-
-static at_status weigh_classes(at_job *j)
-{
-    job *k = j->self;
-    const options *o = j->options;
-    if (strcmp(o->class_weights, "balanced") != 0) return AT_OK;
-    const int64_t n = j->split[AT_SPLIT_TRAIN]->n;
-    k->weights = at_arena_alloc(&j->arena, (size_t)j->n_labels * sizeof *k->weights);
-    int64_t *count = at_arena_alloc(&j->arena, (size_t)j->n_labels * sizeof *count);
-    if (!k->weights || !count) return AT_E_NOMEM;
-    for (int64_t i = 0; i < n; i++) count[k->label[AT_SPLIT_TRAIN][i]]++;
-    for (int c = 0; c < j->n_labels; c++)
-        k->weights[c] = (at_real)(count[c] ? (double)n / ((double)j->n_labels * (double)count[c]) : 0.0);
-    j->constants[j->n_constants++] = (at_constant){"class_weights", k->weights, j->n_labels};
     return AT_OK;
 }
 
@@ -276,7 +223,7 @@ static at_status open_data(at_job *j)
     j->n_labels = j->n_outputs = k->train.n_classes;
     j->labels = (const char *const *)k->train.classes;
     j->augments = k->augment.n > 0;
-    return weigh_classes(j);
+    return at_class_weigh(j);
 }
 
 /* ---- Noise ---- */
@@ -338,46 +285,6 @@ static at_status open_files(at_job *j, at_dataset **out, const char *const *path
     return s;
 }
 
-static void describe(const at_job *j, const float *output, at_text *json, at_text *text)
-{
-    int best = 0;
-    for (int i = 1; i < j->n_labels; i++)
-        if (output[i] > output[best]) best = i;
-    at_text_add(json, "\"label\":");
-    at_text_json(json, j->labels[best]);
-    at_text_add(json, ",\"probabilities\":{");
-    for (int i = 0; i < j->n_labels; i++) {
-        at_text_add(json, i ? "," : "");
-        at_text_json(json, j->labels[i]);
-        at_text_add(json, ":");
-        at_text_number(json, exp(at_log_probability(output, j->n_labels, i)));
-    }
-    at_text_add(json, "}");
-    int width = 0; /* so that the lines of many files stand below each other */
-    for (int i = 0; i < j->n_labels; i++) width = (int)at_max(width, (int64_t)strlen(j->labels[i]));
-    at_text_printf(text, "%-*s %5.1f %%", width, j->labels[best],
-                   100 * exp(at_log_probability(output, j->n_labels, best)));
-}
-
-/* ---- Objective and scores ---- */
-
-static void objective(const at_job *j, at_graph *g, at_value *output, const at_inputs *in, at_value **loss,
-                      at_value **count)
-{
-    const job *k = j->self;
-    const options *o = j->options;
-    at_value *weights = k->weights ? at_inputs_get(g, in, "class_weights") : NULL;
-    const at_loss l = at_softmax_xent(g, output, at_inputs_get(g, in, "labels"), weights, o->label_smoothing);
-    *loss = l.sum;
-    *count = l.weight;
-}
-
-static at_status score(const at_job *j, at_split split, const float *outputs, at_scores *out)
-{
-    const job *k = j->self;
-    return at_score_classes(j->ctx, out, j->split[split]->n, j->n_outputs, outputs, k->label[split]);
-}
-
 /* ---- Report ---- */
 
 static at_status show(const at_job *j, const at_dataset *d, int64_t sample, at_text *html)
@@ -407,7 +314,7 @@ static at_status show(const at_job *j, const at_dataset *d, int64_t sample, at_t
 static at_status report(const at_job *j, at_split split, const float *outputs, at_text *html)
 {
     const job *k = j->self;
-    return at_report_classes(j, j->split[split], outputs, k->label[split], show, html);
+    return at_report_classes(j, j->split[split], outputs, k->target.label[split], show, html);
 }
 
 const at_task at_task_image_classification = {.name = "image-classification",
@@ -421,7 +328,7 @@ const at_task at_task_image_classification = {.name = "image-classification",
                                               .open_noise = open_noise,
                                               .close = close_data,
                                               .open_files = open_files,
-                                              .objective = objective,
-                                              .score = score,
-                                              .describe = describe,
+                                              .objective = at_class_objective,
+                                              .score = at_class_score,
+                                              .describe = at_class_describe,
                                               .report = report};

@@ -2,6 +2,7 @@
 #include "formats/file.h"
 #include "tasks/task.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 const char *at_split_name(at_split split)
 {
@@ -9,7 +10,8 @@ const char *at_split_name(at_split split)
     return names[split];
 }
 
-at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const char *path)
+at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const char *family,
+                       const char *path)
 {
     int cursor = 0;
     *out = NULL;
@@ -22,23 +24,28 @@ at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const
                path);
     const at_task *t;
     while ((t = at_registry_next(ctx, "task", &cursor)))
-        if (t->recognise && t->recognise(path)) {
+        if (t->recognise && strcmp(t->family, family) == 0 && t->recognise(path)) {
             *out = t;
             return AT_OK;
         }
     return at_fail(
         ctx, AT_E_ARG,
-        "%s: cannot tell what kind of data this is; expected a folder with one sub-folder of photos a class "
-        "(or train/ and test/ of that kind), or give --task",
-        path);
+        "%s: cannot tell what kind of data this is; the network takes %s: expected a folder with one "
+        "sub-folder of photos a class (or train/ and test/ of that kind) for images, a table (.csv, .tsv, "
+        ".json, .jsonl) for texts; or give --task",
+        path, family);
 }
 
 at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup)
 {
     const at_task *task = setup->task;
     const at_model *model = setup->model;
-    *j =
-        (at_job){.ctx = ctx, .setup = *setup, .task = task, .model = setup->model, .options = setup->options};
+    *j = (at_job){.ctx = ctx,
+                  .setup = *setup,
+                  .task = task,
+                  .model = setup->model,
+                  .options = setup->options,
+                  .data_options = setup->data_options};
     at_arena_init(&j->arena, ctx);
     AT_REQUIRE(ctx, strcmp(task->family, model->architecture->family) == 0, AT_E_UNSUPPORTED,
                "task %s is for %s networks; %s is a %s (%s network)", task->name, task->family, model->folder,
@@ -78,4 +85,25 @@ void at_job_note(at_job *j, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     at_tree_add(&j->arena, j->notes, NULL, at_tree_string(&j->arena, text));
+}
+
+/* "20%" and "0.2" -> 0.2; 0 when the text is no share. */
+at_status at_job_share(const at_job *j, const char *text, const char *key, double *out)
+{
+    char *end;
+    *out = 0.0;
+    if (!text) return AT_OK;
+    const double percent = strtod(text, &end);
+    const bool fraction = end != text && !*end && percent > 0 && percent < 1 && !at_path_exists(text);
+    if (fraction) *out = percent;
+    if (fraction || end == text || strcmp(end, "%") != 0) return AT_OK;
+    AT_REQUIRE(j->ctx, percent > 0 && percent < 100, AT_E_RANGE,
+               "%s is %s, must be above 0%% and below 100%%", at_job_where(j, key), text);
+    *out = percent / 100.0;
+    return AT_OK;
+}
+
+bool at_job_is_none(const char *text)
+{
+    return text && strcmp(text, "none") == 0;
 }

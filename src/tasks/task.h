@@ -40,7 +40,8 @@ typedef struct at_job_setup {
     const at_task *task;
     at_model *model; /* borrowed */
     at_data_options data;
-    void *options; /* the task's own table */
+    void *options;      /* the task's own table */
+    void *data_options; /* and its further data.* keys */
     uint64_t seed;
     size_t memory; /* bytes that caches of decoded data may take */
     const char *(*where)(void *from,
@@ -56,7 +57,7 @@ typedef struct at_job {
     at_job_setup setup;
     const at_task *task; /* of the setup, as the next two */
     at_model *model;
-    void *options;
+    void *options, *data_options;
     at_arena arena;
     void *self;
     at_dataset *split[AT_SPLIT_COUNT]; /* NULL = none */
@@ -78,8 +79,9 @@ typedef struct at_scores {
 
 struct at_task {
     const char *name, *doc;
-    const char *family;        /* of the models it takes */
-    const at_options *options; /* section named like the task; NULL = none */
+    const char *family;             /* of the models it takes */
+    const at_options *options;      /* section named like the task; NULL = none */
+    const at_options *data_options; /* further keys of the section "data"; NULL = none */
     const char *main_metric;
     size_t size; /* of the own struct */
     /* Is this data ours? Looks at names only. */
@@ -102,13 +104,18 @@ struct at_task {
     at_status (*report)(const at_job *j, at_split split, const float *outputs, at_text *html);
 };
 
-/* The task with this name, or the one that recognises the path when name is NULL. */
-at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const char *path) AT_MUST_USE;
+/* The task with this name; when name is NULL, the one of the network's family that recognises the path. */
+at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const char *family,
+                       const char *path) AT_MUST_USE;
 
 at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup) AT_MUST_USE;
 void at_job_close(at_job *j);
 const char *at_job_where(const at_job *j, const char *key);
 void at_job_note(at_job *j, const char *fmt, ...) AT_PRINTF(2, 3);
+
+/* What data.valid and data.test say: a share ("20%" and "0.2" are 0.2; 0 = the text is none), or "none". */
+at_status at_job_share(const at_job *j, const char *text, const char *key, double *out) AT_MUST_USE;
+bool at_job_is_none(const char *text);
 
 /* ---- Metrics of classification ---- */
 

@@ -12,7 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { N_STEPS = 20 };
+enum { N_STEPS = 20, MAX_FEEDS = 8, MOST_ROWS = 64 };
+
+typedef struct feed { /* an input and what it gets */
+    at_value *value;
+    void *data;
+    int64_t rows;
+} feed;
 
 typedef struct rig {
     at_ctx *ctx;
@@ -25,9 +31,9 @@ typedef struct rig {
     at_value *output, *fetch[4];
     at_loss loss;
     at_commit commit;
-    int64_t n;
-    at_real *pixels;
-    int32_t labels[16], sample_id[16];
+    int64_t n, extents[2]; /* samples; samples and, of texts, rows */
+    feed feeds[MAX_FEEDS];
+    int n_feeds;
     bool plain; /* no fusions */
 } rig;
 
@@ -65,44 +71,90 @@ static void close_rig(rig *t)
     at_safetensors_close(t->ctx, t->golden);
     at_model_close(t->model);
     at_device_close(t->device);
-    free(t->pixels);
+    for (int i = 0; i < t->n_feeds; i++) free(t->feeds[i].data);
 }
 
-/* Inputs on one extent, and the network's output. pixels: [N,C,H,W] */
-static void build_rig(rig *t, at_mode mode, const at_tensor *pixels, const at_tensor *labels)
+/* ---- Inputs ---- */
+
+static at_value *add_feed(rig *t, const char *name, at_value *value, void *data, int64_t rows)
 {
-    t->n = pixels->dim[0];
-    t->pixels = channels_last(t->ctx, pixels);
+    t->in.list[t->in.n].name = name;
+    t->in.list[t->in.n++].value = value;
+    t->feeds[t->n_feeds++] = (feed){value, data, rows};
+    return value;
+}
+
+/* The first n whole numbers of a golden tensor; NULL: 0, 1 ... */
+static int32_t *wholes(const at_tensor *t, int64_t n)
+{
+    int32_t *out = malloc((size_t)(n + 1) * sizeof *out);
+    for (int64_t i = 0; i < n; i++) out[i] = (int32_t)(t ? ((const int64_t *)t->data)[i] : i);
+    return out;
+}
+
+static void add_photos(rig *t, const at_extent *samples, const at_tensor *pixels)
+{
+    const int64_t image[] = {1, pixels->dim[2], pixels->dim[3], pixels->dim[1]};
+    at_value *v = at_input(t->g, "pixel_values", AT_ACT, samples, 4, image);
+    add_feed(t, "pixel_values", v, channels_last(t->ctx, pixels), t->n);
+}
+
+static int32_t *positions(const int32_t *offsets, int64_t n)
+{
+    int32_t *out = malloc((size_t)offsets[n] * sizeof *out);
+    for (int64_t s = 0; s < n; s++)
+        for (int32_t r = offsets[s]; r < offsets[s + 1]; r++) out[r] = r - offsets[s];
+    return out;
+}
+
+/* Sequences laid end to end, with room for more. */
+static void add_texts(rig *t, const at_safetensors *from)
+{
+    const int64_t one[] = {1}, bounds[] = {t->n + 1};
+    const at_tensor *ids = at_safetensors_find(from, "input_ids");
+    const int64_t R = t->extents[1] = ids->dim[0];
+    const at_extent *rows = at_graph_extent(t->g, "rows", MOST_ROWS);
+    int32_t *offsets = wholes(at_safetensors_find(from, "offsets"), t->n + 1);
+    assert_true(R <= MOST_ROWS);
+    add_feed(t, "input_ids", at_input(t->g, "input_ids", AT_INT, rows, 1, one), wholes(ids, R), R);
+    add_feed(t, "token_type_ids", at_input(t->g, "token_type_ids", AT_INT, rows, 1, one),
+             wholes(at_safetensors_find(from, "token_type_ids"), R), R);
+    add_feed(t, "position_ids", at_input(t->g, "position_ids", AT_INT, rows, 1, one),
+             positions(offsets, t->n), R);
+    add_feed(t, "row_id", at_input(t->g, "row_id", AT_INT, rows, 1, one), wholes(NULL, R), R);
+    add_feed(t, "offsets", at_input(t->g, "offsets", AT_INT, NULL, 1, bounds), offsets, t->n + 1);
+}
+
+/* Inputs of the file, and the network's output. */
+static void build_rig(rig *t, at_mode mode, const at_safetensors *from)
+{
+    const at_tensor *pixels = at_safetensors_find(from, "pixel_values"),
+                    *labels = at_safetensors_find(from, "labels");
+    const int64_t one[] = {1};
+    t->n = t->extents[0] = pixels ? pixels->dim[0] : labels->dim[0];
     at_expect_ok(t->ctx, at_graph_create(&t->g, t->ctx, t->model->net.store, mode));
     const at_extent *samples = at_graph_extent(t->g, "samples", t->n);
-    const int64_t image[] = {1, pixels->dim[2], pixels->dim[3], pixels->dim[1]}, one[] = {1};
-    t->in.n = 3;
-    t->in.list[0].name = "pixel_values";
-    t->in.list[0].value = at_input(t->g, "pixel_values", AT_ACT, samples, 4, image);
-    t->in.list[1].name = "sample_id";
-    t->in.list[1].value = at_input(t->g, "sample_id", AT_INT, samples, 1, one);
-    t->in.list[2].name = "labels";
-    t->in.list[2].value = at_input(t->g, "labels", AT_INT, samples, 1, one);
+    add_feed(t, "sample_id", at_input(t->g, "sample_id", AT_INT, samples, 1, one), wholes(NULL, t->n), t->n);
+    add_feed(t, "labels", at_input(t->g, "labels", AT_INT, samples, 1, one), wholes(labels, t->n), t->n);
+    if (pixels)
+        add_photos(t, samples, pixels);
+    else
+        add_texts(t, from);
     t->output = t->model->architecture->build(t->model, t->g, &t->in);
     if (!t->plain) at_graph_fuse(t->g, &t->output, 1);
-    for (int64_t i = 0; i < t->n; i++) {
-        t->sample_id[i] = (int32_t)i;
-        t->labels[i] = labels ? (int32_t)((const int64_t *)labels->data)[i] : 0;
-    }
 }
 
-static void feed(rig *t)
+static void write_feeds(rig *t)
 {
-    at_plan_write(t->plan, t->in.list[0].value, t->pixels, t->n);
-    at_plan_write(t->plan, t->in.list[1].value, t->sample_id, t->n);
-    at_plan_write(t->plan, t->in.list[2].value, t->labels, t->n);
+    for (int i = 0; i < t->n_feeds; i++)
+        at_plan_write(t->plan, t->feeds[i].value, t->feeds[i].data, t->feeds[i].rows);
 }
 
 static void compare_output(rig *t, const at_tensor *want, const char *what, double tol)
 {
     at_real *got = malloc((size_t)want->count * sizeof *got), *expected = reals(t->ctx, want);
-    feed(t);
-    at_plan_run(t->plan, &(at_pass){.extents = &t->n});
+    write_feeds(t);
+    at_plan_run(t->plan, &(at_pass){.extents = t->extents});
     at_plan_fetch(t->plan, t->output, got);
     at_expect_ok(t->ctx, at_plan_sync(t->plan));
     at_report r = {0};
@@ -124,7 +176,7 @@ void at_check_output(at_ctx *ctx, const at_model_case *c)
     open_rig(&t, c->folder, golden, c->device ? c->device : "cpu");
     at_expect_ok(ctx, at_safetensors_open(&inputs, ctx, c->inputs ? c->inputs : golden));
     if (!c->headless) at_expect_ok(ctx, at_model_keep_head(t.model));
-    build_rig(&t, AT_EVAL, at_safetensors_find(inputs, "pixel_values"), NULL);
+    build_rig(&t, AT_EVAL, inputs);
     at_expect_ok(
         ctx, at_plan_create(&t.plan, t.g,
                             &(at_plan_options){.kernels = c->kernels, .fetches = &t.output, .n_fetches = 1}));
@@ -165,9 +217,8 @@ static void build_training(rig *t, const at_trace *trace)
             p->part == AT_WEIGHT || p->part == AT_BIAS || p->part == AT_NORM_GAMMA || p->part == AT_NORM_BETA;
     }
     at_net_assign_roles(&t->model->net);
-    build_rig(t, AT_TRAIN, at_safetensors_find(t->golden, "pixel_values"),
-              at_safetensors_find(t->golden, "labels"));
-    t->loss = at_softmax_xent(t->g, t->output, t->in.list[2].value, NULL, 0);
+    build_rig(t, AT_TRAIN, t->golden);
+    t->loss = at_softmax_xent(t->g, t->output, at_inputs_get(t->g, &t->in, "labels"), NULL, 0);
     at_gradients(t->g, &t->loss.sum, &(at_value *){NULL}, 1);
     at_step_sum(t->g, t->loss.sum);
     at_step_sum(t->g, t->loss.weight);
@@ -220,9 +271,9 @@ static void compare_gradients(rig *t, at_report *r)
 static void run_step(rig *t, double rate, at_real *loss, at_real *norm)
 {
     const at_real r = (at_real)rate;
-    const at_pass pass = {.extents = &t->n};
+    const at_pass pass = {.extents = t->extents};
     at_real ok;
-    feed(t);
+    write_feeds(t);
     at_plan_run(t->plan, &pass);
     at_plan_write(t->plan, t->commit.rate, &r, 1);
     at_plan_commit(t->plan, &pass);

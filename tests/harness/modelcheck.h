@@ -11,7 +11,7 @@
 typedef struct at_model_case {
     const char *folder;           /* the model */
     const char *golden;           /* a safetensors file; NULL = golden.safetensors in the folder */
-    const char *inputs;           /* the file that has pixel_values; NULL = the golden */
+    const char *inputs;           /* the file that has the inputs; NULL = the golden */
     const char *tensor;           /* what the output must be */
     const char *device, *kernels; /* NULL = cpu, auto */
     bool headless;                /* the output is what a head takes */

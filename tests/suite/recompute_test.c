@@ -175,8 +175,8 @@ AT_TEST(test_recompute__spends_what_it_may)
     at_recomputed r = with_thrift(ctx, 0.0);
     assert_true(r.fits && r.n_nodes == 0 && r.after == r.before);
     size_t last = r.before;
-    for (int percent = 5; percent <= 45; percent *= 3) {
-        r = with_thrift(ctx, percent / 100.0);
+    for (double thrift = 0.05; thrift < 1; thrift *= 10) {
+        r = with_thrift(ctx, thrift);
         assert_true(r.fits && r.n_nodes > 0 && r.after < last);
         last = r.after;
     }

@@ -1,0 +1,194 @@
+/* tokens.c: texts as samples: tokenised in parallel when the data set is made, copied when a batch is filled.
+ * Reading path: at_tokens_create, tokenise, fill. */
+#include "data/tokens.h"
+#include "base/pool.h"
+
+enum { CHUNK = 64 }; /* samples that a thread tokenises at a time */
+
+typedef struct piece { /* a sample's tokens */
+    int32_t *ids, *types;
+    int64_t n;
+    bool cut;
+} piece;
+
+typedef struct tokens {
+    at_dataset base;
+    const at_texts *texts;
+    int32_t *index;
+    at_token_options o;
+    int64_t *start; /* [n + 1] of a sample's tokens in ids and types */
+    int32_t *ids, *types;
+} tokens;
+
+static const char *name(const at_dataset *d, int64_t sample)
+{
+    const tokens *t = (const tokens *)d;
+    return at_texts_text(t->texts, t->index[sample])->text;
+}
+
+static int64_t rows(const at_dataset *d, int64_t sample)
+{
+    const tokens *t = (const tokens *)d;
+    return t->start[sample + 1] - t->start[sample];
+}
+
+/* Different for the first 4,096 rows of a million samples; beyond, a few rows share their random numbers. */
+static int32_t row_id(int64_t sample, int64_t i)
+{
+    return (int32_t)((uint32_t)sample << 12 ^ (uint32_t)i);
+}
+
+static at_status fill(at_ctx *ctx, const at_dataset *d, int64_t sample, const at_fill *how, void *const *out)
+{
+    (void)ctx, (void)how;
+    const tokens *t = (const tokens *)d;
+    const int64_t n = rows(d, sample);
+    if (out[0]) memcpy(out[0], t->ids + t->start[sample], (size_t)n * sizeof *t->ids);
+    if (out[1]) memcpy(out[1], t->types + t->start[sample], (size_t)n * sizeof *t->types);
+    for (int64_t i = 0; out[2] && i < n; i++) ((int32_t *)out[2])[i] = (int32_t)i;
+    for (int64_t i = 0; out[3] && i < n; i++) ((int32_t *)out[3])[i] = row_id(sample, i);
+    if (t->o.labels && out[4]) *(int32_t *)out[4] = t->texts->samples[t->index[sample]].label;
+    return AT_OK;
+}
+
+static void digest(const at_dataset *d, at_digest *out)
+{
+    const tokens *t = (const tokens *)d;
+    at_digest_add(out, t->start, (size_t)(d->n + 1) * sizeof *t->start);
+    at_digest_add(out, t->ids, (size_t)t->start[d->n] * sizeof *t->ids);
+    at_digest_add(out, t->types, (size_t)t->start[d->n] * sizeof *t->types);
+}
+
+static void close(at_ctx *ctx, at_dataset *d)
+{
+    tokens *t = (tokens *)d;
+    at_free(ctx, t->index);
+    at_free(ctx, t->start);
+    at_free(ctx, t->ids);
+    at_free(ctx, t->types);
+    at_free(ctx, t);
+}
+
+/* ---- Tokenising: chunks of samples, each into memory of its own, then all of it end to end ---- */
+
+typedef struct chunk {
+    at_ctx ctx;
+    at_status status;
+    at_arena memory;
+} chunk;
+
+typedef struct work {
+    const tokens *t;
+    piece *pieces;
+    chunk *chunks;
+} work;
+
+static at_status tokenise_one(const work *w, chunk *c, at_encoding *e, int64_t sample)
+{
+    const tokens *t = w->t;
+    const int64_t of = t->index[sample];
+    const at_cell *text = at_texts_text(t->texts, of), *pair = at_texts_pair(t->texts, of);
+    const at_status s = at_tokenizer_encode(&c->ctx, t->o.tokenizer, e, text->text, text->n,
+                                            pair ? pair->text : NULL, pair ? pair->n : 0, t->o.max_length, true);
+    if (s == AT_E_NOMEM) return s;
+    AT_REQUIRE(&c->ctx, s == AT_OK && e->n > 0, AT_E_FORMAT, "%s:%lld: %s", t->texts->table.path,
+               (long long)at_texts_line(t->texts, of),
+               s == AT_OK ? "the text gives no token" : at_last_error(&c->ctx));
+    piece *p = &w->pieces[sample];
+    const size_t bytes = (size_t)e->n * sizeof *p->ids;
+    p->ids = at_arena_alloc(&c->memory, 2 * bytes);
+    if (!p->ids) return AT_E_NOMEM;
+    p->types = p->ids + e->n;
+    memcpy(p->ids, e->ids, bytes);
+    memcpy(p->types, e->type_ids, bytes);
+    p->n = e->n;
+    p->cut = e->truncated;
+    return AT_OK;
+}
+
+static void tokenise_chunk(void *arg, int64_t i, int thread)
+{
+    (void)thread;
+    const work *w = arg;
+    chunk *c = &w->chunks[i];
+    const int64_t end = at_min(w->t->base.n, (i + 1) * CHUNK);
+    at_encoding e = {0};
+    for (int64_t k = i * CHUNK; k < end && c->status == AT_OK; k++) c->status = tokenise_one(w, c, &e, k);
+    at_encoding_deinit(&c->ctx, &e);
+}
+
+static at_status gather(at_ctx *ctx, tokens *t, const piece *pieces, at_token_stats *stats)
+{
+    const int64_t n = t->base.n;
+    AT_NEW(ctx, t->start, n + 1);
+    for (int64_t i = 0; i < n; i++) {
+        t->start[i + 1] = t->start[i] + pieces[i].n;
+        stats->longest = at_max(stats->longest, pieces[i].n);
+        stats->cut += pieces[i].cut;
+    }
+    stats->tokens = t->start[n];
+    t->base.max_rows = stats->longest;
+    AT_NEW(ctx, t->ids, t->start[n]);
+    AT_NEW(ctx, t->types, t->start[n]);
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(t->ids + t->start[i], pieces[i].ids, (size_t)pieces[i].n * sizeof *t->ids);
+        memcpy(t->types + t->start[i], pieces[i].types, (size_t)pieces[i].n * sizeof *t->types);
+    }
+    return AT_OK;
+}
+
+/* The first failure by position is the one that is told. */
+static at_status tokenise(at_ctx *ctx, tokens *t, at_token_stats *stats)
+{
+    const int64_t n_chunks = at_ceil_div(t->base.n, CHUNK);
+    work w = {.t = t};
+    AT_NEW(ctx, w.pieces, t->base.n);
+    at_status s = AT_OK;
+    w.chunks = at_alloc_array(ctx, n_chunks, sizeof *w.chunks);
+    for (int64_t i = 0; w.chunks && i < n_chunks; i++) {
+        at_ctx_fork(&w.chunks[i].ctx, ctx);
+        w.chunks[i].status = AT_OK;
+        at_arena_init(&w.chunks[i].memory, &w.chunks[i].ctx);
+    }
+    if (w.chunks) at_parallel_for(ctx->pool, n_chunks, tokenise_chunk, &w);
+    for (int64_t i = 0; w.chunks && i < n_chunks && s == AT_OK; i++)
+        if (w.chunks[i].status != AT_OK)
+            s = at_fail(ctx, w.chunks[i].status, "%s", at_last_error(&w.chunks[i].ctx));
+    if (!w.chunks) s = AT_E_NOMEM;
+    if (s == AT_OK) s = gather(ctx, t, w.pieces, stats);
+    for (int64_t i = 0; w.chunks && i < n_chunks; i++) at_arena_deinit(&w.chunks[i].memory);
+    at_free(ctx, w.chunks);
+    at_free(ctx, w.pieces);
+    return s;
+}
+
+at_status at_tokens_create(at_dataset **out, at_ctx *ctx, const at_texts *texts, const int32_t *index,
+                           int64_t n, const at_token_options *o, at_token_stats *stats)
+{
+    static const char *const ragged[] = {"input_ids", "token_type_ids", "position_ids", "row_id"};
+    at_token_stats unused = {0};
+    tokens *t;
+    *out = NULL;
+    AT_NEW(ctx, t, 1);
+    t->base = (at_dataset){
+        .n = n, .rows = rows, .fill = fill, .name = name, .digest = digest, .close = close, .n_columns = 4};
+    t->texts = texts;
+    t->o = *o;
+    for (int i = 0; i < AT_COUNT(ragged); i++)
+        t->base.columns[i] = (at_column){.name = ragged[i], .dtype = AT_I32, .ragged = true};
+    if (o->labels) t->base.columns[t->base.n_columns++] = (at_column){.name = "labels", .dtype = AT_I32};
+    if (!stats) stats = &unused;
+    *stats = (at_token_stats){0};
+    at_status s = AT_OK;
+    if ((t->index = at_alloc_array(ctx, n, sizeof *index)))
+        memcpy(t->index, index, (size_t)n * sizeof *index);
+    else
+        s = AT_E_NOMEM;
+    if (s == AT_OK) s = tokenise(ctx, t, stats);
+    if (s != AT_OK) {
+        close(ctx, &t->base);
+        return s;
+    }
+    *out = &t->base;
+    return AT_OK;
+}

@@ -1,0 +1,71 @@
+/* text_classification: one label a text, or a pair of texts. Data are tables (data/texts.h); the objective is
+ * cross-entropy; scores are the registered metrics. */
+#include "tasks/classes.h"
+#include "tasks/texts.h"
+
+const at_options at_options_text_classification = {"text-classification", at_class_options,
+                                                   sizeof(at_class_settings)};
+
+typedef struct job { /* at_job.self */
+    at_class_target target;
+    at_text_data data;
+} job;
+
+static at_status take_labels(at_job *j)
+{
+    job *k = j->self;
+    for (int split = 0; split < AT_SPLIT_COUNT; split++) {
+        const int64_t n = j->split[split] ? j->split[split]->n : 0;
+        int32_t *label = k->target.label[split] = at_arena_alloc(&j->arena, (size_t)n * sizeof *label);
+        if (!label) return AT_E_NOMEM;
+        for (int64_t i = 0; i < n; i++)
+            label[i] = k->data.split[split].texts->samples[k->data.split[split].index[i]].label;
+    }
+    return AT_OK;
+}
+
+static at_status open_data(at_job *j)
+{
+    job *k = j->self;
+    if (j->setup.uses_head) {
+        AT_TRY(at_text_data_open_test(j, &k->data, AT_TEXTS_CLASS));
+        return take_labels(j);
+    }
+    AT_TRY(at_text_data_open(j, &k->data, AT_TEXTS_CLASS));
+    AT_TRY(take_labels(j));
+    j->n_labels = j->n_outputs = k->data.train.n_classes;
+    j->labels = k->data.train.classes;
+    return at_class_weigh(j);
+}
+
+static void close_data(at_job *j)
+{
+    at_text_data_close(j, &((job *)j->self)->data);
+}
+
+static at_status open_files(at_job *j, at_dataset **out, const char *const *paths, int n)
+{
+    return at_text_data_open_files(j, &((job *)j->self)->data, out, paths, n);
+}
+
+static at_status report(const at_job *j, at_split split, const float *outputs, at_text *html)
+{
+    const job *k = j->self;
+    return at_report_classes(j, j->split[split], outputs, k->target.label[split], at_show_text, html);
+}
+
+const at_task at_task_text_classification = {.name = "text-classification",
+                                             .doc = "one label a text or a pair of texts",
+                                             .family = "text",
+                                             .options = &at_options_text_classification,
+                                             .data_options = &at_options_texts,
+                                             .main_metric = "accuracy",
+                                             .size = sizeof(job),
+                                             .recognise = at_texts_recognise,
+                                             .open = open_data,
+                                             .close = close_data,
+                                             .open_files = open_files,
+                                             .objective = at_class_objective,
+                                             .score = at_class_score,
+                                             .describe = at_class_describe,
+                                             .report = report};
