@@ -179,6 +179,22 @@ AT_TEST(test_texts__classes_are_sorted)
     at_test_done(ctx);
 }
 
+/* Many classes whose names begin alike. */
+AT_TEST(test_texts__classes_are_told_apart)
+{
+    begin("texts-many-classes");
+    at_text file;
+    at_text_init(&file, ctx);
+    for (int i = 0; i < 6000; i++) at_text_printf(&file, "%d\ttext %d\n", i / 2 + 1, i);
+    put("x.tsv", file.data);
+    at_text_deinit(&file);
+    at_texts t = read_file("x.tsv");
+    assert_int_equal(t.n_classes, 3000);
+    for (int i = 0; i < 6000; i++) assert_int_equal(t.samples[i].label, i / 2);
+    at_texts_deinit(&t);
+    at_test_done(ctx);
+}
+
 AT_TEST(test_texts__other_splits_follow_the_training_set)
 {
     begin("texts-like");
@@ -369,7 +385,7 @@ AT_TEST(test_texts__texts_with_different_labels_are_told)
     assert_int_equal(c.opposite, 3);
     at_texts_deinit(&t);
     put("x.csv",
-        "premise,hypothesis,label\na b,c,0\na,b c,1\nA b,C,0\n"); /* no two pairs are equal but for case */
+        "premise,hypothesis,label\nab,c,0\na,bc,1\nAB,C,0\n"); /* no two pairs are equal but for case */
     t = read_file("x.csv");
     assert_int_equal(at_texts_conflicts(&t).texts, 0);
     at_texts_deinit(&t);
@@ -388,21 +404,54 @@ AT_TEST(test_texts__texts_with_different_labels_are_told)
     at_test_done(ctx);
 }
 
-/* Longer than the buffer through which a text is hashed. */
-AT_TEST(test_texts__long_texts_are_compared_to_the_end)
+/* Whatever the order of the hashes, the example is the first in the file. */
+AT_TEST(test_texts__the_first_of_many_conflicts_is_told)
 {
-    begin("texts-long");
+    begin("texts-many-conflicts");
     at_text file;
     at_text_init(&file, ctx);
-    for (int i = 0; i < 4; i++)
-        at_text_printf(&file, "%d\t%01100d %s%s\n", i % 2, 7, i < 2 ? "\xc3\xa9  a" : "\xc3\xa9 A",
-                       i == 1 ? "b" : "");
+    at_text_add(&file, "text,label\n");
+    for (int i = 0; i < 40; i++) at_text_printf(&file, "text %d,%d\n", i % 20, i / 20);
+    put("x.csv", file.data);
+    at_text_deinit(&file);
+    at_texts t = read_file("x.csv");
+    const at_text_conflicts c = at_texts_conflicts(&t);
+    assert_int_equal(c.texts, 20);
+    assert_int_equal(c.first, 0);
+    assert_int_equal(c.opposite, 20);
+    at_texts_deinit(&t);
+    at_test_done(ctx);
+}
+
+/* Longer than the buffer through which a text is hashed, and different only where `place` is. */
+static int64_t distinct_long_texts(int place)
+{
+    at_text file;
+    at_arena arena;
+    at_text_stats s;
+    at_text_init(&file, ctx);
+    for (int i = 0; i < 4; i++) {
+        char text[1200];
+        memset(text, 'x', sizeof text);
+        text[sizeof text - 1] = '\0';
+        text[place] = i < 3 ? (char)('a' + i) : 'A';
+        at_text_printf(&file, "%d\t%s\n", i % 2, text);
+    }
     put("x.tsv", file.data);
     at_text_deinit(&file);
     at_texts t = read_file("x.tsv");
-    assert_int_equal(at_texts_conflicts(&t).texts, 1);
-    assert_int_equal(at_texts_conflicts(&t).samples, 3);
+    at_arena_init(&arena, ctx);
+    at_expect_ok(ctx, at_texts_stats(&arena, &s, &t));
+    at_arena_deinit(&arena);
     at_texts_deinit(&t);
+    return s.distinct;
+}
+
+AT_TEST(test_texts__long_texts_are_compared_to_the_end)
+{
+    begin("texts-long");
+    static const int places[] = {0, 511, 512, 1023, 1024, 1198};
+    for (int i = 0; i < AT_COUNT(places); i++) assert_int_equal(distinct_long_texts(places[i]), 3);
     at_test_done(ctx);
 }
 

@@ -180,7 +180,8 @@ AT_TEST(test_csv__a_header_is_known_by_its_names)
     ctx = at_test_ctx();
     expect_header(NULL, "Label,SMS\nham,a\n", 1, "Label");
     expect_header("auto", " text , idx\nham,a\n", 1, " text ");
-    expect_header(NULL, ",text,label\n0,a,ham\n", 1, "");
+    expect_header(NULL, ",,text,label\n0,,a,ham\n", 1, "");
+    expect_header(NULL, ",text\n0,a\n", 1, "");
     expect_header(NULL, "airline,sentiment,text\nham,a,b\n", 1,
                   "airline"); /* a label and a text among others */
     expect_header(NULL, "title,other\nham,a\n", 2, NULL);
@@ -338,10 +339,12 @@ AT_TEST(test_csv__a_line_of_64_mib_is_read)
         assert_int_equal(write(fd, block, sizeof block), sizeof block);
         block[0] = 'x';
     }
+    assert_int_equal(write(fd, "\nc,d\n", 5), 5);
     close(fd);
     at_table t;
     at_expect_ok(ctx, at_table_read(ctx, &t, path, NULL));
     assert_int_equal(at_table_cell(&t, 1, 1)->n, AT_TABLE_LINE - 1);
+    assert_int_equal(t.n_rows, 3);
     at_table_deinit(&t);
     at_test_done(ctx);
 }
