@@ -1,11 +1,19 @@
 """Goldens of src/text: tiny tokenizers of every kind, and what Hugging Face's `tokenizers` makes of texts with them.
 
-Writes golden.json beside itself. Run with tokenizers 0.23.3. Without arguments nothing else is needed.
-  cases: [{"name", "tokenizer" (tokenizer.json as text), "encodings": [{"text", "pair", "max_length", "special",
-           "ids", "type_ids", "spans" (first and end byte, one after the other), "words", "sequences"}]}]
-Spans, words and sequences of special tokens that stand in no text are -1."""
+Writes golden.json beside itself, and with the folder of real data as its argument golden_real.json. Run with tokenizers
+0.23.3.
+
+golden.json:
+  {NAME: {"name", "tokenizer" (tokenizer.json as text), "encodings": [{"text", "pair", "max_length", "special",
+          "ids", "type_ids", "spans" (first and end byte, one after the other), "words", "sequences"}]}}
+Spans, words and sequences of special tokens that stand in no text are -1.
+
+golden_real.json: {NAME: {"sha256" of the ids of all lines as int32, "n" of them, "lines": {NUMBER: ids}}}"""
+import hashlib
 import json
 import os
+import struct
+import sys
 
 from tokenizers import Tokenizer, normalizers, __version__
 
@@ -202,9 +210,73 @@ case("added", file(wordpiece(lower), normalizer=lower, pre_tokenizer={"type": "B
 case("words too long", file(wordpiece(None, [], max_input_chars_per_word=4, continuing_subword_prefix="", unk_token="dog"),
                             pre_tokenizer={"type": "WhitespaceSplit"}), ["inin", "ininn", "ininin", "in12", "\u4f60\u597d"])
 
+# ---- Real texts
+
+
+def gguf_tokens(path):
+    """The vocabulary in a GGUF file, without what llama.cpp does to WordPiece: it marks words instead of what continues."""
+    with open(path, "rb") as f:
+        sizes = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+
+        def number(form):
+            return struct.unpack("<" + form, f.read(struct.calcsize("<" + form)))[0]
+
+        def value(kind):
+            if kind == 8:
+                return f.read(number("Q")).decode()
+            if kind == 9:
+                inner = number("I")
+                return [value(inner) for _ in range(number("Q"))]
+            return f.read(sizes[kind])
+
+        f.read(16)
+        for _ in range(number("Q")):
+            key = value(8)
+            got = value(number("I"))
+            if key == "tokenizer.ggml.tokens":
+                return got
+
+
+def bert_vocabulary(data):
+    tokens = gguf_tokens(data + "/data/tokenizer-conformance/llama.cpp/ggml-vocab-bert-bge.gguf")
+    special = [t[0] == "[" and t[-1] == "]" and len(t) > 2 for t in tokens]
+    return [t if s else t[1:] if t[0] == "\u2581" else "##" + t for t, s in zip(tokens, special)]
+
+
+def real_bert(data):
+    vocab = {t: i for i, t in enumerate(bert_vocabulary(data))}
+    model = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+             "max_input_chars_per_word": 100, "vocab": vocab}
+    post = {"type": "BertProcessing", "sep": ["[SEP]", vocab["[SEP]"]], "cls": ["[CLS]", vocab["[CLS]"]]}
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    return Tokenizer.from_str(file(model, normalizer=lower, pre_tokenizer={"type": "BertPreTokenizer"},
+                                   post_processor=post, added_tokens=[added(vocab[n], n) for n in names]))
+
+
+def review_lines(data):
+    lines = []
+    for name in ("rt-polarity.all", "subj.all"):
+        with open(data + "/data/text-mr-polarity/" + name, "rb") as f:
+            lines += f.read().decode("latin-1").removesuffix("\n").split("\n")
+    return lines
+
+
+def all_lines(t, lines):
+    rows = [e.ids for e in t.encode_batch(lines)]
+    flat = [i for row in rows for i in row]
+    return {"sha256": hashlib.sha256(struct.pack(f"<{len(flat)}i", *flat)).hexdigest(), "n": len(flat),
+            "lines": {str(i): rows[i] for i in range(0, len(rows), 100)}}
+
+
+def write(name, values):
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    rows = ",\n".join(json.dumps(k) + ":" + json.dumps(v, separators=(",", ":")) for k, v in values.items())
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("{\n" + rows + "\n}\n")
+
+
 if __name__ == "__main__":
     assert __version__ == "0.23.3", __version__
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden.json")
-    with open(path, "w", encoding="utf-8") as f:
-        rows = ",\n".join(json.dumps(c, ensure_ascii=True, separators=(",", ":")) for c in cases.values())
-        f.write('{"cases":[\n' + rows + "\n]}\n")
+    write("golden.json", {c["name"]: c for c in cases.values()})
+    if len(sys.argv) > 1:
+        write("golden_real.json", {"bert reviews": all_lines(real_bert(sys.argv[1]), review_lines(sys.argv[1]))})
