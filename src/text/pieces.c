@@ -103,6 +103,13 @@ at_status at_pieces_begin(at_pieces *w, at_ctx *ctx, const char *text, size_t n,
     return w->status;
 }
 
+bool at_pieces_are_ascii(const at_pieces *w)
+{
+    unsigned char any = 0;
+    for (int32_t i = 0; i < w->now.n; i++) any |= (unsigned char)w->now.text[i];
+    return any < 0x80;
+}
+
 /* ---- Rewriting ---- */
 
 static void put(at_pieces *w, const char *bytes, int32_t n, at_range from)
@@ -153,6 +160,7 @@ void at_emit_before(at_pieces *w, const char *text)
 void at_keep(at_pieces *w, int32_t n)
 {
     at_lettering *l = &w->now;
+    if (n == 0) return;
     if (w->status == AT_OK && grow_text(w, (int64_t)l->n + n)) {
         memcpy(l->text + l->n, w->old.text + w->read, (size_t)n);
         memcpy(l->from + l->n, w->old.from + w->read, (size_t)n * sizeof *l->from);

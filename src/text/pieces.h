@@ -68,6 +68,9 @@ void at_pieces_deinit(at_pieces *w);
 /* Sees one open piece: n bytes, a NUL behind those of the last. */
 typedef void (*at_piece_fn)(at_pieces *w, const void *params, const char *text, int32_t n);
 
+/* No byte of the present text is above 0x7f. */
+bool at_pieces_are_ascii(const at_pieces *w);
+
 /* Rewriting: fn emits what the piece's text becomes. */
 void at_pieces_rewrite(at_pieces *w, at_piece_fn fn, const void *params);
 

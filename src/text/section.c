@@ -78,7 +78,7 @@ at_status at_section_map(const at_section *s, const at_tree **out, const char *k
 at_status at_section_child(at_section *out, const at_section *s, const at_tree *child, const char *list,
                            int64_t i)
 {
-    AT_REQUIRE(s->ctx, child->kind == AT_MAP, AT_E_FORMAT, "%s: %s[%lld] must be a map, it is %s", s->where,
+    AT_REQUIRE(s->ctx, child->kind == AT_MAP, AT_E_FORMAT, "%s%s[%lld] must be a map, it is %s", s->where,
                list, (long long)i, at_tree_kind_name(child->kind));
     *out = *s;
     out->tree = child;
