@@ -165,6 +165,84 @@ AT_TEST(test_conformance__bert_texts)
     end(&r);
 }
 
+static void check_all_reviews(rig *r, const char *name);
+
+/* A folder with copies of real files under other names. */
+static void copy_file(rig *r, const char *relative, const char *folder, const char *name)
+{
+    size_t n;
+    const char *bytes = read_file(r, relative, &n);
+    at_expect_ok(r->ctx, at_file_write(r->ctx, at_arena_printf(&r->arena, "%s/%s", folder, name), bytes, n));
+}
+
+#define CONFORMANCE "data/tokenizer-conformance/"
+
+AT_TEST(test_conformance__gpt2_texts)
+{
+    char folder[1024];
+    if (!at_test_data(folder, "")) AT_SKIP("ATTUNE_DATA is not set");
+    rig r;
+    begin(&r);
+    at_test_folder(folder, "gpt2");
+    copy_file(&r, CONFORMANCE "gpt2/encoder.json", folder, "vocab.json");
+    copy_file(&r, CONFORMANCE "gpt2/vocab.bpe", folder, "merges.txt");
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, folder));
+    assert_int_equal(at_tokenizer_size(r.t), 50257);
+    check_texts(&r, "ggml-vocab-gpt-2.gguf", 46);
+    check_all_reviews(&r, "gpt2 reviews");
+    end(&r);
+}
+
+/* ---- Texts whose ids golden.py has written down ---- */
+
+static void check_golden_texts(rig *r, const char *name, int least)
+{
+    at_tree *golden;
+    at_expect_ok(r->ctx, at_tree_read(&r->arena, &golden, AT_SOURCE_DIR "/src/text/golden_real.json"));
+    const at_tree *list = at_tree_get(golden, name);
+    assert_non_null(list);
+    assert_true(list->n >= least);
+    for (const at_tree *c = list->first; c; c = c->next) {
+        const char *text = at_tree_get(c, "text")->text;
+        const at_tree *want = at_tree_get(c, "ids")->first;
+        encode(r, text, strlen(text), true);
+        for (int64_t i = 0; i < r->e.n; i++, want = want->next)
+            if (!want || want->whole != r->e.ids[i])
+                fail_msg("%s: \"%s\": token %lld", name, text, (long long)i);
+        assert_null(want);
+    }
+}
+
+AT_TEST(test_conformance__torchtune)
+{
+    char folder[1024];
+    if (!at_test_data(folder, "")) AT_SKIP("ATTUNE_DATA is not set");
+    rig r;
+    begin(&r);
+    at_test_folder(folder, "torchtune");
+    copy_file(&r, CONFORMANCE "torchtune/tiny_bpe_tokenizer.json", folder, "tokenizer.json");
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, folder));
+    check_golden_texts(&r, "torchtune tiny_bpe", 12);
+    end(&r);
+    begin(&r);
+    at_test_folder(folder, "torchtune");
+    copy_file(&r, CONFORMANCE "torchtune/tokenizer.json", folder, "tokenizer.json");
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, folder));
+    check_golden_texts(&r, "torchtune", 12);
+    end(&r);
+}
+
+AT_TEST(test_conformance__stories260k)
+{
+    char folder[1024];
+    if (!at_test_data(folder, "models/stories260k")) AT_SKIP("ATTUNE_DATA is not set");
+    rig r;
+    begin(&r);
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, folder));
+    check_golden_texts(&r, "stories260k", 12);
+    end(&r);
+}
+
 /* ---- 20,662 sentences of film reviews ---- */
 
 typedef struct reviews {

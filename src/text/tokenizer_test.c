@@ -132,6 +132,11 @@ AT_TEST(test_tokenizer__added_tokens_match_the_library)
     check_cases("added", 10);
 }
 
+AT_TEST(test_tokenizer__bpe_matches_the_library)
+{
+    check_cases("bpe", 100);
+}
+
 AT_TEST(test_tokenizer__words_too_long_are_unknown)
 {
     check_cases("words too long", 5);

@@ -1,6 +1,6 @@
 /* vocab.txt: BERT's vocabulary, one token a line, the line's number its id. What tokenizer_config.json says,
  * if it is there, and BERT's defaults stand for the rest (BertTokenizer in Transformers). */
-#include "text/tokenizer_internal.h"
+#include "text/files/parts.h"
 
 typedef struct reading {
     at_tokenizer *t;
@@ -52,38 +52,7 @@ static at_status read_vocabulary(reading *r)
     return status;
 }
 
-static at_status read_config(reading *r, const char *folder)
-{
-    char *text;
-    size_t size;
-    at_tree *tree = NULL;
-    const char *path = at_arena_printf(r->arena, "%s/tokenizer_config.json", folder);
-    if (!path) return AT_E_NOMEM;
-    AT_TRY(at__tokenizer_read(r->t, path, true, &text, &size));
-    at_status status = text ? at_json_parse(r->arena, &tree, text, size, path) : AT_OK;
-    at_free(r->arena->ctx, text);
-    r->section = (at_section){r->arena->ctx, r->arena, r->t, tree, path, NULL};
-    return status;
-}
-
 /* ---- The sections that tokenizer.json would have ---- */
-
-static at_tree *add_text(at_arena *a, at_tree *parent, const char *key, const char *text)
-{
-    return at_tree_add(a, parent, key, at_tree_string(a, text));
-}
-
-static at_tree *add_flag(at_arena *a, at_tree *parent, const char *key, bool flag)
-{
-    return at_tree_add(a, parent, key, at_tree_flag(a, flag));
-}
-
-static at_tree *add_section(at_arena *a, at_tree *parent, const char *key, const char *type)
-{
-    at_tree *s = at_tree_add(a, parent, key, at_tree_new(a, AT_MAP));
-    add_text(a, s, "type", type);
-    return s;
-}
 
 static at_status add_normalizer(reading *r, at_tree *all)
 {
@@ -91,54 +60,29 @@ static at_status add_normalizer(reading *r, at_tree *all)
     AT_TRY(at_section_flag(&r->section, &lower, "do_lower_case", true));
     AT_TRY(at_section_flag(&r->section, &chinese, "tokenize_chinese_chars", true));
     AT_TRY(at_section_flag(&r->section, &accents, "strip_accents", lower));
-    at_tree *s = add_section(r->arena, all, "normalizer", "BertNormalizer");
-    add_flag(r->arena, s, "lowercase", lower);
-    add_flag(r->arena, s, "handle_chinese_chars", chinese);
-    add_flag(r->arena, s, "strip_accents", accents);
+    at_tree *s = at__add_section(r->arena, all, "normalizer", "BertNormalizer");
+    at__add_flag(r->arena, s, "lowercase", lower);
+    at__add_flag(r->arena, s, "handle_chinese_chars", chinese);
+    at__add_flag(r->arena, s, "strip_accents", accents);
     return at_last_status(r->arena->ctx);
 }
 
-/* A special token is text, or a map with its content. */
-static at_status special_token(reading *r, const char **out, const char *key, const char *fallback)
-{
-    const at_tree *map = at_tree_get(r->section.tree, key);
-    at_section s = r->section;
-    if (!map || map->kind != AT_MAP) return at_section_text(&s, out, key, fallback);
-    s.tree = map;
-    s.where = at_arena_printf(r->arena, "%s: %s", s.where, key);
-    return s.where ? at_section_text(&s, out, "content", NULL) : AT_E_NOMEM;
-}
-
-/* Those that the vocabulary has are taken out of the text. */
 static at_status add_special_tokens(reading *r, at_tree *all, at_tree *model)
 {
-    static const struct {
-        const char *key, *fallback;
-    } known[] = {{"unk_token", "[UNK]"},
-                 {"sep_token", "[SEP]"},
-                 {"pad_token", "[PAD]"},
-                 {"cls_token", "[CLS]"},
-                 {"mask_token", "[MASK]"}};
-    at_tree *list = at_tree_add(r->arena, all, "added_tokens", at_tree_new(r->arena, AT_LIST));
-    at_tree *post = add_section(r->arena, all, "post_processor", "BertProcessing");
-    for (int i = 0; i < AT_COUNT(known); i++) {
-        const char *token, *key = known[i].key;
-        AT_TRY(special_token(r, &token, key, known[i].fallback));
-        const int32_t id = at_vocab_find(&r->t->vocab, token, strlen(token));
-        if (strcmp(key, "unk_token") == 0) add_text(r->arena, model, "unk_token", token);
-        if (strcmp(key, "sep_token") == 0 || strcmp(key, "cls_token") == 0) {
-            AT_REQUIRE(r->arena->ctx, id >= 0, AT_E_FORMAT, "%s: the special token \"%s\" is not in it",
-                       r->path, token);
-            const char name[] = {key[0], key[1], key[2], '\0'};
-            at_tree *pair = at_tree_add(r->arena, post, name, at_tree_new(r->arena, AT_LIST));
-            add_text(r->arena, pair, NULL, token);
-            at_tree_add(r->arena, pair, NULL, at_tree_whole(r->arena, id));
-        }
-        if (id < 0) continue;
-        at_tree *entry = at_tree_add(r->arena, list, NULL, at_tree_new(r->arena, AT_MAP));
-        add_text(r->arena, entry, "content", token);
-        add_flag(r->arena, entry, "special", true);
-    }
+    enum { UNK, SEP, PAD, CLS, MASK, N };
+    at_special list[N] = {[UNK] = {.key = "unk_token", .fallback = "[UNK]"},
+                          [SEP] = {.key = "sep_token", .fallback = "[SEP]"},
+                          [PAD] = {.key = "pad_token", .fallback = "[PAD]"},
+                          [CLS] = {.key = "cls_token", .fallback = "[CLS]"},
+                          [MASK] = {.key = "mask_token", .fallback = "[MASK]"}};
+    AT_TRY(at__add_specials(r->t, &r->section, all, list, N));
+    for (int i = SEP; i <= CLS; i += CLS - SEP)
+        AT_REQUIRE(r->arena->ctx, list[i].id >= 0, AT_E_FORMAT, "%s: the special token \"%s\" is not in it",
+                   r->path, list[i].token);
+    at__add_text(r->arena, model, "unk_token", list[UNK].token);
+    at_tree *post = at__add_section(r->arena, all, "post_processor", "BertProcessing");
+    at__add_pair(r->arena, post, "sep", list[SEP].token, list[SEP].id);
+    at__add_pair(r->arena, post, "cls", list[CLS].token, list[CLS].id);
     return at_last_status(r->arena->ctx);
 }
 
@@ -147,12 +91,12 @@ static at_status open(at_tokenizer *t, const char *folder)
     reading r = {.t = t, .arena = &t->arena};
     if (!(r.path = at_arena_printf(r.arena, "%s/vocab.txt", folder))) return AT_E_NOMEM;
     AT_TRY(read_vocabulary(&r));
-    AT_TRY(read_config(&r, folder));
+    AT_TRY(at__config_read(t, &r.section, folder));
     at_tree *all = at_tree_new(r.arena, AT_MAP);
-    at_tree *model = add_section(r.arena, all, "model", "WordPiece");
+    at_tree *model = at__add_section(r.arena, all, "model", "WordPiece");
     AT_TRY(add_special_tokens(&r, all, model));
     AT_TRY(add_normalizer(&r, all));
-    add_section(r.arena, all, "pre_tokenizer", "BertPreTokenizer");
+    at__add_section(r.arena, all, "pre_tokenizer", "BertPreTokenizer");
     AT_TRY(at_last_status(r.arena->ctx));
     return at__tokenizer_assemble(t, all, NULL, r.path);
 }
