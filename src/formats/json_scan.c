@@ -205,17 +205,15 @@ at_status at_json_scan_number(at_json_scan *s, double *out)
 
 at_status at_json_scan_whole(at_json_scan *s, int64_t *out)
 {
-    char text[AT_NUMBER_TEXT];
-    AT_TRY(number_text(s, text));
-    const bool negative = text[0] == '-';
-    const char *digits = text + negative;
-    const size_t n = strlen(digits);
-    if (n == 0 || n > 18 || strspn(digits, "0123456789") != n)
-        return at_json_scan_fail(s, "a whole number is needed here");
+    at_json_scan_peek(s);
+    const bool negative = s->at < s->end && *s->at == '-';
+    const char *digits = s->at + negative, *p = digits;
     int64_t value = 0;
-    for (size_t i = 0; i < n; i++) value = 10 * value + (digits[i] - '0');
+    for (; p < s->end && *p >= '0' && *p <= '9' && p - digits <= 18; p++) value = 10 * value + (*p - '0');
+    if (p == digits || p - digits > 18 || (p < s->end && (*p == '.' || *p == 'e' || *p == 'E')))
+        return at_json_scan_fail(s, "a whole number is needed here");
     *out = negative ? -value : value;
-    s->at += strlen(text);
+    s->at = p;
     return AT_OK;
 }
 
@@ -223,8 +221,8 @@ at_status at_json_scan_whole(at_json_scan *s, int64_t *out)
 
 static at_status skip_string(at_json_scan *s)
 {
-    const char *p = s->at + 1;
-    while (p < s->end && *p != '"') p += *p == '\\' ? 2 : 1;
+    const char *p = s->at + 1, *end = s->end;
+    while (p < end && *p != '"') p += *p == '\\' ? 2 : 1;
     if (p >= s->end) return at_json_scan_fail(s, "this string does not end");
     s->at = p + 1;
     return AT_OK;
@@ -235,16 +233,18 @@ static at_status skip_brackets(at_json_scan *s)
     const char *first = s->at;
     int64_t depth = 0;
     do {
-        const char c = s->at < s->end ? *s->at : '\0';
-        if (s->at >= s->end) {
+        if (s->at == s->end) {
             s->at = first;
             return at_json_scan_fail(s, "this bracket is not closed");
         }
-        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
-        if (c == '"')
+        const char c = *s->at;
+        if (c == '"') {
             AT_TRY(skip_string(s));
-        else
-            s->at++;
+            continue;
+        }
+        if (c == '{' || c == '[') depth++;
+        if (c == '}' || c == ']') depth--;
+        s->at++;
     } while (depth > 0);
     return AT_OK;
 }

@@ -4,7 +4,8 @@
 
 struct at_encode_work {
     at_pieces pieces;
-    at_found_list found[2]; /* of text and pair */
+    at_found_list found[2];         /* of text and pair */
+    uint8_t owner[AT_DIGEST_BYTES]; /* the tokenizer whose words are remembered */
 };
 
 /* ---- One text to tokens ---- */
@@ -18,7 +19,7 @@ static at_status find_tokens(at_ctx *ctx, const at_tokenizer *t, struct at_encod
     if (t->normalizer.apply) t->normalizer.apply(t->normalizer.params, w);
     at_added_extract(&t->added, &t->added.normalized, w); /* drops pieces that became empty, too */
     if (t->pre_tokenizer.apply) t->pre_tokenizer.apply(t->pre_tokenizer.params, w);
-    at_pieces_tokenize(w, &work->found[sequence], t->model->tokenize, t->model_params);
+    at_pieces_tokenize(w, &work->found[sequence], t->model->tokenize, t->model_params, t->model->cached);
     return w->status;
 }
 
@@ -84,17 +85,39 @@ static int32_t trailing_blanks(const char *token)
     return n;
 }
 
-static void trim(const at_tokenizer *t, at_found_list *found)
+static bool continues(char c)
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+static void trim_start(at_found *f, const char *text, int32_t characters)
+{
+    for (; characters > 0 && f->first < f->end; characters--) do
+            f->first++;
+        while (f->first < f->end && continues(text[f->first]));
+}
+
+/* Not at all where there are fewer characters before. */
+static void trim_end(at_found *f, const char *text, int32_t characters)
+{
+    int32_t end = f->end;
+    for (; characters > 0 && end > 0; characters--) do
+            end--;
+        while (end > 0 && continues(text[end]));
+    if (characters == 0) f->end = (int32_t)at_max(end, f->first);
+}
+
+/* (process_offsets of ByteLevel in Hugging Face's `tokenizers`; it, too, counts characters.) */
+static void trim(const at_tokenizer *t, at_found_list *found, const char *text)
 {
     for (int64_t i = 0; i < found->n; i++) {
         at_found *f = &found->list[i];
         const char *token = at_tokenizer_token(t, f->id);
         if (!token) continue;
         int32_t leading = leading_blanks(token);
-        const int32_t trailing = trailing_blanks(token);
         if (leading > 0 && (i == 0 || f->first == 0) && t->post.prefix_space) leading--;
-        f->first = (int32_t)at_min(f->first + leading, f->end);
-        if (trailing > 0 && f->end >= trailing) f->end = (int32_t)at_max(f->end - trailing, f->first);
+        trim_start(f, text, leading);
+        trim_end(f, text, trailing_blanks(token));
     }
 }
 
@@ -169,13 +192,18 @@ at_status at_tokenizer_encode(at_ctx *ctx, const at_tokenizer *t, at_encoding *o
     AT_REQUIRE(ctx, max_length >= 0, AT_E_ARG, "max_length must be 0 or more, it is %lld",
                (long long)max_length);
     if (!out->work) AT_NEW(ctx, out->work, 1);
+    if (memcmp(out->work->owner, t->identity, sizeof t->identity) != 0) {
+        at_pieces_forget(&out->work->pieces);
+        memcpy(out->work->owner, t->identity, sizeof t->identity);
+    }
     at_found_list *found = out->work->found;
     AT_TRY(find_tokens(ctx, t, out->work, 0, text, n));
     found[1].n = 0;
     if (pair) AT_TRY(find_tokens(ctx, t, out->work, 1, pair, n_pair));
     const at_template template = choose_template(&t->post, pair != NULL);
     AT_TRY(truncate(ctx, out, found, max_length, special ? special_tokens(&template) : 0));
-    for (int i = 0; t->post.trim && i < 2; i++) trim(t, &found[i]);
+    if (t->post.trim) trim(t, &found[0], text);
+    if (t->post.trim) trim(t, &found[1], pair);
     return assemble(ctx, out, &template, found, special);
 }
 

@@ -1,11 +1,20 @@
 """Goldens of src/text: tiny tokenizers of every kind, and what Hugging Face's `tokenizers` makes of texts with them.
 
-Writes golden.json beside itself. Run with tokenizers 0.23.3. Without arguments nothing else is needed.
-  cases: [{"name", "tokenizer" (tokenizer.json as text), "encodings": [{"text", "pair", "max_length", "special",
-           "ids", "type_ids", "spans" (first and end byte, one after the other), "words", "sequences"}]}]
-Spans, words and sequences of special tokens that stand in no text are -1."""
+Writes golden.json beside itself, and with the folder of real data as its argument golden_real.json. Run with tokenizers
+0.23.3.
+
+golden.json:
+  {NAME: {"name", "tokenizer" (tokenizer.json as text), "encodings": [{"text", "pair", "max_length", "special",
+          "ids", "type_ids", "spans" (first and end byte, one after the other), "words", "sequences"}]}}
+Spans, words and sequences of special tokens that stand in no text are -1.
+
+golden_real.json: {NAME: {"sha256" of the ids of all lines as int32, "n" of them, "lines": {NUMBER: ids}}}, or
+{NAME: [{"text", "ids"}]}"""
+import hashlib
 import json
 import os
+import struct
+import sys
 
 from tokenizers import Tokenizer, normalizers, __version__
 
@@ -202,9 +211,206 @@ case("added", file(wordpiece(lower), normalizer=lower, pre_tokenizer={"type": "B
 case("words too long", file(wordpiece(None, [], max_input_chars_per_word=4, continuing_subword_prefix="", unk_token="dog"),
                             pre_tokenizer={"type": "WhitespaceSplit"}), ["inin", "ininn", "ininin", "in12", "\u4f60\u597d"])
 
+# ---- BPE
+
+
+def train_bpe(words, n, prefix=""):
+    """Vocabulary and merges from words, which are lists of symbols: the most frequent pair is joined, n times."""
+    words = [list(w) for w in words if w]
+    vocab = dict.fromkeys(sorted({s for w in words for s in w}))
+    merges = []
+    for _ in range(n):
+        count = {}
+        for w in words:
+            for pair in zip(w, w[1:]):
+                count[pair] = count.get(pair, 0) + 1
+        if not count:
+            break
+        best = max(count, key=lambda p: (count[p], p))
+        joined = best[0] + best[1][len(prefix):]
+        merges.append(best)
+        vocab[joined] = None
+        for w in words:
+            i = 0
+            while i + 1 < len(w):
+                if (w[i], w[i + 1]) == best:
+                    w[i:i + 2] = [joined]
+                i += 1
+    return {t: i for i, t in enumerate(vocab)}, merges
+
+
+def bpe(vocab, merges, **more):
+    model = {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
+             "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
+             "vocab": vocab, "merges": [m if isinstance(m, str) else list(m) for m in merges]}
+    model.update(more)
+    return model
+
+
+def byte_level(prefix, regex=True, trim=True):
+    return {"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": trim, "use_regex": regex}
+
+
+corpus = texts[2:5] + ["the quick brown fox jumps over the lazy dog and the two dogs don't jump", "caf\u00e9 caf\u00e9s"]
+to_bytes = normalizers.ByteLevel()
+byte_words = [to_bytes.normalize_str(w) for text in corpus for w in (" " + text).replace(" ", "\n ").split("\n")]
+every_byte = sorted({c for i in range(0x110000) if not 0xd800 <= i < 0xe000 and (i < 0x1000 or i % 4096 == 0)
+                     for c in to_bytes.normalize_str(chr(i))})
+byte_vocab, byte_merges = train_bpe(byte_words, 150)
+for c in every_byte:
+    byte_vocab.setdefault(c, len(byte_vocab))
+byte_specials = [added(len(byte_vocab), "<s>"), added(len(byte_vocab) + 1, "</s>")]
+with_specials = {**byte_vocab, "<s>": len(byte_vocab), "</s>": len(byte_vocab) + 1}
+blanks = ["a  b", " a", "a ", "\u3000a\n\n b  ", "don't we'll 'sx", "  "]
+
+
+def roberta_post(prefix, trim):
+    return {"type": "RobertaProcessing", "sep": ["</s>", with_specials["</s>"]], "cls": ["<s>", with_specials["<s>"]],
+            "trim_offsets": trim, "add_prefix_space": prefix}
+
+
+s_template = {
+    "type": "TemplateProcessing", "single": [piece("SpecialToken", "<s>", 0), piece("Sequence", "A", 0)],
+    "pair": [piece("SpecialToken", "<s>", 0), piece("Sequence", "A", 0), piece("Sequence", "B", 1)],
+    "special_tokens": {"<s>": {"id": "<s>", "ids": [with_specials["<s>"]], "tokens": ["<s>"]}}}
+byte_pairs = [(" a", "the  dog "), ("the <s> dog", " </s>", 6)]
+case("bpe bytes", file(bpe(byte_vocab, byte_merges), pre_tokenizer=byte_level(False)), texts + blanks)
+case("bpe bytes, merges as text", file(bpe(byte_vocab, [" ".join(m) for m in byte_merges]),
+                                       pre_tokenizer=byte_level(False)), texts[2:4])
+case("bpe bytes, prefix", file(bpe(with_specials, byte_merges), pre_tokenizer=byte_level(True), added_tokens=byte_specials,
+                               post_processor=byte_level(True)), blanks + ["<s>the dog<s> the dog", ""], byte_pairs)
+case("bpe bytes, roberta", file(bpe(with_specials, byte_merges), pre_tokenizer=byte_level(False), added_tokens=byte_specials,
+                                post_processor=roberta_post(False, True)), blanks + texts[:3], byte_pairs)
+case("bpe bytes, roberta untrimmed", file(bpe(with_specials, byte_merges), pre_tokenizer=byte_level(True),
+                                          added_tokens=byte_specials, post_processor=roberta_post(True, False)), blanks, byte_pairs)
+case("bpe bytes, post-processors in sequence", file(
+    bpe(with_specials, byte_merges), pre_tokenizer={"type": "Sequence", "pretokenizers": [
+        {"type": "Split", "pattern": {"Regex": "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?"
+                                               "[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"},
+         "behavior": "Isolated", "invert": False}, byte_level(False, regex=False)]},
+    added_tokens=byte_specials, post_processor={"type": "Sequence", "processors": [byte_level(False), s_template]}),
+    texts + blanks, byte_pairs)
+case("bpe bytes by the normalizer", file(bpe(byte_vocab, byte_merges, ignore_merges=True), normalizer={"type": "ByteLevel"}),
+     ["the", "the dog", "caf\u00e9\u4e16"] + blanks)
+
+plain_words = [list(w) for text in corpus for w in text.split()]
+char_vocab, char_merges = train_bpe(plain_words, 60)
+char_vocab = {**char_vocab, "<unk>": len(char_vocab)}
+unknown_texts = ["the \u4e00\u4e01 dog\u4e02s", "\u4e00", "\u4e00\u4e01the", "jumps!\u00e9?", "lazy fox \U0001f600\U0001f600"]
+split_words = {"type": "WhitespaceSplit"}
+case("bpe unknown", file(bpe(char_vocab, char_merges, unk_token="<unk>"), pre_tokenizer=split_words), unknown_texts)
+case("bpe unknown fused", file(bpe(char_vocab, char_merges, unk_token="<unk>", fuse_unk=True), pre_tokenizer=split_words),
+     unknown_texts)
+case("bpe unknown dropped", file(bpe(char_vocab, char_merges), pre_tokenizer=split_words), unknown_texts)
+fallback = {f"<0x{b:02X}>": len(char_vocab) + b for b in range(256) if b != 0x9f}  # one is missing
+case("bpe bytes of the unknown", file(bpe({**char_vocab, **{t: i for i, t in enumerate(fallback, len(char_vocab))}}, char_merges,
+                                          unk_token="<unk>", byte_fallback=True, fuse_unk=True), pre_tokenizer=split_words),
+     unknown_texts)
+prefix_vocab, prefix_merges = train_bpe([[w[0]] + ["##" + c for c in w[1:]] for w in plain_words], 60, "##")
+case("bpe with prefix", file(bpe(prefix_vocab, prefix_merges, continuing_subword_prefix="##"), pre_tokenizer=split_words), corpus)
+suffix_vocab, suffix_merges = train_bpe([list(w[:-1]) + [w[-1] + "</w>"] for w in plain_words], 60)
+case("bpe with suffix", file(bpe(suffix_vocab, suffix_merges, end_of_word_suffix="</w>"), pre_tokenizer=split_words), corpus)
+case("bpe with early wholes", file(bpe({**char_vocab, "xyz": len(char_vocab)}, char_merges, ignore_merges=True),
+                                   pre_tokenizer=split_words), ["the xyz dogs", "xyzx"])
+
+space_words = [list("\u2581" + w) for text in corpus for w in text.split()]
+space_vocab, space_merges = train_bpe(space_words, 60)
+space_vocab = {**space_vocab, "<unk>": len(space_vocab), "<s>": len(space_vocab) + 1}
+for scheme in ("always", "first", "never"):
+    for split in (True, False):
+        case(f"bpe metaspace {scheme} {split}", file(
+            bpe(space_vocab, space_merges, unk_token="<unk>", fuse_unk=True), added_tokens=[added(space_vocab["<s>"], "<s>")],
+            pre_tokenizer={"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": scheme, "split": split}),
+            blanks + ["the<s>dog <s> the", "\u2581the dog", ""])
+
+# ---- Real texts
+
+
+def gguf_tokens(path):
+    """The vocabulary in a GGUF file, without what llama.cpp does to WordPiece: it marks words instead of what continues."""
+    with open(path, "rb") as f:
+        sizes = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+
+        def number(form):
+            return struct.unpack("<" + form, f.read(struct.calcsize("<" + form)))[0]
+
+        def value(kind):
+            if kind == 8:
+                return f.read(number("Q")).decode()
+            if kind == 9:
+                inner = number("I")
+                return [value(inner) for _ in range(number("Q"))]
+            return f.read(sizes[kind])
+
+        f.read(16)
+        for _ in range(number("Q")):
+            key = value(8)
+            got = value(number("I"))
+            if key == "tokenizer.ggml.tokens":
+                return got
+
+
+def bert_vocabulary(data):
+    tokens = gguf_tokens(data + "/data/tokenizer-conformance/llama.cpp/ggml-vocab-bert-bge.gguf")
+    special = [t[0] == "[" and t[-1] == "]" and len(t) > 2 for t in tokens]
+    return [t if s else t[1:] if t[0] == "\u2581" else "##" + t for t, s in zip(tokens, special)]
+
+
+def real_bert(data):
+    vocab = {t: i for i, t in enumerate(bert_vocabulary(data))}
+    model = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+             "max_input_chars_per_word": 100, "vocab": vocab}
+    post = {"type": "BertProcessing", "sep": ["[SEP]", vocab["[SEP]"]], "cls": ["[CLS]", vocab["[CLS]"]]}
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    return Tokenizer.from_str(file(model, normalizer=lower, pre_tokenizer={"type": "BertPreTokenizer"},
+                                   post_processor=post, added_tokens=[added(vocab[n], n) for n in names]))
+
+
+def review_lines(data):
+    lines = []
+    for name in ("rt-polarity.all", "subj.all"):
+        with open(data + "/data/text-mr-polarity/" + name, "rb") as f:
+            lines += f.read().decode("latin-1").removesuffix("\n").split("\n")
+    return lines
+
+
+def all_lines(t, lines):
+    rows = [e.ids for e in t.encode_batch(lines)]
+    flat = [i for row in rows for i in row]
+    return {"sha256": hashlib.sha256(struct.pack(f"<{len(flat)}i", *flat)).hexdigest(), "n": len(flat),
+            "lines": {str(i): rows[i] for i in range(0, len(rows), 100)}}
+
+
+def all_texts(path):
+    t = Tokenizer.from_file(path)
+    return [{"text": text, "ids": t.encode(text).ids} for text in texts + blanks + unknown_texts]
+
+
+def real_gpt2(conformance):
+    with open(conformance + "gpt2/encoder.json", encoding="utf-8") as f:
+        vocab = json.load(f)
+    with open(conformance + "gpt2/vocab.bpe", encoding="utf-8") as f:
+        merges = [line for line in f.read().split("\n")[1:] if line]
+    return Tokenizer.from_str(file(bpe(vocab, merges), pre_tokenizer=byte_level(False),
+                                   added_tokens=[added(50256, "<|endoftext|>")]))
+
+
+def write(name, values):
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    rows = ",\n".join(json.dumps(k) + ":" + json.dumps(v, separators=(",", ":")) for k, v in values.items())
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("{\n" + rows + "\n}\n")
+
+
 if __name__ == "__main__":
     assert __version__ == "0.23.3", __version__
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden.json")
-    with open(path, "w", encoding="utf-8") as f:
-        rows = ",\n".join(json.dumps(c, ensure_ascii=True, separators=(",", ":")) for c in cases.values())
-        f.write('{"cases":[\n' + rows + "\n]}\n")
+    write("golden.json", {c["name"]: c for c in cases.values()})
+    if len(sys.argv) > 1:
+        data = sys.argv[1]
+        conformance = data + "/data/tokenizer-conformance/"
+        write("golden_real.json", {
+            "bert reviews": all_lines(real_bert(data), review_lines(data)),
+            "gpt2 reviews": all_lines(real_gpt2(conformance), review_lines(data)),
+            "torchtune tiny_bpe": all_texts(conformance + "torchtune/tiny_bpe_tokenizer.json"),
+            "torchtune": all_texts(conformance + "torchtune/tokenizer.json"),
+            "stories260k": all_texts(data + "/models/stories260k/tokenizer.json")})

@@ -38,6 +38,8 @@ at_status at_section_list(const at_section *s, const at_tree **out, const char *
 at_status at_section_map(const at_section *s, const at_tree **out, const char *key) AT_MUST_USE;
 /* "pattern": {"String": text} or {"Regex": text}. NULL: the string is empty. */
 at_status at_section_pattern(const at_section *s, at_regex **out) AT_MUST_USE;
+/* A pattern that the descriptor knows. */
+at_status at_section_regex(const at_section *s, at_regex **out, const char *pattern) AT_MUST_USE;
 at_status at_section_behaviour(const at_section *s, at_behaviour *out, const char *fallback) AT_MUST_USE;
 
 /* The section of the i-th child of a list, a map; `list` is added to where: ".normalizers". */
@@ -83,8 +85,8 @@ enum { AT_MODEL_LISTS = 4 };
 
 typedef struct at_model_source { /* lists and maps of the section "model" stay text until their owner reads
                                     them: they are long */
-    const at_json_scan *file;
     struct {
+        const at_json_scan *file;
         const char *key;
         at_json_slice value;
     } list[AT_MODEL_LISTS];
@@ -97,6 +99,7 @@ typedef struct at_token_model {
     at_status (*parse)(const at_section *s, void *params); /* fills the tokenizer's vocabulary, too */
     /* at_found_add for each token of the piece. */
     void (*tokenize)(at_pieces *w, const void *params, const char *text, int32_t n);
+    bool cached; /* costs more than looking words up that were seen before */
 } at_token_model;
 
 at_status at_token_model_parse(const at_token_model **out, const void **params,

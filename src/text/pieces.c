@@ -63,6 +63,9 @@ void at_pieces_deinit(at_pieces *w)
     at_free(w->ctx, w->list.list);
     at_free(w->ctx, w->past.list);
     at_free(w->ctx, w->scratch);
+    at_free(w->ctx, w->cache.slot);
+    at_free(w->ctx, w->cache.text);
+    at_free(w->ctx, w->cache.found);
     *w = (at_pieces){0};
 }
 
@@ -101,6 +104,13 @@ at_status at_pieces_begin(at_pieces *w, at_ctx *ctx, const char *text, size_t n,
     AT_TRY(take(w, n ? text : "", (int32_t)n, what));
     push(w, (at_piece){{0, (int32_t)n}, 0, -1});
     return w->status;
+}
+
+bool at_pieces_are_ascii(const at_pieces *w)
+{
+    unsigned char any = 0;
+    for (int32_t i = 0; i < w->now.n; i++) any |= (unsigned char)w->now.text[i];
+    return any < 0x80;
 }
 
 /* ---- Rewriting ---- */
@@ -153,6 +163,7 @@ void at_emit_before(at_pieces *w, const char *text)
 void at_keep(at_pieces *w, int32_t n)
 {
     at_lettering *l = &w->now;
+    if (n == 0) return;
     if (w->status == AT_OK && grow_text(w, (int64_t)l->n + n)) {
         memcpy(l->text + l->n, w->old.text + w->read, (size_t)n);
         memcpy(l->from + l->n, w->old.from + w->read, (size_t)n * sizeof *l->from);
@@ -219,28 +230,111 @@ void at_pieces_split(at_pieces *w, at_piece_fn fn, const void *params)
     }
 }
 
+/* ---- Words that are known ---- */
+
+enum { CACHE_SLOTS = 1 << 14, CACHE_TEXT = 1 << 18, CACHE_FOUND = 1 << 16, CACHE_WORD = 64 };
+
+struct at_cached_word {
+    uint64_t hash;
+    int32_t text, n_text, found, n_found; /* n_text 0: free */
+};
+
+static uint64_t hash_word(const char *text, int32_t n)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (int32_t i = 0; i < n; i++) h = (h ^ (unsigned char)text[i]) * 0x100000001b3u; /* FNV-1a */
+    return h ^ h >> 32;
+}
+
+void at_pieces_forget(at_pieces *w)
+{
+    at_word_cache *c = &w->cache;
+    c->n_text = c->n_found = 0;
+    if (c->slot) memset(c->slot, 0, CACHE_SLOTS * sizeof *c->slot);
+}
+
+/* Without memory there is no cache. */
+static bool have_cache(at_pieces *w)
+{
+    at_word_cache *c = &w->cache;
+    if (c->slot && c->text && c->found) return true;
+    if (!c->slot) c->slot = at_alloc_array(w->ctx, CACHE_SLOTS, sizeof *c->slot);
+    if (!c->text) c->text = at_alloc(w->ctx, CACHE_TEXT);
+    if (!c->found) c->found = at_alloc_array(w->ctx, CACHE_FOUND, sizeof *c->found);
+    if (c->slot && c->text && c->found) return true;
+    at_pieces_fail(w, AT_E_NOMEM);
+    return false;
+}
+
+static void remember(at_pieces *w, uint64_t hash, const char *text, int32_t n, int64_t first)
+{
+    at_word_cache *c = &w->cache;
+    const int32_t n_found = (int32_t)(w->found->n - first);
+    if (w->status != AT_OK) return;
+    if (c->n_text + n > CACHE_TEXT || c->n_found + n_found > CACHE_FOUND) at_pieces_forget(w);
+    c->slot[hash % CACHE_SLOTS] = (struct at_cached_word){hash, c->n_text, n, c->n_found, n_found};
+    memcpy(c->text + c->n_text, text, (size_t)n);
+    if (n_found) memcpy(c->found + c->n_found, w->found->list + first, (size_t)n_found * sizeof *c->found);
+    c->n_text += n;
+    c->n_found += n_found;
+}
+
+/* What fn finds in a word, by fn or from memory. */
+static void find_cached(at_pieces *w, at_piece_fn fn, const void *params, const char *text, int32_t n)
+{
+    const at_word_cache *c = &w->cache;
+    const uint64_t hash = hash_word(text, n);
+    const struct at_cached_word *known = &c->slot[hash % CACHE_SLOTS];
+    if (known->n_text == n && known->hash == hash && memcmp(c->text + known->text, text, (size_t)n) == 0) {
+        for (int32_t i = 0; i < known->n_found; i++) {
+            const at_found *f = &c->found[known->found + i];
+            at_found_add(w, f->id, f->first, f->end);
+        }
+        return;
+    }
+    const int64_t first = w->found->n;
+    fn(w, params, text, n);
+    remember(w, hash, text, n, first);
+}
+
 /* ---- Tokens ---- */
 
 void at_found_add(at_pieces *w, int32_t id, int32_t first, int32_t end)
 {
     at_found_list *f = w->found;
-    if (w->status != AT_OK || !GROW(w, f, list, f->n + 1)) return;
-    const at_range *from = w->now.from + w->piece->at.first;
-    f->list[f->n++] = (at_found){id, from[first].first, from[end - 1].end, w->word};
+    if (w->status == AT_OK && GROW(w, f, list, f->n + 1))
+        f->list[f->n++] = (at_found){id, first, end, w->word};
 }
 
-void at_pieces_tokenize(at_pieces *w, at_found_list *found, at_piece_fn fn, const void *params)
+/* From places in the piece to places in the original text. */
+static void place(at_pieces *w, int64_t first)
+{
+    const at_range *from = w->now.from + w->piece->at.first;
+    for (int64_t i = first; i < w->found->n; i++) {
+        at_found *f = &w->found->list[i];
+        f->first = from[f->first].first;
+        f->end = from[f->end - 1].end;
+    }
+}
+
+void at_pieces_tokenize(at_pieces *w, at_found_list *found, at_piece_fn fn, const void *params, bool cached)
 {
     w->found = found;
     found->n = 0;
+    if (cached && !have_cache(w)) return;
     for (int64_t i = 0; i < w->list.n && w->status == AT_OK; i++) {
         const at_piece *p = w->piece = &w->list.list[i];
+        const char *text = w->now.text + p->at.first;
         const int32_t n = p->at.end - p->at.first;
+        const int64_t first = found->n;
         w->word = (int32_t)i;
-        if (p->token < 0)
-            fn(w, params, w->now.text + p->at.first, n);
-        else
+        if (p->token >= 0)
             at_found_add(w, p->token, 0, n);
+        else if (cached && n <= CACHE_WORD)
+            find_cached(w, fn, params, text, n);
+        else
+            fn(w, params, text, n);
+        place(w, first);
     }
 }
 

@@ -34,15 +34,24 @@ typedef struct at_piece_list {
     int64_t n, room;
 } at_piece_list;
 
-typedef struct at_found { /* a token of the result, its place in the original text */
-    int32_t id, first, end;
-    int32_t word; /* index of its piece */
+typedef struct at_found { /* a token of the result */
+    int32_t id;
+    int32_t first, end; /* bytes of the original text; of the piece while the model sees it */
+    int32_t word;       /* index of its piece */
 } at_found;
 
 typedef struct at_found_list {
     at_found *list;
     int64_t n, room;
 } at_found_list;
+
+/* Words whose tokens are known, so that a model sees a word once. Bounded: when it is full it is emptied. */
+typedef struct at_word_cache {
+    struct at_cached_word *slot; /* by hash, at most one word each */
+    char *text;                  /* the words, one after the other */
+    at_found *found;             /* and their tokens, places in the word */
+    int32_t n_text, n_found;
+} at_word_cache;
 
 typedef struct at_pieces {
     at_ctx *ctx;
@@ -53,6 +62,7 @@ typedef struct at_pieces {
     int32_t read;             /* of `old`: next byte of a rewriting */
     int32_t word;             /* index of the piece that the model sees */
     at_found_list *found;     /* where at_found_add puts tokens */
+    at_word_cache cache;      /* of the tokenizer that used it last */
     char *scratch;            /* for a step's own use: at_pieces_scratch */
     size_t scratch_room;
 } at_pieces;
@@ -67,6 +77,9 @@ void at_pieces_deinit(at_pieces *w);
 
 /* Sees one open piece: n bytes, a NUL behind those of the last. */
 typedef void (*at_piece_fn)(at_pieces *w, const void *params, const char *text, int32_t n);
+
+/* No byte of the present text is above 0x7f. */
+bool at_pieces_are_ascii(const at_pieces *w);
 
 /* Rewriting: fn emits what the piece's text becomes. */
 void at_pieces_rewrite(at_pieces *w, at_piece_fn fn, const void *params);
@@ -88,8 +101,10 @@ void at_pieces_split(at_pieces *w, at_piece_fn fn, const void *params);
 void at_cut(at_pieces *w, int32_t first, int32_t end);
 void at_cut_token(at_pieces *w, int32_t first, int32_t end, int32_t token);
 
-/* For the model: fn finds the tokens of each piece. first, end: bytes of the piece. */
-void at_pieces_tokenize(at_pieces *w, at_found_list *found, at_piece_fn fn, const void *params);
+/* For the model: fn finds the tokens of each piece, which depend on its bytes alone. cached: words are
+ * remembered; at_pieces_forget when another tokenizer comes. first, end: bytes of the piece. */
+void at_pieces_tokenize(at_pieces *w, at_found_list *found, at_piece_fn fn, const void *params, bool cached);
+void at_pieces_forget(at_pieces *w);
 void at_found_add(at_pieces *w, int32_t id, int32_t first, int32_t end);
 
 /* Record a failure; w->status is its code. */

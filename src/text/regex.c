@@ -116,3 +116,16 @@ void at_regex_end(at_regex_walk *walk)
 {
     pcre2_match_data_free(walk->memory);
 }
+
+void at_split_regex(at_pieces *w, const at_regex *regex, const char *text, int32_t n, at_behaviour behaviour,
+                    bool invert)
+{
+    at_splitter splitter;
+    at_regex_walk walk;
+    at_range match;
+    at_splitter_begin(&splitter, w, behaviour, invert);
+    at_regex_begin(&walk, w, regex, text, n);
+    while (at_regex_next(&walk, &match)) at_splitter_match(&splitter, match.first, match.end);
+    at_regex_end(&walk);
+    at_splitter_end(&splitter, n);
+}

@@ -27,4 +27,8 @@ void at_regex_begin(at_regex_walk *walk, at_pieces *w, const at_regex *regex, co
 bool at_regex_next(at_regex_walk *walk, at_range *match);
 void at_regex_end(at_regex_walk *walk);
 
+/* Cut a piece where it matches: for at_pieces_split. */
+void at_split_regex(at_pieces *w, const at_regex *regex, const char *text, int32_t n, at_behaviour behaviour,
+                    bool invert);
+
 #endif

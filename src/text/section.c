@@ -78,7 +78,7 @@ at_status at_section_map(const at_section *s, const at_tree **out, const char *k
 at_status at_section_child(at_section *out, const at_section *s, const at_tree *child, const char *list,
                            int64_t i)
 {
-    AT_REQUIRE(s->ctx, child->kind == AT_MAP, AT_E_FORMAT, "%s: %s[%lld] must be a map, it is %s", s->where,
+    AT_REQUIRE(s->ctx, child->kind == AT_MAP, AT_E_FORMAT, "%s%s[%lld] must be a map, it is %s", s->where,
                list, (long long)i, at_tree_kind_name(child->kind));
     *out = *s;
     out->tree = child;
@@ -98,6 +98,11 @@ at_status at_section_pattern(const at_section *s, at_regex **out)
     *out = NULL;
     if (literal && !*literal->text) return AT_OK;
     return (literal ? at_regex_literal : at_regex_compile)(out, &s->t->regexes, s->ctx, one->text, s->where);
+}
+
+at_status at_section_regex(const at_section *s, at_regex **out, const char *pattern)
+{
+    return at_regex_compile(out, &s->t->regexes, s->ctx, pattern, s->where);
 }
 
 at_status at_section_behaviour(const at_section *s, at_behaviour *out, const char *fallback)
@@ -220,23 +225,24 @@ at_status at_template_make(const at_section *s, at_template *out, const at_templ
 
 /* ---- The model's lists ---- */
 
-static const at_json_slice *find_list(const at_section *s, const char *key)
+/* Its index, or -1. */
+static int find_list(const at_section *s, const char *key)
 {
-    for (int i = 0; s->source && i < s->source->n; i++)
-        if (strcmp(s->source->list[i].key, key) == 0) return &s->source->list[i].value;
-    return NULL;
+    int i = s->source ? s->source->n - 1 : -1;
+    while (i >= 0 && strcmp(s->source->list[i].key, key) != 0) i--;
+    return i;
 }
 
 bool at_model_has(const at_section *s, const char *key)
 {
-    return find_list(s, key) != NULL;
+    return find_list(s, key) >= 0;
 }
 
 at_status at_model_scan(at_json_scan *out, const at_section *s, const char *key)
 {
-    const at_json_slice *list = find_list(s, key);
-    AT_REQUIRE(s->ctx, list, AT_E_FORMAT, "%s: %s is missing", s->where, key);
-    at_json_scan_part(out, s->source->file, *list);
+    const int i = find_list(s, key);
+    AT_REQUIRE(s->ctx, i >= 0, AT_E_FORMAT, "%s: %s is missing", s->where, key);
+    at_json_scan_part(out, s->source->list[i].file, s->source->list[i].value);
     return AT_OK;
 }
 

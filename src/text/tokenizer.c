@@ -91,6 +91,7 @@ at_status at_tokenizer_open(at_tokenizer **out, at_ctx *ctx, const char *folder)
         at_tokenizer_close(ctx, t);
         return status;
     }
+    at_digest_end(&t->digest, t->identity);
     *out = t;
     return AT_OK;
 }
@@ -130,8 +131,5 @@ int32_t at_tokenizer_id(const at_tokenizer *t, const char *token)
 
 void at_tokenizer_digest(const at_tokenizer *t, at_digest *out)
 {
-    at_digest copy = t->digest;
-    uint8_t bytes[AT_DIGEST_BYTES];
-    at_digest_end(&copy, bytes);
-    at_digest_add(out, bytes, sizeof bytes);
+    at_digest_add(out, t->identity, sizeof t->identity);
 }

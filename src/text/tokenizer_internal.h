@@ -13,7 +13,8 @@ struct at_tokenizer {
     const void *model_params;
     at_post post;
     at_regex *regexes;
-    at_digest digest; /* of the files it was read from */
+    at_digest digest;                  /* of the files it was read from */
+    uint8_t identity[AT_DIGEST_BYTES]; /* its end */
 };
 
 /* Make a tokenizer from sections as tokenizer.json has them: added_tokens, normalizer, pre_tokenizer, model,

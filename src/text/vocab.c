@@ -6,9 +6,14 @@ void at_vocab_init(at_vocab *v, at_arena *arena)
     *v = (at_vocab){.arena = arena};
 }
 
-static int64_t first_slot(const at_vocab *v, uint64_t hash)
+static int64_t first_slot(const at_vocab *v, uint32_t tag)
 {
-    return (int64_t)((hash ^ hash >> 32) & (uint64_t)(v->n_slots - 1));
+    return (int64_t)(tag & (uint64_t)(v->n_slots - 1));
+}
+
+static uint32_t tag_of(uint64_t hash)
+{
+    return (uint32_t)(hash ^ hash >> 32);
 }
 
 static bool is_token(const char *token, const char *prefix, size_t n_prefix, const char *text, size_t n)
@@ -21,16 +26,18 @@ static bool is_token(const char *token, const char *prefix, size_t n_prefix, con
 static int64_t find_slot(const at_vocab *v, uint64_t hash, const char *prefix, size_t n_prefix,
                          const char *text, size_t n)
 {
-    int64_t i = first_slot(v, hash);
-    while (v->slot[i] >= 0 && !is_token(v->token[v->slot[i]], prefix, n_prefix, text, n))
-        i = (i + 1) & (v->n_slots - 1);
-    return i;
+    const uint32_t tag = tag_of(hash);
+    for (int64_t i = first_slot(v, tag);; i = (i + 1) & (v->n_slots - 1)) {
+        const struct at_vocab_slot *slot = &v->slot[i];
+        if (slot->id < 0) return i;
+        if (slot->tag == tag && is_token(v->token[slot->id], prefix, n_prefix, text, n)) return i;
+    }
 }
 
 int32_t at_vocab_find_joined(const at_vocab *v, uint64_t hash, const char *prefix, size_t n_prefix,
                              const char *text, size_t n)
 {
-    return v->n ? v->slot[find_slot(v, hash, prefix, n_prefix, text, n)] : -1;
+    return v->n ? v->slot[find_slot(v, hash, prefix, n_prefix, text, n)].id : -1;
 }
 
 int32_t at_vocab_find(const at_vocab *v, const char *text, size_t n)
@@ -40,24 +47,22 @@ int32_t at_vocab_find(const at_vocab *v, const char *text, size_t n)
 
 /* ---- Adding ---- */
 
-static void put(at_vocab *v, int32_t id)
-{
-    const size_t n = strlen(v->token[id]);
-    const uint64_t hash = at_vocab_hash(at_vocab_hash_start(), v->token[id], n);
-    v->slot[find_slot(v, hash, "", 0, v->token[id], n)] = id;
-}
-
 /* What a table leaves behind stays in the arena: less than the table itself. */
 static at_status more_slots(at_vocab *v)
 {
-    const int64_t n = v->n_slots ? 2 * v->n_slots : 1024;
-    int32_t *slot = at_arena_alloc(v->arena, (size_t)n * sizeof *slot);
+    const struct at_vocab_slot *old = v->slot;
+    const int64_t n_old = v->n_slots, n = n_old ? 4 * n_old : 1024;
+    struct at_vocab_slot *slot = at_arena_alloc(v->arena, (size_t)n * sizeof *slot);
     if (!slot) return AT_E_NOMEM;
     memset(slot, 0xff, (size_t)n * sizeof *slot);
     v->slot = slot;
     v->n_slots = n;
-    for (int32_t id = 0; id < v->size; id++)
-        if (v->token[id]) put(v, id);
+    for (int64_t i = 0; i < n_old; i++) {
+        if (old[i].id < 0) continue;
+        int64_t to = first_slot(v, old[i].tag);
+        while (slot[to].id >= 0) to = (to + 1) & (n - 1);
+        slot[to] = old[i];
+    }
     return AT_OK;
 }
 
@@ -79,13 +84,13 @@ at_status at_vocab_add(at_vocab *v, const char *text, size_t n, int64_t id, bool
     if (id >= v->room) AT_TRY(more_ids(v, id + 1));
     const uint64_t hash = at_vocab_hash(at_vocab_hash_start(), text, n);
     const int64_t i = find_slot(v, hash, "", 0, text, n);
-    *taken = v->slot[i] >= 0 || (id < v->size && v->token[id]);
+    *taken = v->slot[i].id >= 0 || (id < v->size && v->token[id]);
     if (*taken) return AT_OK;
     char *copy = at_arena_alloc(v->arena, n + 1);
     if (!copy) return AT_E_NOMEM;
     memcpy(copy, text, n);
     v->token[id] = copy;
-    v->slot[i] = (int32_t)id;
+    v->slot[i] = (struct at_vocab_slot){tag_of(hash), (int32_t)id};
     v->size = at_max(v->size, id + 1);
     v->n++;
     return AT_OK;

@@ -11,8 +11,11 @@ typedef struct at_vocab {
     const char **token; /* by id; NULL = an id that no token has */
     int64_t size, room; /* largest id + 1 */
     int64_t n;          /* tokens */
-    int32_t *slot;      /* open addressing by hash: id, or -1 */
-    int64_t n_slots;    /* a power of two, at least twice n */
+    struct at_vocab_slot {
+        uint32_t tag; /* bits of the hash: most mismatches need no look at the token */
+        int32_t id;   /* -1 = free */
+    } * slot;         /* open addressing by hash */
+    int64_t n_slots;  /* a power of two, at least twice n */
 } at_vocab;
 
 void at_vocab_init(at_vocab *v, at_arena *arena);

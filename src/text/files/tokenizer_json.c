@@ -54,6 +54,7 @@ static at_status read_model(reading *r)
                 return at_json_scan_fail(&r->scan, "\"%s\" is there twice", key);
         if (r->source.n == AT_MODEL_LISTS)
             return at_json_scan_fail(&r->scan, "more than %d lists in the model", AT_MODEL_LISTS);
+        r->source.list[r->source.n].file = &r->scan;
         r->source.list[r->source.n].key = key;
         r->source.list[r->source.n++].value = value;
     }
@@ -96,7 +97,6 @@ static at_status open(at_tokenizer *t, const char *folder)
     if (!r.path) return AT_E_NOMEM;
     AT_TRY(at__tokenizer_read(t, r.path, false, &text, &size));
     at_json_scan_init(&r.scan, t->arena.ctx, text, size, r.path);
-    r.source.file = &r.scan;
     at_status status = read_sections(&r);
     if (status == AT_OK) status = at__tokenizer_assemble(t, r.sections, &r.source, r.path);
     at_json_scan_deinit(&r.scan);

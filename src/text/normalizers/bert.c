@@ -20,32 +20,50 @@ static bool goes(uint32_t c)
     return c == 0 || c == 0xfffd || (at_is_control(c) && c != '\t' && c != '\n' && c != '\r');
 }
 
-/* clean_text and handle_chinese_chars in one pass. */
+typedef enum becomes { ITSELF, NOTHING, BLANK, ALONE, LOWER } becomes;
+
+static becomes meet(const bert *p, uint32_t c)
+{
+    if (c > ' ' && c < 0x7f) return p->lowercase && c >= 'A' && c <= 'Z' ? LOWER : ITSELF;
+    if (p->clean_text && goes(c)) return NOTHING;
+    if (p->clean_text && at_is_space(c)) return c == ' ' ? ITSELF : BLANK;
+    return p->handle_chinese_chars && at_is_chinese(c) ? ALONE : ITSELF;
+}
+
+/* clean_text and handle_chinese_chars in one pass, and ASCII's letters to lower case: most texts then have
+ * nothing left to do. */
 static void clean(at_pieces *w, const void *params, const char *text, int32_t n)
 {
     const bert *p = params;
     uint32_t c;
+    int32_t same = 0; /* bytes before i that stay as they are */
     for (int32_t i = 0, k; i < n; i += k) {
         k = at_utf8_next(&c, text + i);
-        const bool gone = p->clean_text && goes(c), chinese = p->handle_chinese_chars && at_is_chinese(c);
-        if (gone) {
+        const becomes what = meet(p, c);
+        if (what == ITSELF) {
+            same += k;
+            continue;
+        }
+        at_keep(w, same);
+        same = 0;
+        if (what == NOTHING) {
             at_drop(w, k);
-        } else if (chinese) {
+        } else if (what == ALONE) {
             at_emit(w, ' ', 0);
             at_emit(w, c, 1);
             at_emit(w, ' ', 1);
-        } else if (p->clean_text && at_is_space(c)) {
-            at_emit(w, ' ', 0);
         } else {
-            at_keep(w, k);
+            at_emit(w, what == LOWER ? c + ('a' - 'A') : ' ', 0);
         }
     }
+    at_keep(w, same);
 }
 
 static void apply(const void *params, at_pieces *w)
 {
     const bert *p = params;
-    if (p->clean_text || p->handle_chinese_chars) at_pieces_rewrite(w, clean, p);
+    at_pieces_rewrite(w, clean, p);
+    if (at_pieces_are_ascii(w)) return;
     if (p->strip_accents) {
         at_apply_form(w, &(at_form){.compose = false, .compatible = false});
         at_filter(w, at_is_nonspacing_mark);

@@ -107,19 +107,23 @@ static void rewrite(at_pieces *w, const void *params, const char *text, int32_t 
     const at_form *form = params;
     run r = {0};
     uint32_t c, next;
+    int32_t same = 0; /* bytes before i that stay as they are */
     for (int32_t i = 0, k; i < n; i += k) {
         k = at_utf8_next(&c, text + i);
         const bool last = i + k >= n;
         if (!last) at_utf8_next(&next, text + i + k);
         if (is_plain(c) && (last || is_plain(next))) {
-            flush(w, &r, form->compose);
-            at_keep(w, k);
+            if (r.n) flush(w, &r, form->compose);
+            same += k;
             continue;
         }
+        at_keep(w, same);
+        same = 0;
         if (!reserve(w, &r, MOST_CODES)) break;
         decompose(&r, c, form->compatible);
     }
     flush(w, &r, form->compose);
+    at_keep(w, same);
     at_free(w->ctx, r.list);
 }
 
@@ -134,12 +138,20 @@ static void lowercase(at_pieces *w, const void *params, const char *text, int32_
 {
     (void)params;
     uint32_t c, low[2];
+    int32_t same = 0;
     for (int32_t i = 0, k; i < n; i += k) {
         k = at_utf8_next(&c, text + i);
         const int m = at_lower(low, c);
+        if (m == 1 && low[0] == c) {
+            same += k;
+            continue;
+        }
+        at_keep(w, same);
+        same = 0;
         at_emit(w, low[0], 0);
         if (m > 1) at_emit(w, low[1], 1);
     }
+    at_keep(w, same);
 }
 
 void at_apply_lowercase(at_pieces *w)
@@ -147,7 +159,7 @@ void at_apply_lowercase(at_pieces *w)
     at_pieces_rewrite(w, lowercase, NULL);
 }
 
-/* ---- Leaving out ---- */
+/* ---- Leaving out: marks, which ASCII has none of ---- */
 
 typedef struct filter {
     bool (*goes)(uint32_t c);
@@ -157,13 +169,18 @@ static void leave_out(at_pieces *w, const void *params, const char *text, int32_
 {
     const filter *f = params;
     uint32_t c;
+    int32_t same = 0;
     for (int32_t i = 0, k; i < n; i += k) {
         k = at_utf8_next(&c, text + i);
-        if (f->goes(c))
-            at_drop(w, k);
-        else
-            at_keep(w, k);
+        if (c < 0x80 || !f->goes(c)) {
+            same += k;
+            continue;
+        }
+        at_keep(w, same);
+        at_drop(w, k);
+        same = 0;
     }
+    at_keep(w, same);
 }
 
 void at_filter(at_pieces *w, bool (*goes)(uint32_t c))

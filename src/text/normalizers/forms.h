@@ -10,7 +10,7 @@ typedef struct at_form { /* of Unicode's four normal forms */
 
 void at_apply_form(at_pieces *w, const at_form *form);
 void at_apply_lowercase(at_pieces *w);
-/* Characters of a class go. */
+/* Characters of a class without ASCII go. */
 void at_filter(at_pieces *w, bool (*goes)(uint32_t c));
 
 #endif

@@ -18,14 +18,7 @@ static at_status parse(const at_section *s, void *params)
 static void split(at_pieces *w, const void *params, const char *text, int32_t n)
 {
     const split_params *p = params;
-    at_splitter splitter;
-    at_regex_walk walk;
-    at_range match;
-    at_splitter_begin(&splitter, w, p->behaviour, p->invert);
-    at_regex_begin(&walk, w, p->pattern, text, n);
-    while (at_regex_next(&walk, &match)) at_splitter_match(&splitter, match.first, match.end);
-    at_regex_end(&walk);
-    at_splitter_end(&splitter, n);
+    at_split_regex(w, p->pattern, text, n, p->behaviour, p->invert);
 }
 
 static void apply(const void *params, at_pieces *w)

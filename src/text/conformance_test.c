@@ -1,0 +1,345 @@
+/* conformance_test.c: tokenizers of known models on texts whose ids are known (real data in ATTUNE_DATA). */
+#include "formats/file.h"
+#include "formats/tree.h"
+#include "tests/harness/scene.h"
+#include "tests/harness/test.h"
+#include "text/tokenizer.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LLAMA_CPP "data/tokenizer-conformance/llama.cpp/"
+
+typedef struct rig {
+    at_ctx *ctx;
+    at_arena arena;
+    at_tokenizer *t;
+    at_encoding e;
+} rig;
+
+static void begin(rig *r)
+{
+    *r = (rig){.ctx = at_test_ctx()};
+    at_arena_init(&r->arena, r->ctx);
+}
+
+static void end(rig *r)
+{
+    at_encoding_deinit(r->ctx, &r->e);
+    at_tokenizer_close(r->ctx, r->t);
+    at_arena_deinit(&r->arena);
+    at_test_done(r->ctx);
+}
+
+static char *read_file(rig *r, const char *relative, size_t *n)
+{
+    char path[1024], *text;
+    assert_non_null(at_test_data(path, relative));
+    at_expect_ok(r->ctx, at_file_read(r->ctx, &text, n, path, 64 << 20));
+    char *copy = at_arena_alloc(&r->arena, *n + 1);
+    memcpy(copy, text, *n);
+    at_free(r->ctx, text);
+    return copy;
+}
+
+/* ---- Vocabularies in GGUF files (the format: docs/gguf.md of ggml) ---- */
+
+static uint64_t take_number(const char **p, int bytes)
+{
+    uint64_t x = 0;
+    memcpy(&x, *p, (size_t)bytes); /* little-endian, as are we */
+    *p += bytes;
+    return x;
+}
+
+static const char *take_text(const char **p, uint64_t *n)
+{
+    *n = take_number(p, 8);
+    const char *text = *p;
+    *p += *n;
+    return text;
+}
+
+static void skip_value(const char **p, uint64_t kind)
+{
+    static const int size[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
+    uint64_t n;
+    if (kind == 8) {
+        take_text(p, &n);
+    } else if (kind == 9) {
+        const uint64_t inner = take_number(p, 4);
+        for (n = take_number(p, 8); n > 0; n--) skip_value(p, inner);
+    } else {
+        *p += size[kind];
+    }
+}
+
+/* llama.cpp marks where words begin; vocab.txt what continues one. */
+static void write_token(FILE *f, const char *token, int n)
+{
+    if (n > 2 && token[0] == '[' && token[n - 1] == ']')
+        fprintf(f, "%.*s\n", n, token);
+    else if (n > 3 && memcmp(token, "\xe2\x96\x81", 3) == 0)
+        fprintf(f, "%.*s\n", n - 3, token + 3);
+    else
+        fprintf(f, "##%.*s\n", n, token);
+}
+
+/* The folder of a WordPiece tokenizer made from a GGUF file. */
+static const char *bert_folder(rig *r, char folder[1024])
+{
+    size_t size;
+    const char *p = read_file(r, LLAMA_CPP "ggml-vocab-bert-bge.gguf", &size) + 16;
+    FILE *f = fopen(at_arena_printf(&r->arena, "%s/vocab.txt", at_test_folder(folder, "bert")), "w");
+    assert_non_null(f);
+    for (uint64_t members = take_number(&p, 8); members > 0; members--) {
+        uint64_t n;
+        const char *key = take_text(&p, &n);
+        const bool tokens = n == 21 && memcmp(key, "tokenizer.ggml.tokens", 21) == 0;
+        const uint64_t kind = take_number(&p, 4);
+        if (!tokens) {
+            skip_value(&p, kind);
+            continue;
+        }
+        p += 4; /* texts */
+        for (uint64_t count = take_number(&p, 8); count > 0; count--) {
+            const char *token = take_text(&p, &n);
+            write_token(f, token, (int)n);
+        }
+    }
+    fclose(f);
+    return folder;
+}
+
+/* ---- llama.cpp's texts ---- */
+
+static void encode(rig *r, const char *text, size_t n, bool special)
+{
+    at_expect_ok(r->ctx, at_tokenizer_encode(r->ctx, r->t, &r->e, text, n, NULL, 0, 0, special));
+}
+
+/* Ids of one line of a .out file; moves on to the next. */
+static bool same_line(const rig *r, const char **out)
+{
+    bool same = true;
+    int64_t n = 0;
+    while (**out && **out != '\n') {
+        char *stop;
+        const long id = strtol(*out, &stop, 10);
+        same &= n < r->e.n && r->e.ids[n] == id;
+        n++;
+        *out = stop;
+    }
+    if (**out) ++*out;
+    return same && n == r->e.n;
+}
+
+static void check_texts(rig *r, const char *name, int want)
+{
+    static const char mark[] = "\n__ggml_vocab_test__\n";
+    size_t size;
+    const char *in = read_file(r, at_arena_printf(&r->arena, LLAMA_CPP "%s.inp", name), &size);
+    const char *out = read_file(r, at_arena_printf(&r->arena, LLAMA_CPP "%s.out", name), &size);
+    int n = 0, wrong = 0;
+    for (const char *stop; (stop = strstr(in, mark)); in = stop + strlen(mark), n++) {
+        const char *line = out;
+        encode(r, in, (size_t)(stop - in), false);
+        if (same_line(r, &out)) continue;
+        printf("text %d \"%.*s\"\nwant: %.*s\ngot: ", n, (int)(stop - in), in, (int)(out - line), line);
+        for (int64_t i = 0; i < r->e.n; i++) printf(" %d", r->e.ids[i]);
+        printf("\n");
+        wrong++;
+    }
+    assert_int_equal(n, want);
+    assert_int_equal(wrong, 0);
+}
+
+AT_TEST(test_conformance__bert_texts)
+{
+    char folder[1024];
+    if (!at_test_data(folder, "")) AT_SKIP("ATTUNE_DATA is not set");
+    rig r;
+    begin(&r);
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, bert_folder(&r, folder)));
+    assert_int_equal(at_tokenizer_size(r.t), 30522);
+    check_texts(&r, "ggml-vocab-bert-bge.gguf", 46);
+    end(&r);
+}
+
+static void check_all_reviews(rig *r, const char *name);
+
+/* A folder with copies of real files under other names. */
+static void copy_file(rig *r, const char *relative, const char *folder, const char *name)
+{
+    size_t n;
+    const char *bytes = read_file(r, relative, &n);
+    at_expect_ok(r->ctx, at_file_write(r->ctx, at_arena_printf(&r->arena, "%s/%s", folder, name), bytes, n));
+}
+
+#define CONFORMANCE "data/tokenizer-conformance/"
+
+AT_TEST(test_conformance__gpt2_texts)
+{
+    char folder[1024];
+    if (!at_test_data(folder, "")) AT_SKIP("ATTUNE_DATA is not set");
+    rig r;
+    begin(&r);
+    at_test_folder(folder, "gpt2");
+    copy_file(&r, CONFORMANCE "gpt2/encoder.json", folder, "vocab.json");
+    copy_file(&r, CONFORMANCE "gpt2/vocab.bpe", folder, "merges.txt");
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, folder));
+    assert_int_equal(at_tokenizer_size(r.t), 50257);
+    check_texts(&r, "ggml-vocab-gpt-2.gguf", 46);
+    check_all_reviews(&r, "gpt2 reviews");
+    end(&r);
+}
+
+/* ---- Texts whose ids golden.py has written down ---- */
+
+static void check_golden_texts(rig *r, const char *name, int least)
+{
+    at_tree *golden;
+    at_expect_ok(r->ctx, at_tree_read(&r->arena, &golden, AT_SOURCE_DIR "/src/text/golden_real.json"));
+    const at_tree *list = at_tree_get(golden, name);
+    assert_non_null(list);
+    assert_true(list->n >= least);
+    for (const at_tree *c = list->first; c; c = c->next) {
+        const char *text = at_tree_get(c, "text")->text;
+        const at_tree *want = at_tree_get(c, "ids")->first;
+        encode(r, text, strlen(text), true);
+        for (int64_t i = 0; i < r->e.n; i++, want = want->next)
+            if (!want || want->whole != r->e.ids[i])
+                fail_msg("%s: \"%s\": token %lld", name, text, (long long)i);
+        assert_null(want);
+    }
+}
+
+AT_TEST(test_conformance__torchtune)
+{
+    char folder[1024];
+    if (!at_test_data(folder, "")) AT_SKIP("ATTUNE_DATA is not set");
+    rig r;
+    begin(&r);
+    at_test_folder(folder, "torchtune");
+    copy_file(&r, CONFORMANCE "torchtune/tiny_bpe_tokenizer.json", folder, "tokenizer.json");
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, folder));
+    check_golden_texts(&r, "torchtune tiny_bpe", 12);
+    end(&r);
+    begin(&r);
+    at_test_folder(folder, "torchtune");
+    copy_file(&r, CONFORMANCE "torchtune/tokenizer.json", folder, "tokenizer.json");
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, folder));
+    check_golden_texts(&r, "torchtune", 12);
+    end(&r);
+}
+
+AT_TEST(test_conformance__stories260k)
+{
+    char folder[1024];
+    if (!at_test_data(folder, "models/stories260k")) AT_SKIP("ATTUNE_DATA is not set");
+    rig r;
+    begin(&r);
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, folder));
+    check_golden_texts(&r, "stories260k", 12);
+    end(&r);
+}
+
+/* ---- 20,662 sentences of film reviews ---- */
+
+typedef struct reviews {
+    at_digest digest;
+    int64_t n, line;
+    const at_tree *golden;
+} reviews;
+
+static void check_line(rig *r, reviews *v)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%lld", (long long)v->line++);
+    const at_tree *want = at_tree_get(at_tree_get(v->golden, "lines"), number);
+    const at_tree *c = want ? want->first : NULL;
+    at_digest_add(&v->digest, r->e.ids, (size_t)r->e.n * sizeof *r->e.ids);
+    v->n += r->e.n;
+    if (!want) return;
+    for (int64_t i = 0; i < r->e.n; i++, c = c->next)
+        if (!c || c->whole != r->e.ids[i]) fail_msg("line %s, token %lld differs", number, (long long)i);
+    assert_null(c);
+}
+
+/* The files are Latin-1. */
+static void check_reviews(rig *r, reviews *v, const char *relative)
+{
+    size_t size;
+    const char *text = read_file(r, relative, &size), *stop = text + size;
+    at_text line;
+    at_text_init(&line, r->ctx);
+    while (text < stop) {
+        line.size = 0;
+        for (; text < stop && *text != '\n'; text++) {
+            char utf8[4];
+            at_text_bytes(&line, utf8, (size_t)at_utf8_encode(utf8, (unsigned char)*text));
+        }
+        text++;
+        encode(r, line.size ? line.data : "", line.size, true);
+        check_line(r, v);
+    }
+    at_text_deinit(&line);
+}
+
+static void check_all_reviews(rig *r, const char *name)
+{
+    reviews v = {.n = 0};
+    at_tree *golden;
+    uint8_t bytes[AT_DIGEST_BYTES];
+    char hex[AT_DIGEST_TEXT];
+    at_expect_ok(r->ctx, at_tree_read(&r->arena, &golden, AT_SOURCE_DIR "/src/text/golden_real.json"));
+    v.golden = at_tree_get(golden, name);
+    at_digest_init(&v.digest);
+    check_reviews(r, &v, "data/text-mr-polarity/rt-polarity.all");
+    check_reviews(r, &v, "data/text-mr-polarity/subj.all");
+    assert_int_equal(v.line, 20662);
+    assert_int_equal(v.n, at_tree_get(v.golden, "n")->whole);
+    at_digest_end(&v.digest, bytes);
+    at_digest_hex(hex, bytes);
+    assert_string_equal(hex, at_tree_get(v.golden, "sha256")->text);
+}
+
+AT_TEST(test_conformance__bert_reviews)
+{
+    char folder[1024];
+    if (!at_test_data(folder, "")) AT_SKIP("ATTUNE_DATA is not set");
+    rig r;
+    begin(&r);
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, bert_folder(&r, folder)));
+    check_all_reviews(&r, "bert reviews");
+    end(&r);
+}
+
+/* ---- MiniLM ---- */
+
+static void check_minilm(rig *r, const at_tree *text)
+{
+    const char *bytes = at_tree_get(text, "text")->text;
+    const at_tree *c = at_tree_get(text, "ids")->first;
+    const int64_t whole = at_tree_get(text, "untruncated_length")->whole;
+    at_expect_ok(r->ctx, at_tokenizer_encode(r->ctx, r->t, &r->e, bytes, strlen(bytes), NULL, 0, 128, true));
+    assert_int_equal(r->e.n, at_tree_get(text, "ids")->n);
+    assert_int_equal(r->e.truncated, whole > 128);
+    for (int64_t i = 0; i < r->e.n; i++, c = c->next) assert_int_equal(r->e.ids[i], c->whole);
+}
+
+AT_TEST(test_conformance__minilm)
+{
+    char path[1024];
+    const char *folder = getenv("ATTUNE_MINILM");
+    if (!at_test_data(path, "models/minilm-l6-v2-expected/expected.json")) AT_SKIP("ATTUNE_DATA is not set");
+    if (!folder || !*folder) AT_SKIP("ATTUNE_MINILM is not set");
+    rig r;
+    at_tree *expected;
+    begin(&r);
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, folder));
+    at_expect_ok(r.ctx, at_tree_read(&r.arena, &expected, path));
+    assert_int_equal(at_tree_get(expected, "texts")->n, 8);
+    for (const at_tree *c = at_tree_get(expected, "texts")->first; c; c = c->next) check_minilm(&r, c);
+    check_all_reviews(&r, "bert reviews"); /* the same vocabulary, by tokenizer.json */
+    end(&r);
+}

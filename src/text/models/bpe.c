@@ -1,0 +1,312 @@
+/* BPE: byte-pair encoding. A word begins as its characters; of all neighbours that a merge joins, those of
+ * the earliest merge are joined first, the leftmost first. (Sennrich, Haddow and Birch 2016.)
+ *
+ * Characters that the vocabulary has not: their bytes as <0xE4> with byte_fallback, else the unknown token
+ * (fuse_unk: one for a run of them), and without one nothing. ignore_merges: a word that is a token is it. */
+#include "text/kinds.h"
+#include <stdio.h>
+
+typedef struct merge {
+    uint64_t pair; /* left id << 32 | right id; ~0 = free */
+    int32_t rank, id;
+} merge;
+
+typedef struct bpe {
+    const at_vocab *vocab;
+    merge *merges; /* open addressing */
+    uint64_t n_slots;
+    const char *prefix, *suffix; /* of characters that continue a word; of its last one */
+    int32_t unknown;             /* -1 = none */
+    int32_t byte[256];           /* with byte_fallback; -1 = not in the vocabulary */
+    bool fuse_unknown, ignore_merges;
+} bpe;
+
+/* ---- Merges ---- */
+
+static merge *find_merge(const bpe *p, int32_t left, int32_t right)
+{
+    const uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+    uint64_t i = (pair * 0x9e3779b97f4a7c15u >> 20) & (p->n_slots - 1);
+    while (p->merges[i].pair != pair && p->merges[i].pair != UINT64_MAX) i = (i + 1) & (p->n_slots - 1);
+    return &p->merges[i];
+}
+
+static const merge *known_merge(const bpe *p, int32_t left, int32_t right)
+{
+    const merge *m = find_merge(p, left, right);
+    return m->pair == UINT64_MAX ? NULL : m;
+}
+
+/* The last merge of a pair counts. */
+static at_status add_merge(const at_section *s, bpe *p, at_json_scan *j, const char *a, size_t n_a,
+                           const char *b, size_t n_b, int32_t rank)
+{
+    const size_t skip = strlen(p->prefix);
+    const int32_t left = at_vocab_find(p->vocab, a, n_a), right = at_vocab_find(p->vocab, b, n_b);
+    int32_t joined = -1;
+    if (left >= 0 && right >= 0 && n_b >= skip) {
+        char *text = at_arena_alloc(s->arena, n_a + n_b);
+        if (!text) return AT_E_NOMEM;
+        memcpy(text, a, n_a);
+        memcpy(text + n_a, b + skip, n_b - skip);
+        joined = at_vocab_find(p->vocab, text, n_a + n_b - skip);
+    }
+    if (joined < 0)
+        return at_json_scan_fail(j, "merge %d joins \"%.*s\" and \"%.*s\", but %s is not in the vocabulary",
+                                 rank + 1, n_a < 50 ? (int)n_a : 50, a, n_b < 50 ? (int)n_b : 50, b,
+                                 left < 0    ? "the first"
+                                 : right < 0 ? "the second"
+                                             : "the result");
+    *find_merge(p, left, right) = (merge){(uint64_t)(uint32_t)left << 32 | (uint32_t)right, rank, joined};
+    return AT_OK;
+}
+
+/* ["a", "b"], or as of old "a b". */
+static at_status read_merge(const at_section *s, bpe *p, at_json_scan *j, int32_t rank)
+{
+    const char *text;
+    size_t n;
+    bool more;
+    if (at_json_scan_peek(j) == '"') {
+        AT_TRY(at_json_scan_string(j, &text, &n));
+        const char *blank = memchr(text, ' ', n);
+        const size_t n_a = blank ? (size_t)(blank - text) : 0;
+        if (!blank || memchr(blank + 1, ' ', n - n_a - 1))
+            return at_json_scan_fail(j, "merge %d must be two tokens with a space between", rank + 1);
+        return add_merge(s, p, j, text, n_a, blank + 1, n - n_a - 1, rank);
+    }
+    char *first;
+    AT_TRY(at_json_scan_enter(j, '['));
+    AT_TRY(at_json_scan_next(j, &more, ']'));
+    AT_TRY(at_json_scan_string(j, &text, &n));
+    const size_t n_a = n;
+    if (!(first = at_arena_alloc(s->arena, n + 1))) return AT_E_NOMEM;
+    memcpy(first, text, n);
+    AT_TRY(at_json_scan_next(j, &more, ']'));
+    AT_TRY(at_json_scan_string(j, &text, &n));
+    AT_TRY(add_merge(s, p, j, first, n_a, text, n, rank));
+    AT_TRY(at_json_scan_next(j, &more, ']'));
+    return more ? at_json_scan_fail(j, "merge %d has more than two tokens", rank + 1) : AT_OK;
+}
+
+/* Merges are joined tokens: at most as many as there are, but for some that a pair of others makes, too. The
+ * list's length is known when it was read once. */
+static at_status count_merges(const at_section *s, int64_t *out)
+{
+    at_json_scan j;
+    bool more;
+    *out = 0;
+    AT_TRY(at_model_scan(&j, s, "merges"));
+    at_status status = at_json_scan_enter(&j, '[');
+    while (status == AT_OK && (status = at_json_scan_next(&j, &more, ']')) == AT_OK && more) {
+        status = at_json_scan_skip(&j, NULL);
+        ++*out;
+    }
+    at_json_scan_deinit(&j);
+    return status;
+}
+
+static at_status read_merges(const at_section *s, bpe *p)
+{
+    at_json_scan j;
+    bool more;
+    int64_t n;
+    AT_TRY(count_merges(s, &n));
+    AT_REQUIRE(s->ctx, n < AT_VOCAB_LIMIT, AT_E_FORMAT, "%s: more than %d merges", s->where, AT_VOCAB_LIMIT);
+    for (p->n_slots = 16; p->n_slots < 2 * (uint64_t)n;) p->n_slots *= 2;
+    if (!(p->merges = at_arena_alloc(s->arena, p->n_slots * sizeof *p->merges))) return AT_E_NOMEM;
+    for (uint64_t i = 0; i < p->n_slots; i++) p->merges[i].pair = UINT64_MAX;
+    AT_TRY(at_model_scan(&j, s, "merges"));
+    int32_t rank = 0;
+    at_status status = at_json_scan_enter(&j, '[');
+    while (status == AT_OK && (status = at_json_scan_next(&j, &more, ']')) == AT_OK && more)
+        status = read_merge(s, p, &j, rank++);
+    at_json_scan_deinit(&j);
+    return status;
+}
+
+/* ---- Reading ---- */
+
+static void find_bytes(bpe *p, bool fallback)
+{
+    for (int b = 0; b < 256; b++) {
+        char name[8];
+        snprintf(name, sizeof name, "<0x%02X>", (unsigned)b);
+        p->byte[b] = fallback ? at_vocab_find(p->vocab, name, 6) : -1;
+    }
+}
+
+static at_status parse(const at_section *s, void *params)
+{
+    bpe *p = params;
+    const char *unknown;
+    bool fallback;
+    const at_tree *dropout = at_tree_get(s->tree, "dropout");
+    AT_REQUIRE(s->ctx, !dropout || dropout->kind == AT_NULL || dropout->number == 0.0, AT_E_UNSUPPORTED,
+               "%s: dropout of merges is not supported; set it to null", s->where);
+    AT_TRY(at_section_text(s, &unknown, "unk_token", ""));
+    AT_TRY(at_section_text(s, &p->prefix, "continuing_subword_prefix", ""));
+    AT_TRY(at_section_text(s, &p->suffix, "end_of_word_suffix", ""));
+    AT_TRY(at_section_flag(s, &p->fuse_unknown, "fuse_unk", false));
+    AT_TRY(at_section_flag(s, &fallback, "byte_fallback", false));
+    AT_TRY(at_section_flag(s, &p->ignore_merges, "ignore_merges", false));
+    AT_TRY(at_model_vocab(s));
+    p->vocab = at_section_vocab(s);
+    p->unknown = *unknown ? at_vocab_find(p->vocab, unknown, strlen(unknown)) : -1;
+    AT_REQUIRE(
+        s->ctx, !*unknown || p->unknown >= 0, AT_E_FORMAT,
+        "%s: the unknown token \"%s\" is not in the vocabulary of %lld; take the vocabulary that belongs "
+        "to the checkpoint",
+        s->where, unknown, (long long)p->vocab->n);
+    find_bytes(p, fallback);
+    return read_merges(s, p);
+}
+
+/* ---- One word ---- */
+
+typedef struct symbol {
+    int32_t id, n;          /* bytes; 0 = joined to the one before */
+    int32_t before, behind; /* -1 = none */
+} symbol;
+
+typedef struct candidate { /* a merge that may be done: a symbol and the one behind it */
+    int32_t rank, at, id;
+} candidate;
+
+typedef struct word {
+    const bpe *p;
+    symbol *list;
+    candidate *heap; /* the earliest merge on top, of equals the leftmost */
+    int32_t n, n_heap;
+    int32_t unknown_bytes; /* of unknown characters that are not symbols yet */
+} word;
+
+static void add_symbol(word *w, int32_t id, int32_t n)
+{
+    w->list[w->n] = (symbol){id, n, w->n - 1, w->n + 1};
+    w->n++;
+}
+
+static void flush_unknown(word *w)
+{
+    if (w->unknown_bytes) add_symbol(w, w->p->unknown, w->unknown_bytes);
+    w->unknown_bytes = 0;
+}
+
+static bool add_bytes(word *w, const char *text, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++)
+        if (w->p->byte[(unsigned char)text[i]] < 0) return false;
+    for (int32_t i = 0; i < n; i++) add_symbol(w, w->p->byte[(unsigned char)text[i]], 1);
+    return true;
+}
+
+/* The token of one character with the prefix and suffix that its place asks for, or -1. */
+static int32_t find_character(const bpe *p, const char *text, int32_t n, bool first, bool last)
+{
+    const char *prefix = first ? "" : p->prefix;
+    if (!last || !*p->suffix) {
+        const uint64_t start = at_vocab_hash(at_vocab_hash_start(), prefix, strlen(prefix));
+        return at_vocab_find_joined(p->vocab, at_vocab_hash(start, text, (size_t)n), prefix, strlen(prefix),
+                                    text, (size_t)n);
+    }
+    char whole[256];
+    const int length = snprintf(whole, sizeof whole, "%s%.*s%s", prefix, n, text, p->suffix);
+    return length < (int)sizeof whole ? at_vocab_find(p->vocab, whole, (size_t)length) : -1;
+}
+
+static void add_character(word *w, const char *text, int32_t n, bool first, bool last)
+{
+    const bpe *p = w->p;
+    const int32_t id = find_character(p, text, n, first, last);
+    if (id >= 0) {
+        flush_unknown(w);
+        add_symbol(w, id, n);
+        return;
+    }
+    if (add_bytes(w, text, n) || p->unknown < 0) return;
+    if (!p->fuse_unknown) flush_unknown(w);
+    w->unknown_bytes += n;
+}
+
+static bool earlier(candidate a, candidate b)
+{
+    return a.rank != b.rank ? a.rank < b.rank : a.at < b.at;
+}
+
+static void push(word *w, int32_t at)
+{
+    if (at < 0 || w->list[at].behind >= w->n) return;
+    const merge *m = known_merge(w->p, w->list[at].id, w->list[w->list[at].behind].id);
+    if (!m) return;
+    const candidate c = {m->rank, at, m->id};
+    int32_t i = w->n_heap++;
+    for (; i > 0 && earlier(c, w->heap[(i - 1) / 2]); i = (i - 1) / 2) w->heap[i] = w->heap[(i - 1) / 2];
+    w->heap[i] = c;
+}
+
+static candidate pop(word *w)
+{
+    const candidate top = w->heap[0], last = w->heap[--w->n_heap];
+    int32_t i = 0;
+    for (int32_t child; (child = 2 * i + 1) < w->n_heap; i = child) {
+        if (child + 1 < w->n_heap && earlier(w->heap[child + 1], w->heap[child])) child++;
+        if (!earlier(w->heap[child], last)) break;
+        w->heap[i] = w->heap[child];
+    }
+    w->heap[i] = last;
+    return top;
+}
+
+/* What has changed since it was pushed shows in that its merge is another one now. */
+static void join(word *w, candidate c)
+{
+    symbol *left = &w->list[c.at];
+    if (left->n == 0 || left->behind >= w->n) return;
+    symbol *right = &w->list[left->behind];
+    const merge *m = known_merge(w->p, left->id, right->id);
+    if (!m || m->id != c.id) return;
+    left->id = c.id;
+    left->n += right->n;
+    left->behind = right->behind;
+    right->n = 0;
+    if (right->behind < w->n) w->list[right->behind].before = c.at;
+    push(w, left->before);
+    push(w, c.at);
+}
+
+static void tokenize(at_pieces *pieces, const void *params, const char *text, int32_t n)
+{
+    const bpe *p = params;
+    const int32_t whole = p->ignore_merges ? at_vocab_find(p->vocab, text, (size_t)n) : -1;
+    if (whole >= 0) {
+        at_found_add(pieces, whole, 0, n);
+        return;
+    }
+    /* each join adds at most two candidates: 3 n in all */
+    char *memory = at_pieces_scratch(pieces, (size_t)n * (sizeof(symbol) + 3 * sizeof(candidate)));
+    if (!memory) return;
+    word w = {.p = p, .list = (symbol *)memory, .heap = (candidate *)(memory + (size_t)n * sizeof(symbol))};
+    uint32_t code;
+    for (int32_t i = 0, k; i < n; i += k) {
+        k = at_utf8_next(&code, text + i);
+        add_character(&w, text + i, k, i == 0, i + k == n);
+    }
+    flush_unknown(&w);
+    for (int32_t i = 0; i < w.n; i++) push(&w, i);
+    while (w.n_heap > 0) join(&w, pop(&w));
+    int32_t at = 0; /* characters that are nothing shift those behind, as in `tokenizers` */
+    for (int32_t i = 0; i < w.n; i++) {
+        if (w.list[i].n) at_found_add(pieces, w.list[i].id, at, at + w.list[i].n);
+        at += w.list[i].n;
+    }
+}
+
+const at_token_model at_token_model_bpe = {
+    .name = "BPE",
+    .doc = "byte-pair encoding",
+    .size = sizeof(bpe),
+    .parse = parse,
+    .tokenize = tokenize,
+    .cached = true,
+};
