@@ -88,8 +88,9 @@ static at_status tokenise_one(const work *w, chunk *c, at_encoding *e, int64_t s
     const tokens *t = w->t;
     const int64_t of = t->index[sample];
     const at_cell *text = at_texts_text(t->texts, of), *pair = at_texts_pair(t->texts, of);
-    const at_status s = at_tokenizer_encode(&c->ctx, t->o.tokenizer, e, text->text, text->n,
-                                            pair ? pair->text : NULL, pair ? pair->n : 0, t->o.max_length, true);
+    const at_status s =
+        at_tokenizer_encode(&c->ctx, t->o.tokenizer, e, text->text, text->n, pair ? pair->text : NULL,
+                            pair ? pair->n : 0, t->o.max_length, true);
     if (s == AT_E_NOMEM) return s;
     AT_REQUIRE(&c->ctx, s == AT_OK && e->n > 0, AT_E_FORMAT, "%s:%lld: %s", t->texts->table.path,
                (long long)at_texts_line(t->texts, of),

@@ -1,7 +1,7 @@
 /* tokens.h: texts as a data set of token ids: the ragged columns input_ids, token_type_ids, position_ids and
- * row_id i32, whose rows are a sample's tokens, and, where known, labels i32. row_id tells rows apart, whatever
- * batch they are in: random numbers are keyed by it. Layer: data. Texts are tokenised once, when the data set
- * is made. */
+ * row_id i32, whose rows are a sample's tokens, and, where known, labels i32. row_id tells rows apart,
+ * whatever batch they are in: random numbers are keyed by it. Layer: data. Texts are tokenised once, when the
+ * data set is made. */
 #ifndef AT_TOKENS_H
 #define AT_TOKENS_H
 

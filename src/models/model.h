@@ -57,7 +57,7 @@ at_value *at_inputs_get(at_graph *g, const at_inputs *in, const char *name);
 struct at_architecture {
     const char *name, *doc;
     const char *family;     /* "image": what data it takes */
-    const char *prefix;     /* of module names in Transformers' task models: "bert." */
+    const char *prefix;     /* of module names in Transformers' task models: "NAME." */
     const char *task_class; /* Transformers' class with our head: "MobileNetV2ForImageClassification" */
     size_t size;            /* of the own struct */
     /* Is this config ours, and in which layout? */
@@ -67,6 +67,8 @@ struct at_architecture {
     /* The graph from the inputs to the head's output [S, n_labels], or to what the head takes when there is
      * none. */
     at_value *(*build)(at_model *m, at_graph *g, const at_inputs *in);
+    /* Of text networks: what the last layer makes of every token [R,hidden]; NULL = there is none. */
+    at_value *(*encode)(at_model *m, at_graph *g, const at_inputs *in);
     /* Initialise one parameter for training from scratch; NULL = at_init_default. */
     at_status (*init)(at_model *m, at_param *p, uint64_t seed);
     const char *const *ignored; /* what tensors' names may begin with that are left aside, as those of

@@ -6,7 +6,11 @@
 #include "nn/net.h"
 #include "ops/gelu/gelu.h"
 
-typedef enum at_activation { AT_ACTIVATION_GELU_ERF, AT_ACTIVATION_GELU_TANH, AT_ACTIVATION_RELU } at_activation;
+typedef enum at_activation {
+    AT_ACTIVATION_GELU_ERF,
+    AT_ACTIVATION_GELU_TANH,
+    AT_ACTIVATION_RELU
+} at_activation;
 
 typedef struct at_encoder_shape {
     int64_t hidden, intermediate, heads;

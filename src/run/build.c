@@ -34,7 +34,11 @@ static int64_t most_rows(const at_run *r, const at_dataset *d)
 static void declare_inputs(at_run *r, at_pipe *p, const at_dataset *d)
 {
     p->samples = at_graph_extent(p->g, "samples", p->batch);
-    if (d->rows) p->rows = at_graph_extent(p->g, "rows", p->batch * most_rows(r, d));
+    if (d->rows) {
+        const int64_t longest = most_rows(r, d), all = p->batch * longest;
+        p->max_rows = p->max_rows > 0 ? at_min(all, at_max(longest, p->max_rows)) : all;
+        p->rows = at_graph_extent(p->g, "rows", p->max_rows);
+    }
     for (int i = 0; i < d->n_columns; i++) add_input(p, d->columns[i].name, column_input(p, &d->columns[i]));
     p->sample_id = at_input(p->g, "sample_id", AT_INT, p->samples, 1, (const int64_t[]){1});
     add_input(p, "sample_id", p->sample_id);
@@ -48,9 +52,9 @@ static void declare_inputs(at_run *r, at_pipe *p, const at_dataset *d)
 
 /* ---- Graphs ---- */
 
-at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *like, int64_t batch)
+at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *like, at_limit limit)
 {
-    *p = (at_pipe){.batch = batch};
+    *p = (at_pipe){.batch = limit.samples, .max_rows = limit.rows};
     AT_TRY(at_graph_create(&p->g, r->ctx, r->model->net.store, mode));
     declare_inputs(r, p, like);
     p->output = r->model->architecture->build(r->model, p->g, &p->inputs);
@@ -70,51 +74,102 @@ at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *
 
 enum { NEAR_BYTES = 12 << 20 };
 
-/* The most samples, up to `most` in halves, whose largest value still lies in a processor's last cache when
- * the next node reads it: on MobileNetV2 0.35, 4 instead of 16 samples took a tenth less time and a third of
- * the memory (163 against 454 MB).
- * A constant and no property of the machine, so that bits are the same everywhere. learning: values that have
- * no gradient do not count, because they are cached. Where an op couples rows its batch is its own. */
-static int64_t near_batch(const at_run *r, const at_pipe *p, int64_t most, bool learning)
+typedef struct widths {  /* elements of the widest value that counts */
+    int64_t sample, row; /* of those on the extent of samples, and of ragged rows */
+    bool couples;        /* an op couples rows: the batch is its own */
+} widths;
+
+/* learning: values that have no gradient do not count, because they are cached. */
+static widths widest_of(const at_pipe *p, bool learning)
 {
-    const int64_t size = (int64_t)at_dtype_size(r->act);
-    int64_t widest = 1;
+    widths w = {.sample = 1, .row = 1};
     for (int i = 0; i < p->g->n_nodes; i++) {
         const at_node *n = p->g->nodes[i];
-        if (n->op->couples_rows) return most;
+        w.couples |= n->op->couples_rows;
         if (learning && !n->out[0]->needs_grad) continue;
         for (int o = 0; o < n->op->n_out + n->op->n_saved; o++) {
             const at_meta *m = &n->out[o]->meta;
-            if (m->extent) widest = at_max(widest, at_meta_max_rows(m) * at_meta_cols(m) / p->batch);
+            const int64_t all = at_meta_max_rows(m) * at_meta_cols(m);
+            if (m->extent && m->extent == p->rows)
+                w.row = at_max(w.row, all / p->max_rows);
+            else if (m->extent)
+                w.sample = at_max(w.sample, all / p->batch);
         }
     }
-    int64_t batch = most;
-    while (batch > 1 && batch * widest * size > NEAR_BYTES) batch = at_ceil_div(batch, 2);
-    return batch;
+    return w;
+}
+
+/* The most samples, up to `most` in halves, and the most ragged rows whose largest value still lies in a
+ * processor's last cache when the next node reads it: on MobileNetV2 0.35, 4 instead of 16 samples took a
+ * tenth less time and a third of the memory (163 against 454 MB). A constant and no property of the machine,
+ * so that bits are the same everywhere. */
+static at_limit near_limit(const at_run *r, const at_pipe *p, int64_t most, bool learning)
+{
+    const int64_t size = (int64_t)at_dtype_size(r->act);
+    const widths w = widest_of(p, learning);
+    at_limit limit = {.samples = most};
+    if (w.couples) return limit;
+    while (limit.samples > 1 && limit.samples * w.sample * size > NEAR_BYTES)
+        limit.samples = at_ceil_div(limit.samples, 2);
+    if (p->rows) limit.rows = NEAR_BYTES / (w.row * size);
+    return limit;
 }
 
 at_status at__build_eval(at_run *r, const at_dataset *like, int64_t most)
 {
-    AT_TRY(at__build_pipe(r, &r->eval, AT_EVAL, like, most));
-    const int64_t batch = near_batch(r, &r->eval, most, false);
-    if (batch == most) return AT_OK;
+    AT_TRY(at__build_pipe(r, &r->eval, AT_EVAL, like, (at_limit){most, 0}));
+    const at_limit limit = near_limit(r, &r->eval, most, false);
+    if (limit.samples == most && !limit.rows) return AT_OK;
     at__close_pipe(&r->eval);
-    return at__build_pipe(r, &r->eval, AT_EVAL, like, batch);
+    return at__build_pipe(r, &r->eval, AT_EVAL, like, limit);
+}
+
+/* Build both graphs for whole batches to see what suits them. */
+static at_status look_for_limit(at_run *r, at_limit *out)
+{
+    const at_dataset *d = r->job.split[AT_SPLIT_TRAIN];
+    const at_limit whole = {r->batch_size, 0};
+    at_status s = at__build_pipe(r, &r->train, AT_TRAIN, d, whole);
+    if (s == AT_OK) s = at__build_pipe(r, &r->eval, AT_EVAL, d, whole);
+    if (s == AT_OK) s = at__find_cut(r, &r->train);
+    if (s == AT_OK) s = at__find_cut(r, &r->eval);
+    if (s == AT_OK) *out = near_limit(r, &r->train, r->batch_size, at__caches_features(r));
+    at__close_pipe(&r->train);
+    at__close_pipe(&r->eval);
+    return s;
 }
 
 at_status at__choose_micro_batch(at_run *r)
 {
-    if (r->settings.train.micro_batch > 0) return AT_OK;
-    const at_dataset *d = r->job.split[AT_SPLIT_TRAIN];
-    at_status s = at__build_pipe(r, &r->train, AT_TRAIN, d, r->batch_size);
-    if (s == AT_OK) s = at__build_pipe(r, &r->eval, AT_EVAL, d, r->batch_size);
-    if (s == AT_OK) s = at__find_cut(r, &r->train);
-    if (s == AT_OK) s = at__find_cut(r, &r->eval);
-    if (s == AT_OK) r->micro_batch = near_batch(r, &r->train, r->batch_size, at__caches_features(r));
-    at__close_pipe(&r->train);
-    at__close_pipe(&r->eval);
-    AT_TRY(s);
-    return at_recipe_decide(r->recipe, "train.micro_batch", at_tree_whole(&r->recipe->arena, r->micro_batch));
+    const at_train_settings *t = &r->settings.train;
+    at_arena *a = &r->recipe->arena;
+    r->micro_rows = at_max(t->max_tokens, 0);
+    if (t->micro_batch > 0) return AT_OK;
+    at_limit limit;
+    AT_TRY(look_for_limit(r, &limit));
+    r->micro_batch = limit.samples;
+    if (!r->micro_rows) r->micro_rows = limit.rows;
+    if (r->micro_rows)
+        AT_TRY(at_recipe_decide(r->recipe, "train.max_tokens", at_tree_whole(a, r->micro_rows)));
+    return at_recipe_decide(r->recipe, "train.micro_batch", at_tree_whole(a, r->micro_batch));
+}
+
+int64_t at__cut_passes(const at_pipe *p, const at_dataset *d, const int32_t *order, int64_t n, int32_t *sizes)
+{
+    int64_t passes = 0, rows = 0;
+    int32_t samples = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t more = d->rows ? d->rows(d, order[i]) : 0;
+        if (samples == p->batch || (samples > 0 && p->max_rows > 0 && rows + more > p->max_rows)) {
+            sizes[passes++] = samples;
+            samples = 0;
+            rows = 0;
+        }
+        samples++;
+        rows += more;
+    }
+    if (samples > 0) sizes[passes++] = samples;
+    return passes;
 }
 
 void at__close_pipe(at_pipe *p)
@@ -175,7 +230,8 @@ static at_status drop_unreachable(at_run *r)
 at_status at__build_learning(at_run *r)
 {
     at_pipe *p = &r->train;
-    AT_TRY(at__build_pipe(r, p, AT_TRAIN, r->job.split[AT_SPLIT_TRAIN], r->micro_batch));
+    AT_TRY(at__build_pipe(r, p, AT_TRAIN, r->job.split[AT_SPLIT_TRAIN],
+                          (at_limit){r->micro_batch, r->micro_rows}));
     at_gradients(p->g, &p->loss, &(at_value *){NULL}, 1);
     at_step_sum(p->g, p->loss);
     at_step_sum(p->g, p->count);
@@ -267,12 +323,10 @@ static at_status forward_batches(at_run *r, at_pipe *p, at_plan *plan, const at_
 at_status at__forward(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d, at_value *const *values,
                       int n_values, float *const *out)
 {
-    const int64_t n_batches = at_ceil_div(d->n, p->batch);
-    int32_t *order = at_alloc_array(r->ctx, d->n + n_batches, sizeof *order),
-            *sizes = order ? order + d->n : NULL;
+    int32_t *order = at_alloc_array(r->ctx, 2 * d->n, sizeof *order), *sizes = order ? order + d->n : NULL;
     if (!order) return AT_E_NOMEM;
     for (int64_t i = 0; i < d->n; i++) order[i] = (int32_t)i;
-    for (int64_t i = 0; i < n_batches; i++) sizes[i] = (int32_t)at_min(p->batch, d->n - i * p->batch);
+    const int64_t n_batches = at__cut_passes(p, d, order, d->n, sizes);
     at_loader *l;
     at_status s = at_loader_create(&l, r->ctx, d, p->batch, r->ctx->threads);
     if (s == AT_OK) {

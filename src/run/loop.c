@@ -15,17 +15,6 @@ typedef struct feeder {
     const at_dataset *d;
 } feeder;
 
-/* Micro batches of a step of n samples, into sizes; returns how many. */
-static int64_t cut_step(const at_run *r, int32_t *sizes, int64_t n)
-{
-    int64_t k = 0;
-    for (int64_t done = 0; done < n; k++) {
-        sizes[k] = (int32_t)at_min(r->micro_batch, n - done);
-        done += sizes[k];
-    }
-    return k;
-}
-
 static int64_t step_samples(const at_run *r, int64_t step_of_epoch)
 {
     return at_min(r->batch_size, r->n_train - step_of_epoch * r->batch_size);
@@ -39,7 +28,8 @@ static void start_epoch(at_run *r, feeder *f, int64_t attempt)
     f->epoch = attempt / r->steps_per_epoch;
     at_shuffle(f->order, r->n_train, (uint64_t)r->settings.general.seed, (uint64_t)f->epoch);
     for (int64_t s = first; s < r->steps_per_epoch; s++)
-        n_batches += cut_step(r, f->sizes + n_batches, step_samples(r, s));
+        n_batches += at__cut_passes(&r->train, f->d, f->order + s * r->batch_size, step_samples(r, s),
+                                    f->sizes + n_batches);
     const at_fill how = {
         .seed = (uint64_t)r->settings.general.seed, .epoch = (uint64_t)f->epoch, .augment = true};
     at_loader_start(f->loader, f->order + first * r->batch_size, f->sizes, n_batches, &how);

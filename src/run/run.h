@@ -24,8 +24,14 @@ typedef struct at_pipe {
     int n_cut;
     at_value *fetch[3]; /* what the host reads besides step sums */
     int n_fetch;
-    int64_t batch; /* the most samples */
+    int64_t batch;    /* the most samples of a pass */
+    int64_t max_rows; /* the most ragged rows; 0 = there are none */
 } at_pipe;
+
+/* How much a pass takes. */
+typedef struct at_limit {
+    int64_t samples, rows; /* rows: ragged ones (tokens); 0 = as many as the samples may have */
+} at_limit;
 
 typedef struct at_best {
     double value;
@@ -71,8 +77,8 @@ typedef struct at_run {
     at_loader *loader;
     /* Steps */
     at_dtype act; /* of activations: AT_F32 or AT_BF16 */
-    int64_t n_train, batch_size, micro_batch, steps_per_epoch, total_steps, warmup_steps, checkpoint_every,
-        log_every;
+    int64_t n_train, batch_size, micro_batch, micro_rows, steps_per_epoch, total_steps, warmup_steps,
+        checkpoint_every, log_every;
     at_progress progress;
     at_step_scalars scalars[2];
     uint64_t fence[2];
@@ -108,7 +114,11 @@ at_status at__look_at_model(at_run *r); /* settings, device, model */
 at_status at__look_to_use(at_run *r);   /* and its head, task and job: for scoring and predicting */
 
 /* ---- build.c ---- */
-at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *like, int64_t batch);
+at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *like, at_limit limit);
+
+/* Cut samples order[0..n) of d into passes as large as p takes: sizes [n]; returns how many. */
+int64_t at__cut_passes(const at_pipe *p, const at_dataset *d, const int32_t *order, int64_t n,
+                       int32_t *sizes);
 /* Make the pipe's plan; where features are cached, its cut is fed instead of computed. */
 at_plan_options at__plan_options(const at_run *r, const at_pipe *p);
 at_status at__plan_pipe(at_run *r, at_pipe *p);

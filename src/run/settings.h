@@ -13,7 +13,7 @@ typedef struct at_general {
 } at_general;
 
 typedef struct at_train_settings {
-    int64_t batch_size, micro_batch, epochs, steps, log_every;
+    int64_t batch_size, micro_batch, max_tokens, epochs, steps, log_every;
     double learning_rate, head_learning_rate, weight_decay, clip;
     const char *warmup, *schedule, *optimizer, *cache_features;
 } at_train_settings;

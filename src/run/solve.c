@@ -104,18 +104,17 @@ static at_status solve(problem *p)
 
 at_status at__solve(at_run *r)
 {
-    problem p = {.r = r, .n_batches = at_ceil_div(r->n_train, r->micro_batch)};
+    const at_dataset *d = at__split(r, AT_SPLIT_TRAIN);
+    problem p = {.r = r};
     r->steps_per_epoch = at_max(r->steps_per_epoch, 1);
-    p.order = at_alloc_array(r->ctx, r->n_train + p.n_batches, sizeof *p.order);
+    p.order = at_alloc_array(r->ctx, 2 * r->n_train, sizeof *p.order);
     p.flat = at_alloc_array(r->ctx, r->model->net.store->master->count, sizeof *p.flat);
     at_status s = p.order && p.flat ? AT_OK : AT_E_NOMEM;
     if (s == AT_OK) {
         p.sizes = p.order + r->n_train;
         for (int64_t i = 0; i < r->n_train; i++) p.order[i] = (int32_t)i;
-        for (int64_t i = 0; i < p.n_batches; i++)
-            p.sizes[i] = (int32_t)at_min(r->micro_batch, r->n_train - i * r->micro_batch);
-        s = at_loader_create(&p.loader, r->ctx, at__split(r, AT_SPLIT_TRAIN), r->micro_batch,
-                             r->ctx->threads);
+        p.n_batches = at__cut_passes(&r->train, d, p.order, r->n_train, p.sizes);
+        s = at_loader_create(&p.loader, r->ctx, d, r->micro_batch, r->ctx->threads);
     }
     if (s == AT_OK) s = solve(&p);
     at_loader_destroy(p.loader);

@@ -40,16 +40,16 @@ static at_status evaluate(at_run *r)
 
 static void emit_prediction(at_run *r, const at_dataset *d, int64_t i, const float *output)
 {
-    const char *file = d->name ? d->name(d, i) : "";
+    const char *name = d->name ? d->name(d, i) : "";
     at_text text, json;
     at_text_init(&text, r->ctx);
     at_text_init(&json, r->ctx);
-    at_text_add(&json, "{\"event\":\"prediction\",\"file\":");
-    at_text_json(&json, file);
+    at_text_printf(&json, "{\"event\":\"prediction\",\"%s\":", r->job.task->sample);
+    at_text_json(&json, name);
     at_text_add(&json, ",");
     r->job.task->describe(&r->job, output, &json, &text);
     at_text_add(&json, "}");
-    at_text_printf(&text, "  %s", file);
+    at_text_printf(&text, "  %s", name);
     at_event e = {.kind = AT_EVENT_PREDICTION, .text = text.data};
     at__emit(r, &e, &json);
     at_text_deinit(&text);

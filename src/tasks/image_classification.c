@@ -317,18 +317,22 @@ static at_status report(const at_job *j, at_split split, const float *outputs, a
     return at_report_classes(j, j->split[split], outputs, k->target.label[split], show, html);
 }
 
-const at_task at_task_image_classification = {.name = "image-classification",
-                                              .doc = "one label a photo",
-                                              .family = "image",
-                                              .options = &at_options_image_classification,
-                                              .main_metric = "accuracy",
-                                              .size = sizeof(job),
-                                              .recognise = recognise,
-                                              .open = open_data,
-                                              .open_noise = open_noise,
-                                              .close = close_data,
-                                              .open_files = open_files,
-                                              .objective = at_class_objective,
-                                              .score = at_class_score,
-                                              .describe = at_class_describe,
-                                              .report = report};
+const at_task at_task_image_classification = {
+    .name = "image-classification",
+    .doc = "one label a photo",
+    .family = "image",
+    .options = &at_options_image_classification,
+    .main_metric = "accuracy",
+    .sample = "file",
+    .size = sizeof(job),
+    .expects = "a folder with one sub-folder of photos a class (or train/ and "
+               "test/ of that kind)",
+    .recognise = recognise,
+    .open = open_data,
+    .open_noise = open_noise,
+    .close = close_data,
+    .open_files = open_files,
+    .objective = at_class_objective,
+    .score = at_class_score,
+    .describe = at_class_describe,
+    .report = report};

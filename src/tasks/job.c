@@ -23,17 +23,18 @@ at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const
     AT_REQUIRE(ctx, at_path_exists(path), AT_E_IO, "%s: no such folder or file of data; check the path",
                path);
     const at_task *t;
-    while ((t = at_registry_next(ctx, "task", &cursor)))
-        if (t->recognise && strcmp(t->family, family) == 0 && t->recognise(path)) {
+    const char *expects = NULL;
+    while ((t = at_registry_next(ctx, "task", &cursor))) {
+        if (!t->recognise || strcmp(t->family, family) != 0) continue;
+        if (t->recognise(path)) {
             *out = t;
             return AT_OK;
         }
-    return at_fail(
-        ctx, AT_E_ARG,
-        "%s: cannot tell what kind of data this is; the network takes %s: expected a folder with one "
-        "sub-folder of photos a class (or train/ and test/ of that kind) for images, a table (.csv, .tsv, "
-        ".json, .jsonl) for texts; or give --task",
-        path, family);
+        if (!expects) expects = t->expects;
+    }
+    AT_REQUIRE(ctx, expects, AT_E_UNSUPPORTED, "there is no task for %s networks", family);
+    return at_fail(ctx, AT_E_ARG, "%s: cannot tell what kind of data this is; expected %s, or give --task",
+                   path, expects);
 }
 
 at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup)

@@ -83,7 +83,9 @@ struct at_task {
     const at_options *options;      /* section named like the task; NULL = none */
     const at_options *data_options; /* further keys of the section "data"; NULL = none */
     const char *main_metric;
-    size_t size; /* of the own struct */
+    const char *sample;  /* what a data set's names are, for programs: "file", "text" */
+    size_t size;         /* of the own struct */
+    const char *expects; /* what its data are, for messages: "a folder with ..." */
     /* Is this data ours? Looks at names only. */
     bool (*recognise)(const char *path);
     /* Look at the data and check it: fill split, n_outputs, labels. */

@@ -54,18 +54,22 @@ static at_status report(const at_job *j, at_split split, const float *outputs, a
     return at_report_classes(j, j->split[split], outputs, k->target.label[split], at_show_text, html);
 }
 
-const at_task at_task_text_classification = {.name = "text-classification",
-                                             .doc = "one label a text or a pair of texts",
-                                             .family = "text",
-                                             .options = &at_options_text_classification,
-                                             .data_options = &at_options_texts,
-                                             .main_metric = "accuracy",
-                                             .size = sizeof(job),
-                                             .recognise = at_texts_recognise,
-                                             .open = open_data,
-                                             .close = close_data,
-                                             .open_files = open_files,
-                                             .objective = at_class_objective,
-                                             .score = at_class_score,
-                                             .describe = at_class_describe,
-                                             .report = report};
+const at_task at_task_text_classification = {
+    .name = "text-classification",
+    .doc = "one label a text or a pair of texts",
+    .family = "text",
+    .options = &at_options_text_classification,
+    .data_options = &at_options_texts,
+    .main_metric = "accuracy",
+    .sample = "text",
+    .size = sizeof(job),
+    .expects = "a table of labels and texts (.csv, .tsv, .json, .jsonl), or a "
+               "folder of such tables (train, valid, test)",
+    .recognise = at_texts_recognise,
+    .open = open_data,
+    .close = close_data,
+    .open_files = open_files,
+    .objective = at_class_objective,
+    .score = at_class_score,
+    .describe = at_class_describe,
+    .report = report};

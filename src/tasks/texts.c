@@ -36,19 +36,17 @@ static at_status read_table(at_job *j, at_texts *out, const char *path, at_texts
                             const at_texts *like)
 {
     const at_text_settings *s = j->data_options;
-    const at_texts_options o = {.table = {.delimiter = s->delimiter,
-                                          .quote = s->quote,
-                                          .header = s->header,
-                                          .encoding = s->encoding},
-                                .target = target,
-                                .label = s->label,
-                                .text = s->text,
-                                .text_pair = s->text_pair,
-                                .skip_corrupt = strcmp(j->setup.data.corrupt, "skip") == 0,
-                                .classes = j->setup.uses_head ? j->labels : NULL,
-                                .n_classes = j->setup.uses_head ? j->n_labels : 0,
-                                .note = note,
-                                .note_data = j};
+    const at_texts_options o = {
+        .table = {.delimiter = s->delimiter, .quote = s->quote, .header = s->header, .encoding = s->encoding},
+        .target = target,
+        .label = s->label,
+        .text = s->text,
+        .text_pair = s->text_pair,
+        .skip_corrupt = strcmp(j->setup.data.corrupt, "skip") == 0,
+        .classes = j->setup.uses_head ? j->labels : NULL,
+        .n_classes = j->setup.uses_head ? j->n_labels : 0,
+        .note = note,
+        .note_data = j};
     return at_texts_read(j->ctx, out, path, &o, like);
 }
 
@@ -140,7 +138,8 @@ static void note_duplicates(at_job *j, const at_text_data *k, const at_texts *of
 {
     const int64_t n = at_texts_duplicates(&k->train, of, NULL, NULL);
     if (n > 0)
-        at_job_note(j, "%lld pairs of equal texts are in the %s and the training split: its scores are too good",
+        at_job_note(j,
+                    "%lld pairs of equal texts are in the %s and the training split: its scores are too good",
                     (long long)n, which);
 }
 

@@ -30,8 +30,8 @@ at_status at_text_data_open(at_job *j, at_text_data *k, at_texts_target target) 
 at_status at_text_data_open_test(at_job *j, at_text_data *k, at_texts_target target) AT_MUST_USE;
 
 /* Member of at_task behind the own struct: files as given, without labels. */
-at_status at_text_data_open_files(at_job *j, at_text_data *k, at_dataset **out,
-                                  const char *const *paths, int n) AT_MUST_USE;
+at_status at_text_data_open_files(at_job *j, at_text_data *k, at_dataset **out, const char *const *paths,
+                                  int n) AT_MUST_USE;
 
 void at_text_data_close(at_job *j, at_text_data *k);
 

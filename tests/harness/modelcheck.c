@@ -366,6 +366,76 @@ void at_check_trace(at_ctx *ctx, const char *folder, const char *device, const a
     close_rig(&t);
 }
 
+/* ---- Sequences packed or one by one ---- */
+
+static const int32_t *data_of(const rig *t, const char *name)
+{
+    for (int i = 0; i < t->n_feeds; i++)
+        if (strcmp(t->in.list[i].name, name) == 0) return t->feeds[i].data;
+    fail_msg("there is no input %s", name);
+    return NULL;
+}
+
+/* Sequence s alone, as pass number `micro` of the step. */
+static void run_alone(rig *t, int64_t s, int micro)
+{
+    const int32_t *offsets = data_of(t, "offsets"), n = offsets[s + 1] - offsets[s], own[] = {0, n};
+    const int64_t extents[] = {1, n};
+    for (int i = 0; i < t->n_feeds; i++) {
+        const feed *f = &t->feeds[i];
+        const int32_t *data = f->data;
+        if ((const int32_t *)f->data == offsets)
+            at_plan_write(t->plan, f->value, own, 2);
+        else if (f->rows == t->n)
+            at_plan_write(t->plan, f->value, data + s, 1);
+        else
+            at_plan_write(t->plan, f->value, data + offsets[s], n);
+    }
+    at_plan_run(t->plan, &(at_pass){.extents = extents, .micro = micro});
+}
+
+static at_real *copy_gradient(rig *t)
+{
+    at_store *s = t->model->net.store;
+    at_real *flat = malloc((size_t)s->gradient->count * sizeof *flat);
+    at_expect_ok(t->ctx, at_plan_sync(t->plan));
+    at_expect_ok(t->ctx, at_state_get(s, s->gradient, flat));
+    return flat;
+}
+
+void at_check_packing(at_ctx *ctx, const char *folder)
+{
+    char path[1200];
+    rig t = {.ctx = ctx};
+    at_report r = {0};
+    snprintf(path, sizeof path, "%s/golden.safetensors", folder);
+    open_rig(&t, folder, path, "cpu");
+    build_training(&t, &at_trace_sgd);
+    const int64_t width = at_meta_cols(&t.output->meta);
+    at_real *packed = malloc((size_t)(t.n * width) * sizeof *packed), alone[64], loss, sum;
+    assert_true(width <= AT_COUNT(alone));
+    write_feeds(&t);
+    at_plan_run(t.plan, &(at_pass){.extents = t.extents});
+    at_plan_fetch(t.plan, t.output, packed);
+    at_plan_fetch(t.plan, t.loss.sum, &loss);
+    at_real *together = copy_gradient(&t);
+    for (int64_t s = 0; s < t.n; s++) {
+        run_alone(&t, s, (int)s);
+        at_plan_fetch(t.plan, t.output, alone);
+        at_expect_ok(ctx, at_plan_sync(t.plan));
+        at_report_check(&r, memcmp(alone, packed + s * width, (size_t)width * sizeof *alone) == 0,
+                        "sequence %lld has other bits alone", (long long)s);
+    }
+    at_plan_fetch(t.plan, t.loss.sum, &sum);
+    at_real *one_by_one = copy_gradient(&t);
+    at_report_close(&r, "loss", &sum, &loss, 1, AT_TOL_GOLDEN);
+    at_report_close(&r, "gradient", one_by_one, together, t.model->net.store->gradient->count,
+                    AT_TOL_GOLDEN_GRADIENT);
+    at_expect_clean(&r);
+    free(packed), free(together), free(one_by_one);
+    close_rig(&t);
+}
+
 /* ---- Saving ---- */
 
 /* The model, with fresh labels or its own, saved to a folder below the build folder. */

@@ -38,6 +38,10 @@ extern const at_trace at_trace_adamw, at_trace_sgd;
  * statistics afterwards. */
 void at_check_trace(at_ctx *ctx, const char *folder, const char *device, const at_trace *trace, bool plain);
 
+/* Of a text network's golden folder: sequences laid end to end give each the bits that it has alone, and the
+ * gradient that they have one after another. */
+void at_check_packing(at_ctx *ctx, const char *folder);
+
 /* Saving gives the tensors that were opened; with a new head, all but the head's, and a folder that opens. */
 void at_check_saving(at_ctx *ctx, const char *folder);
 

@@ -139,8 +139,9 @@ static at_value *embed(at_graph *g, const bert *k, const at_inputs *in, const at
     return at_site_dropout(g, "embeddings.dropout", x, s->row_id, k->shape.dropout);
 }
 
-/* input_ids, token_type_ids, position_ids, row_id INT [R] on the extent of rows; offsets INT [S+1], sample_id [S] */
-static at_value *build(at_model *m, at_graph *g, const at_inputs *in)
+/* input_ids, token_type_ids, position_ids, row_id INT [R] on the extent of rows; offsets INT [S+1], sample_id
+ * [S] */
+static at_value *encode(at_model *m, at_graph *g, const at_inputs *in)
 {
     const bert *k = m->self;
     const at_sequences s = {.offsets = at_inputs_get(g, in, "offsets"),
@@ -148,10 +149,18 @@ static at_value *build(at_model *m, at_graph *g, const at_inputs *in)
                             .row_id = at_inputs_get(g, in, "row_id")};
     at_value *x = embed(g, k, in, &s);
     for (int i = 0; i < k->n_layers; i++) x = at_encoder_apply(g, &k->layers[i], x, &s);
+    return x;
+}
+
+static at_value *build(at_model *m, at_graph *g, const at_inputs *in)
+{
+    const bert *k = m->self;
+    at_value *x = encode(m, g, in), *sample_id = at_inputs_get(g, in, "sample_id");
     at_graph_site(g, "pooler");
-    x = at_tanh(g, at_site_linear(g, k->pooler, at_segment_first(g, x, s.offsets, s.sample_id)));
+    x = at_segment_first(g, x, at_inputs_get(g, in, "offsets"), sample_id);
+    x = at_tanh(g, at_site_linear(g, k->pooler, x));
     if (!m->head.site) return x;
-    x = at_site_dropout(g, "dropout", x, s.sample_id, m->head.dropout);
+    x = at_site_dropout(g, "dropout", x, sample_id, m->head.dropout);
     return at_site_linear(g, m->head.site, x);
 }
 
@@ -176,5 +185,6 @@ const at_architecture at_architecture_bert = {.name = "bert",
                                               .recognise = recognise,
                                               .open = open,
                                               .build = build,
+                                              .encode = encode,
                                               .init = init,
                                               .ignored = ignored};

@@ -2,13 +2,13 @@
  * become lower case: each as its option says. strip_accents null: as lowercase. */
 #include "text/normalizers/forms.h"
 
-typedef struct bert {
+typedef struct bert_normalizer {
     bool clean_text, handle_chinese_chars, strip_accents, lowercase;
-} bert;
+} bert_normalizer;
 
 static at_status parse(const at_section *s, void *params)
 {
-    bert *p = params;
+    bert_normalizer *p = params;
     AT_TRY(at_section_flag(s, &p->clean_text, "clean_text", true));
     AT_TRY(at_section_flag(s, &p->handle_chinese_chars, "handle_chinese_chars", true));
     AT_TRY(at_section_flag(s, &p->lowercase, "lowercase", true));
@@ -22,7 +22,7 @@ static bool goes(uint32_t c)
 
 typedef enum becomes { ITSELF, NOTHING, BLANK, ALONE, LOWER } becomes;
 
-static becomes meet(const bert *p, uint32_t c)
+static becomes meet(const bert_normalizer *p, uint32_t c)
 {
     if (c > ' ' && c < 0x7f) return p->lowercase && c >= 'A' && c <= 'Z' ? LOWER : ITSELF;
     if (p->clean_text && goes(c)) return NOTHING;
@@ -34,7 +34,7 @@ static becomes meet(const bert *p, uint32_t c)
  * nothing left to do. */
 static void clean(at_pieces *w, const void *params, const char *text, int32_t n)
 {
-    const bert *p = params;
+    const bert_normalizer *p = params;
     uint32_t c;
     int32_t same = 0; /* bytes before i that stay as they are */
     for (int32_t i = 0, k; i < n; i += k) {
@@ -61,7 +61,7 @@ static void clean(at_pieces *w, const void *params, const char *text, int32_t n)
 
 static void apply(const void *params, at_pieces *w)
 {
-    const bert *p = params;
+    const bert_normalizer *p = params;
     at_pieces_rewrite(w, clean, p);
     if (at_pieces_are_ascii(w)) return;
     if (p->strip_accents) {
@@ -74,7 +74,7 @@ static void apply(const void *params, at_pieces *w)
 const at_normalizer at_normalizer_bert = {
     .name = "BertNormalizer",
     .doc = "BERT's cleaning of text",
-    .size = sizeof(bert),
+    .size = sizeof(bert_normalizer),
     .parse = parse,
     .apply = apply,
 };

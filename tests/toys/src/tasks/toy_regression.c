@@ -175,6 +175,7 @@ static void describe(const at_job *j, const float *output, at_text *json, at_tex
 const at_task at_task_toy_regression = {.name = "toy-regression",
                                         .doc = "a number a sample",
                                         .family = "toy",
+                                        .sample = "file",
                                         .main_metric = "rmse",
                                         .size = sizeof(job),
                                         .recognise = recognise,
