@@ -12,8 +12,11 @@ import transformers  # noqa: E402
 from golden_encoder import TYPES, VOCABULARY  # noqa: E402
 
 
+WORDS = [*"abcdefghijklmnopqrstuvwxyz", "##e", "##s", "good", "bad", "film", "."]
+
+
 class Bert(golden_encoder.Encoder):
-    """Transformers' BertForSequenceClassification."""
+    """Transformers' BertForSequenceClassification, with a vocabulary for tests of whole runs."""
 
     network = transformers.BertForSequenceClassification
     head = "classifier"
@@ -24,6 +27,12 @@ class Bert(golden_encoder.Encoder):
         "heads": {"num_attention_heads": 3},
     }
     seed = 1
+
+    def save(self, model: Any, folder: Path) -> None:
+        super().save(model, folder)
+        tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+        assert len(tokens) == VOCABULARY
+        (folder / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens))
 
     def config(self) -> Any:
         return transformers.BertConfig(
