@@ -42,7 +42,9 @@ static void load_keys(const one_head *t, const work *w, rows_of keys)
     transpose(t, w->key_t, w->key, keys.n);
     load_rows(t, w->value, &t->c->in[AT_ATTENTION_VALUE], keys, 1.0f);
     transpose(t, w->value_t, w->value, keys.n);
-    memset(w->dkey, 0, (size_t)(2 * BLOCK * t->width) * sizeof(float)); /* and dvalue */
+    const size_t bytes = (size_t)(at_round_up(keys.n, GROUP) * t->width) * sizeof(float);
+    memset(w->dkey, 0, bytes);
+    memset(w->dvalue, 0, bytes);
 }
 
 static void load_queries(const one_head *t, const work *w, rows_of queries)
@@ -54,7 +56,7 @@ static void load_queries(const one_head *t, const work *w, rows_of queries)
         vf sum = {0};
         for (int64_t d = 0; d < t->D; d += VL)
             sum += vf_load(w->dy + i * t->width + d) * va_load_n(y + d, at_min(VL, t->D - d));
-        w->dy_y[i] = vf_sum(sum);
+        w->dy_y[i] = vf_total(sum);
         w->log_sum[i] = at_row(t->c, LOG_SUM, t->first + queries.at + i)[t->head];
     }
 }
@@ -95,22 +97,35 @@ static void meet(const one_head *t, const work *w, rows_of queries, rows_of keys
         product(w->dvalue, width, (strided){w->p, 1, BLOCK}, w->dy, width, keys.n, width, queries.n, true);
 }
 
-static void gradient_head(void *arg, int64_t task, int thread)
+static void gradient_head(const one_head *t, const work *w)
+{
+    const at_arg *out = t->c->out;
+    memset(w->dquery, 0, (size_t)(at_round_up(t->rows, GROUP) * t->width) * sizeof(float));
+    for (int64_t from = 0; from < t->rows; from += BLOCK) {
+        const rows_of keys = block_at(t, from);
+        load_keys(t, w, keys);
+        for (int64_t at = 0; at < t->rows; at += BLOCK)
+            if (is_seen(t, block_at(t, at), keys)) meet(t, w, block_at(t, at), keys);
+        if (out[1].data) store_rows(t, 1, keys, w->dkey, 1.0f); /* the queries had the scale */
+        if (out[2].data) store_rows(t, 2, keys, w->dvalue, 1.0f);
+    }
+    if (out[0].data) store_rows(t, 0, (rows_of){0, t->rows}, w->dquery, (float)t->p->scale);
+}
+
+static void gradient_task(void *arg, int64_t task, int thread)
 {
     const at_call *c = arg;
     const at_attention_dx_param *p = c->param;
-    const one_head t = head_of_task(c, &p->of, task, SAMPLE_ID, (uint32_t)p->occurrence);
+    int64_t n;
+    one_head t = heads_of_task(&n, c, &p->of, task);
     const work w = work_in(at_thread_scratch(c, thread), t.width);
-    memset(w.dquery, 0, (size_t)(at_round_up(t.rows, GROUP) * t.width) * sizeof(float));
-    for (int64_t from = 0; from < t.rows; from += BLOCK) {
-        const rows_of keys = block_at(&t, from);
-        load_keys(&t, &w, keys);
-        for (int64_t at = 0; at < t.rows; at += BLOCK)
-            if (is_seen(&t, block_at(&t, at), keys)) meet(&t, &w, block_at(&t, at), keys);
-        if (c->out[1].data) store_rows(&t, 1, keys, w.dkey, 1.0f); /* the queries had the scale */
-        if (c->out[2].data) store_rows(&t, 2, keys, w.dvalue, 1.0f);
+    if (n > 1) prefetch_rows(&t, AT_ATTENTION_QUERY, AT_ATTENTION_OFFSETS);
+    if (n > 1) prefetch_rows(&t, Y, LOG_SUM);
+    if (n > 1) prefetch_rows(&t, DY, SAMPLE_ID);
+    for (; n > 0; n--, t.head++) {
+        key_draws(&t, SAMPLE_ID, (uint32_t)p->occurrence);
+        gradient_head(&t, &w);
     }
-    if (c->out[0].data) store_rows(&t, 0, (rows_of){0, t.rows}, w.dquery, (float)t.p->scale);
 }
 
 static void need(const at_problem *p, at_need *out)
@@ -123,7 +138,7 @@ static void need(const at_problem *p, at_need *out)
 static at_status gradient(const at_call *c)
 {
     const int64_t heads = ((const at_attention_dx_param *)c->param)->of.heads;
-    at_parallel_for(c->pool, at_attention_samples(c) * heads, gradient_head, (void *)(uintptr_t)c);
+    at_parallel_for(c->pool, at_attention_samples(c) * heads, gradient_task, (void *)(uintptr_t)c);
     return AT_OK;
 }
 

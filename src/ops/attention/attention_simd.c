@@ -38,32 +38,33 @@ static void load_keys(const one_head *t, const work *w, rows_of keys)
     load_rows(t, w->value, &t->c->in[AT_ATTENTION_VALUE], keys, 1.0f);
 }
 
-/* Scores that do not count become -inf; returns the largest. A NaN may be passed over: the sum will meet it.
- */
-static float mask_row(float *score, lane_range range, int64_t n)
+/* Scores that do not count become -inf; the largest of each row to max. A NaN may be passed over: the sum
+ * will meet it. */
+static void mask_rows(float *score, const lane_range range[GROUP], int64_t n, float max[GROUP])
 {
     const vf none = vf_set(-INFINITY);
-    vf best = none;
-    for (int64_t j = 0; j < n; j += VL) {
-        const vf v = vf_select(is_in(range, j), vf_load(score + j), none);
-        vf_store(score + j, v);
-        best = vf_select(v > best, v, best);
-    }
-    float max = best[0];
-    for (int i = 1; i < VL; i++) max = best[i] > max ? best[i] : max;
-    return max;
+    vf best[GROUP];
+    for (int r = 0; r < GROUP; r++) best[r] = none;
+    for (int64_t j = 0; j < n; j += VL)
+        for (int r = 0; r < GROUP; r++) {
+            const vf v = vf_select(is_in(range[r], j), vf_load(score + r * BLOCK + j), none);
+            vf_store(score + r * BLOCK + j, v);
+            best[r] = vf_select(v > best[r], v, best[r]);
+        }
+    for (int r = 0; r < GROUP; r++) max[r] = vf_largest(best[r]);
 }
 
-/* score = exp(score - max); returns their sum. */
-static float exp_row(float *score, float max, int64_t n)
+/* score = exp(score - max); their sums are added to sum. */
+static void exp_rows(float *score, const float max[GROUP], int64_t n, float sum[GROUP])
 {
-    vf sum = {0};
-    for (int64_t j = 0; j < n; j += VL) {
-        const vf v = vf_exp(vf_load(score + j) - vf_set(max));
-        vf_store(score + j, v);
-        sum += v;
-    }
-    return vf_sum(sum);
+    vf part[GROUP] = {{0}};
+    for (int64_t j = 0; j < n; j += VL)
+        for (int r = 0; r < GROUP; r++) {
+            const vf v = vf_exp(vf_load(score + r * BLOCK + j) - vf_set(max[r]));
+            vf_store(score + r * BLOCK + j, v);
+            part[r] += v;
+        }
+    for (int r = 0; r < GROUP; r++) sum[r] += vf_total(part[r]);
 }
 
 static void drop_row(const one_head *t, int64_t query, rows_of keys, float *p)
@@ -78,20 +79,30 @@ static void scale_row(float *x, float factor, int64_t n)
     for (int64_t i = 0; i < n; i += VL) vf_store(x + i, vf_load(x + i) * vf_set(factor));
 }
 
-/* From the scores of query i of the block to its probabilities, without the division by their sum. */
-static void softmax_row(const one_head *t, const work *w, rows_of queries, int64_t i, rows_of keys)
+/* What was summed by another maximum. */
+static void raise_max(const one_head *t, const work *w, int64_t i, float max)
 {
-    float *row = w->score + i * BLOCK;
-    const int64_t query = queries.at + i;
-    const float found = mask_row(row, range_of(t, query, keys), keys.n);
-    if (found > w->max[i]) {
-        const float shrink = expf(w->max[i] - found);
+    if (w->sum[i] != 0.0f) {
+        const float shrink = expf(w->max[i] - max);
         w->sum[i] *= shrink;
         scale_row(w->y + i * t->width, shrink, t->width);
-        w->max[i] = found;
     }
-    w->sum[i] += exp_row(row, w->max[i], keys.n);
-    if (t->p->dropout > 0) drop_row(t, query, keys, row);
+    w->max[i] = max;
+}
+
+/* From the scores of queries [i, i + GROUP) of the block to their probabilities, without the division by
+ * their sum. */
+static void softmax_rows(const one_head *t, const work *w, rows_of queries, int64_t i, rows_of keys)
+{
+    float *rows = w->score + i * BLOCK, found[GROUP];
+    lane_range range[GROUP];
+    for (int r = 0; r < GROUP; r++) range[r] = range_of(t, queries.at + i + r, keys);
+    mask_rows(rows, range, keys.n, found);
+    for (int r = 0; r < GROUP; r++)
+        if (found[r] > w->max[i + r]) raise_max(t, w, i + r, found[r]);
+    exp_rows(rows, w->max + i, keys.n, w->sum + i);
+    for (int r = 0; r < GROUP && t->p->dropout > 0; r++)
+        drop_row(t, queries.at + i + r, keys, rows + r * BLOCK);
 }
 
 static void meet(const one_head *t, const work *w, rows_of queries, rows_of keys)
@@ -99,7 +110,7 @@ static void meet(const one_head *t, const work *w, rows_of queries, rows_of keys
     load_keys(t, w, keys);
     product(w->score, BLOCK, (strided){w->query, t->width, 1}, w->key_t, BLOCK, queries.n, keys.n, t->D,
             false);
-    for (int64_t i = 0; i < queries.n; i++) softmax_row(t, w, queries, i, keys);
+    for (int64_t i = 0; i < queries.n; i += GROUP) softmax_rows(t, w, queries, i, keys);
     product(w->y, t->width, (strided){w->score, BLOCK, 1}, w->value, t->width, queries.n, t->width, keys.n,
             true);
 }
@@ -114,19 +125,29 @@ static void finish(const one_head *t, const work *w, rows_of queries)
     if (t->c->out[0].data) store_rows(t, 0, queries, w->y, 1.0f);
 }
 
-static void forward_head(void *arg, int64_t task, int thread)
+static void forward_head(const one_head *t, const work *w)
+{
+    for (int64_t at = 0; at < t->rows; at += BLOCK) {
+        const rows_of queries = block_at(t, at);
+        load_rows(t, w->query, &t->c->in[AT_ATTENTION_QUERY], queries, (float)t->p->scale);
+        memset(w->y, 0, (size_t)(at_round_up(queries.n, GROUP) * t->width) * sizeof(float));
+        for (int64_t i = 0; i < BLOCK; i++) w->max[i] = -FLT_MAX, w->sum[i] = 0.0f;
+        for (int64_t from = 0; from < t->rows; from += BLOCK)
+            if (is_seen(t, queries, block_at(t, from))) meet(t, w, queries, block_at(t, from));
+        finish(t, w, queries);
+    }
+}
+
+static void forward_task(void *arg, int64_t task, int thread)
 {
     const at_call *c = arg;
-    const one_head t = head_of_task(c, c->param, task, SAMPLE_ID, c->occurrence);
+    int64_t n;
+    one_head t = heads_of_task(&n, c, c->param, task);
     const work w = work_in(at_thread_scratch(c, thread), t.width);
-    for (int64_t at = 0; at < t.rows; at += BLOCK) {
-        const rows_of queries = block_at(&t, at);
-        load_rows(&t, w.query, &c->in[AT_ATTENTION_QUERY], queries, (float)t.p->scale);
-        memset(w.y, 0, (size_t)(BLOCK * t.width) * sizeof(float));
-        for (int64_t i = 0; i < BLOCK; i++) w.max[i] = -FLT_MAX, w.sum[i] = 0.0f;
-        for (int64_t from = 0; from < t.rows; from += BLOCK)
-            if (is_seen(&t, queries, block_at(&t, from))) meet(&t, &w, queries, block_at(&t, from));
-        finish(&t, &w, queries);
+    if (n > 1) prefetch_rows(&t, AT_ATTENTION_QUERY, AT_ATTENTION_OFFSETS);
+    for (; n > 0; n--, t.head++) {
+        key_draws(&t, SAMPLE_ID, c->occurrence);
+        forward_head(&t, &w);
     }
 }
 
@@ -140,7 +161,7 @@ static void need(const at_problem *p, at_need *out)
 static at_status forward(const at_call *c)
 {
     const int64_t heads = ((const at_attention_param *)c->param)->heads;
-    at_parallel_for(c->pool, at_attention_samples(c) * heads, forward_head, (void *)(uintptr_t)c);
+    at_parallel_for(c->pool, at_attention_samples(c) * heads, forward_task, (void *)(uintptr_t)c);
     return AT_OK;
 }
 

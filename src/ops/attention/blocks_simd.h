@@ -15,14 +15,14 @@
 
 enum {
     BLOCK = 64, /* rows of queries, and of keys */
-    GROUP = 4   /* rows of a product that are computed together; blocks have room for whole groups */
+    GROUP = 4   /* rows that are computed together, so that their chains of operations overlap; divides VL */
 };
 
 /* One head of one sample. */
 typedef struct one_head {
     const at_call *c;
     const at_attention_param *p;
-    int64_t first, rows; /* the sample's */
+    int64_t sample, first, rows; /* the sample's rows */
     int64_t head, D, width;
     uint64_t stream;     /* of its draws */
     uint32_t occurrence; /* likewise */
@@ -38,17 +38,26 @@ static inline rows_of block_at(const one_head *t, int64_t at)
     return (rows_of){at, at_min(BLOCK, t->rows - at)};
 }
 
-static inline one_head head_of_task(const at_call *c, const at_attention_param *p, int64_t task,
-                                    int sample_id, uint32_t occurrence)
+/* The first head of task number `task`; *n heads follow one another in it. There is a task for each head of
+ * each sample, but the first one of a short sample does all its heads, whose rows are then read from memory
+ * once. */
+static inline one_head heads_of_task(int64_t *n, const at_call *c, const at_attention_param *p, int64_t task)
 {
     const int64_t s = task / p->heads, head = task % p->heads;
     const int32_t *offsets = at_int_row(c, AT_ATTENTION_OFFSETS, 0);
-    one_head t = {.c = c, .p = p, .first = offsets[s], .rows = offsets[s + 1] - offsets[s], .head = head};
+    one_head t = {
+        .c = c, .p = p, .sample = s, .first = offsets[s], .rows = offsets[s + 1] - offsets[s], .head = head};
     t.D = c->in[AT_ATTENTION_QUERY].cols / p->heads;
     t.width = at_round_up(t.D, VL);
-    t.occurrence = occurrence;
-    if (p->dropout > 0) t.stream = at_attention_stream(at_int_row(c, sample_id, s)[0], head);
+    *n = t.rows > BLOCK ? 1 : head == 0 ? p->heads : 0;
     return t;
+}
+
+static inline void key_draws(one_head *t, int sample_id, uint32_t occurrence)
+{
+    t->occurrence = occurrence;
+    if (t->p->dropout > 0)
+        t->stream = at_attention_stream(at_int_row(t->c, sample_id, t->sample)[0], t->head);
 }
 
 /* Does any row of queries attend to any row of keys? */
@@ -66,7 +75,21 @@ static inline const at_element *head_row(const one_head *t, const at_arg *x, int
     return (const at_element *)x->data + (t->first + row) * x->pitch + t->head * t->D;
 }
 
-/* to[r * width + d] = factor x, and zeros up to a whole group of rows. */
+/* Ask for all heads of the sample's rows in inputs [first, last), in the order of memory: heads read them in
+ * pieces that lie far apart, and would wait for each. (Forced: GCC drops calls of what only prefetches.) */
+AT_FORCE_INLINE void prefetch_rows(const one_head *t, int first, int last)
+{
+    for (int in = first; in < last; in++) {
+        const at_arg *x = &t->c->in[in];
+        const size_t bytes = (size_t)x->cols * sizeof(at_element);
+        for (int64_t i = 0; i < t->rows; i++) {
+            const char *row = (const char *)((const at_element *)x->data + (t->first + i) * x->pitch);
+            for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at);
+        }
+    }
+}
+
+/* to[r * width + d] = factor x, and zeros up to a whole vector of rows. */
 static inline void load_rows(const one_head *t, float *to, const at_arg *x, rows_of r, float factor)
 {
     const vf f = vf_set(factor);
@@ -75,18 +98,37 @@ static inline void load_rows(const one_head *t, float *to, const at_arg *x, rows
         for (int64_t d = 0; d < t->D; d += VL)
             vf_store(to + i * t->width + d, f * va_load_n(from + d, at_min(VL, t->D - d)));
     }
-    const int64_t room = at_round_up(r.n, GROUP);
+    const int64_t room = at_round_up(r.n, VL);
     memset(to + r.n * t->width, 0, (size_t)((room - r.n) * t->width) * sizeof *to);
 }
 
-/* to[d * BLOCK + r] = rows[r * width + d], and zeros up to whole vectors of rows. */
+/* Lane l of x[i] becomes lane i of x[l]: blocks of 1, 2, 4 .. lanes beside the diagonal change places. */
+AT_FORCE_INLINE void transpose_square(vf x[VL])
+{
+    vi lane;
+    for (int l = 0; l < VL; l++) lane[l] = l;
+#pragma GCC unroll 4
+    for (int half = 1; half < VL; half *= 2)
+#pragma GCC unroll 16
+        for (int i = 0; i < VL; i++) {
+            if (i & half) continue;
+            const vi right = (lane & half) != 0; /* -1 in the right halves */
+            const vf a = x[i], b = x[i + half];
+            x[i] = __builtin_shuffle(a, b, lane + (right & (VL - half)));
+            x[i + half] = __builtin_shuffle(a, b, lane + half + (right & (VL - half)));
+        }
+}
+
+/* to[d * BLOCK + r] = rows[r * width + d], in whole vectors both ways. */
 static inline void transpose(const one_head *t, float *to, const float *rows, int64_t n)
 {
-    const int64_t room = at_round_up(n, VL);
-    for (int64_t d = 0; d < t->D; d++) {
-        for (int64_t r = 0; r < n; r++) to[d * BLOCK + r] = rows[r * t->width + d];
-        for (int64_t r = n; r < room; r++) to[d * BLOCK + r] = 0.0f;
-    }
+    for (int64_t r = 0; r < n; r += VL)
+        for (int64_t d = 0; d < t->width; d += VL) {
+            vf x[VL];
+            for (int i = 0; i < VL; i++) x[i] = vf_load(rows + (r + i) * t->width + d);
+            transpose_square(x);
+            for (int i = 0; i < VL; i++) vf_store(to + (d + i) * BLOCK + r, x[i]);
+        }
 }
 
 /* out[o] of these rows gets, or is added, factor times them. */
@@ -105,6 +147,32 @@ static inline void store_rows(const one_head *t, int o, rows_of r, const float *
     }
 }
 
+/* ---- Lanes taken together, by halves ---- */
+
+AT_FORCE_INLINE vf swap_halves(vf x, int half)
+{
+    vi lane;
+    for (int l = 0; l < VL; l++) lane[l] = l ^ half;
+    return __builtin_shuffle(x, lane);
+}
+
+static inline float vf_total(vf x)
+{
+#pragma GCC unroll 4
+    for (int half = VL / 2; half > 0; half /= 2) x += swap_halves(x, half);
+    return x[0];
+}
+
+static inline float vf_largest(vf x)
+{
+#pragma GCC unroll 4
+    for (int half = VL / 2; half > 0; half /= 2) {
+        const vf other = swap_halves(x, half);
+        x = vf_select(other > x, other, x);
+    }
+    return x[0];
+}
+
 /* ---- Products ---- */
 
 /* An operand whose elements are broadcast: (m, k) at x[m * row + k * col]. */
@@ -117,14 +185,14 @@ typedef struct strided {
 AT_FORCE_INLINE void product_group(float *c, int64_t c_pitch, strided a, const float *b, int64_t b_pitch,
                                    int64_t K, bool onto, const int vectors)
 {
-    vf sum[GROUP][2];
+    vf sum[GROUP][3];
     for (int r = 0; r < GROUP; r++)
         for (int v = 0; v < vectors; v++) {
             const vf zero = {0};
             sum[r][v] = onto ? vf_load(c + r * c_pitch + v * VL) : zero;
         }
     for (int64_t k = 0; k < K; k++) {
-        vf right[2];
+        vf right[3];
         for (int v = 0; v < vectors; v++) right[v] = vf_load(b + k * b_pitch + v * VL);
         for (int r = 0; r < GROUP; r++) {
             const vf left = vf_set(a.x[r * a.row + k * a.col]);
@@ -135,17 +203,21 @@ AT_FORCE_INLINE void product_group(float *c, int64_t c_pitch, strided a, const f
         for (int v = 0; v < vectors; v++) vf_store(c + r * c_pitch + v * VL, sum[r][v]);
 }
 
-/* C[M,N] (+)= A[M,K] B[K,N]: M rounded up to whole groups, N to whole vectors. */
+/* C[M,N] (+)= A[M,K] B[K,N]: M rounded up to whole groups, N to whole vectors, of which 2 or 3 at a time keep
+ * the processor busy. */
 static inline void product(float *c, int64_t c_pitch, strided a, const float *b, int64_t b_pitch, int64_t M,
                            int64_t N, int64_t K, bool onto)
 {
-    for (int64_t m = 0; m < M; m += GROUP) {
-        const strided part = {a.x + m * a.row, a.row, a.col};
-        int64_t n = 0;
-        for (; n + VL < N; n += 2 * VL)
-            product_group(c + m * c_pitch + n, c_pitch, part, b + n, b_pitch, K, onto, 2);
-        if (n < N) product_group(c + m * c_pitch + n, c_pitch, part, b + n, b_pitch, K, onto, 1);
-    }
+    for (int64_t m = 0; m < M; m += GROUP, c += GROUP * c_pitch, a.x += GROUP * a.row)
+        for (int64_t n = 0, left; n < N; n += left * VL) {
+            left = at_ceil_div(N - n, VL);
+            if (left == 3)
+                product_group(c + n, c_pitch, a, b + n, b_pitch, K, onto, 3);
+            else if (left >= 2)
+                product_group(c + n, c_pitch, a, b + n, b_pitch, K, onto, 2), left = 2;
+            else
+                product_group(c + n, c_pitch, a, b + n, b_pitch, K, onto, 1);
+        }
 }
 
 /* ---- Which pairs there are ---- */
