@@ -263,6 +263,12 @@ AT_TEST(test_csv__bytes_that_are_no_text_are_told)
                    ":3: byte 0x92 is not UTF-8; it may be Latin-1: set data.encoding latin-1");
     expect_refused("x.csv", "a,b\nc,\xc3", none,
                    ":2: byte 0xc3 is not UTF-8; it may be Latin-1: set data.encoding latin-1");
+    for (int i = 0; i < 20; i++) { /* wherever it stands among eight bytes */
+        char text[32] = "abcdefghijklmnopqrstuvwxyz";
+        text[i] = '\xe9';
+        expect_refused("x.csv", text, none,
+                       ":1: byte 0xe9 is not UTF-8; it may be Latin-1: set data.encoding latin-1");
+    }
     expect_bytes_refused("x.csv",
                          "\xff\xfe"
                          "a\0,\0",
