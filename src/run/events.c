@@ -97,7 +97,8 @@ static void add_adapters(const at_run *r, at_text *t)
         if (net->params[i]->part == AT_ADAPTER) parameters += net->params[i]->state->count;
     for (int i = 0; i < net->n_sites; i++) layers += net->sites[i]->intercepts != NULL;
     if (layers)
-        at_text_printf(t, "adapters   at %d layers: %s parameters\n", layers, at__exact(count, parameters));
+        at_text_printf(t, "adapters   at %d layer%s: %s parameters\n", layers, layers > 1 ? "s" : "",
+                       at__exact(count, parameters));
 }
 
 static void plan_text(at_run *r, at_text *t, const at_parameters *c, const at_memory *m)

@@ -193,7 +193,8 @@ at_status at__hand_over(at_run *r);
 
 /* ---- adapted.c ---- */
 bool at__is_adapted(const at_run *r);
-/* folder: the merged network. INTERNAL when its outputs are not those of the adapted one. Closes the pipes. */
+/* folder: the merged network. INTERNAL when its outputs are not those of the adapted one. Closes the pipes.
+ */
 at_status at__prove_merge(at_run *r, const char *folder);
 at_status at__hand_over_adapters(at_run *r);
 
