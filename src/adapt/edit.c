@@ -1,29 +1,80 @@
 /* edit.c: walking a list of edits; selectors. */
 #include "adapt/edit.h"
 #include "adapters/adapter.h"
+#include "formats/options.h"
 #include <stdlib.h>
 
-/* {ADAPTER: selector}: at every selected site that it takes, once. */
-static at_status attach(at_edit_site *e, const at_adapter *adapter, const at_tree *value)
+/* ---- {ADAPTER: selector} or {ADAPTER: {sites: selector, KEY: value}} ---- */
+
+static const char *where_of(void *edit_site, const char *key)
 {
-    at_net *net = &e->model->net;
-    const int n = net->n_params; /* attaching adds parameters behind them */
-    bool *selected, any = false;
-    AT_NEW(net->ctx, selected, n);
-    at_status s = at_select(e, value, selected);
-    for (int i = 0; i < n && s == AT_OK; i++) {
+    const at_edit_site *e = edit_site;
+    const char *text = at_arena_printf(&e->model->arena, "%s: %s", e->where, key);
+    return text ? text : key;
+}
+
+/* The adapter's options, the edit's own over the recipe's; *sites: what is selected. */
+static at_status read_options(at_edit_site *e, const at_adapter *adapter, const at_tree *value,
+                              void **options, const at_tree **sites)
+{
+    at_arena *a = &e->model->arena;
+    const at_options *table = adapter->options;
+    *sites = value;
+    *options = NULL;
+    if (!table) return AT_OK;
+    if (!(*options = at_arena_alloc(a, table->size))) return AT_E_NOMEM;
+    AT_TRY(e->read ? e->read(e->recipe, table, *options) : at_options_default(a, table, *options));
+    if (value->kind == AT_STRING || value->kind == AT_LIST) return AT_OK;
+    AT_REQUIRE(a->ctx, value->kind == AT_MAP || value->kind == AT_NULL, AT_E_ARG,
+               "%s: %s is %s, must be layers or a map of keys: {%s: {sites: \"*\"}}", e->where, adapter->name,
+               at_tree_kind_name(value->kind), adapter->name);
+    const at_option_reader reader = {a, where_of, e};
+    AT_TRY(at_options_read(&reader, table, value, *options));
+    for (const at_option *o = table->list; o->key; o++)
+        if (strcmp(o->key, "sites") == 0) *sites = *(const at_tree **)((char *)*options + o->offset);
+    return AT_OK;
+}
+
+/* The sites that have a selected parameter and that the adapter takes, once each. */
+static at_status choose_sites(at_edit_site *e, const at_adapter *adapter, const at_tree *selector,
+                              at_site **sites, int *n)
+{
+    const at_net *net = &e->model->net;
+    bool *selected;
+    AT_NEW(net->ctx, selected, net->n_params);
+    const at_status s = at_select(e, selector, selected);
+    *n = 0;
+    for (int i = 0; i < net->n_params && s == AT_OK; i++) {
         at_site *site = net->params[i]->site;
-        bool met = false; /* the site, at one of its earlier parameters */
-        for (int k = 0; k < i; k++) met |= selected[k] && net->params[k]->site == site;
-        if (!selected[i] || met || (adapter->takes && !adapter->takes(site))) continue;
-        any = true;
-        s = at_adapter_attach(adapter, net, site);
+        bool met = false; /* at one of its earlier parameters */
+        for (int k = 0; k < *n; k++) met |= sites[k] == site;
+        if (selected[i] && !met && (!adapter->takes || adapter->takes(site))) sites[(*n)++] = site;
     }
     at_free(net->ctx, selected);
     if (s != AT_OK) return s;
-    AT_REQUIRE(net->ctx, any, AT_E_ARG, "%s: %s adapts none of the selected layers", e->where, adapter->name);
+    AT_REQUIRE(net->ctx, *n > 0, AT_E_ARG, "%s: %s adapts none of the selected layers", e->where,
+               adapter->name);
     return AT_OK;
 }
+
+static at_status attach(at_edit_site *e, const at_adapter *adapter, const at_tree *value)
+{
+    at_net *net = &e->model->net;
+    at_adapter_setup setup = {.seed = e->seed, .prefix = at_model_prefix(e->model), .where = e->where};
+    void *options;
+    const at_tree *selector;
+    int n;
+    AT_TRY(read_options(e, adapter, value, &options, &selector));
+    setup.options = options;
+    at_site **sites;
+    AT_NEW(net->ctx, sites, net->n_sites);
+    at_status s = choose_sites(e, adapter, selector, sites, &n);
+    if (s == AT_OK) s = at_adapter_hang(adapter, net, sites, n, &setup);
+    at_free(net->ctx, sites);
+    return s;
+}
+
+/* ---- A list ---- */
 
 static at_status apply_one(at_edit_site *e, const at_tree *item)
 {
@@ -52,12 +103,20 @@ at_status at_edits_apply(at_edit_site *e, const at_tree *list)
 
 /* ---- Selectors ---- */
 
+/* "query" of "layer.0.attention.query", as PEFT's target_modules have it. */
+static bool is_last_part(const char *name, const char *part)
+{
+    const size_t n = strlen(name), m = strlen(part);
+    return n > m && name[n - m - 1] == '.' && strcmp(name + n - m, part) == 0;
+}
+
 static bool is_meant(const at_model *m, const at_param *p, const char *selector)
 {
     if (strcmp(selector, "all") == 0) return true;
     if (strcmp(selector, "head") == 0) return p->site->is_head;
     return at_glob_match(selector, p->state->name) || at_glob_match(selector, p->site->name) ||
-           at_glob_match(selector, m->net.groups[p->site->group]) || at_glob_match(selector, p->file_name);
+           at_glob_match(selector, m->net.groups[p->site->group]) || at_glob_match(selector, p->file_name) ||
+           is_last_part(p->site->name, selector);
 }
 
 static const char *nearest_name(const at_model *m, const char *selector)

@@ -124,6 +124,42 @@ AT_TEST(test_edit__what_is_refused)
                    "edits: norm has no key \"modes\"; it takes sites, mode and below_samples");
 }
 
+/* The number of adapted sites, and the rank of the first. */
+static void expect_adapted(const char *yaml, int sites, int64_t rank)
+{
+    scene s;
+    int n = 0;
+    int64_t r = 0;
+    open(&s);
+    at_expect_ok(s.ctx, apply(&s, yaml));
+    for (int i = s.model->net.n_params - 1; i >= 0; i--) {
+        const at_param *p = s.model->net.params[i];
+        if (p->part != AT_ADAPTER || !strstr(p->state->name, "lora_A")) continue;
+        n++;
+        r = p->state->rows;
+    }
+    assert_int_equal(n, sites);
+    assert_int_equal(r, rank);
+    close(&s);
+}
+
+/* Selected in every way that edits know; the edit's keys over the defaults; other tools' names for them. */
+AT_TEST(test_edit__adapters_take_options)
+{
+    expect_adapted("[{lora: \"layer.3\"}]", 2, 8); /* not the depthwise one, nor norms */
+    expect_adapted("[{lora: {sites: \"layer.3\", r: 2}}]", 2, 2);
+    expect_adapted(
+        "[{lora: {target_modules: [\"layer.3.expand_1x1.convolution\"], lora_r: 3, lora_alpha: 1}}]", 1, 3);
+    expect_adapted("[{lora: {sites: expand_1x1.convolution, r: 1}}]", 16, 1); /* the last parts of a name */
+    expect_adapted("[{train: head}, {lora: {sites: [head, \"layer.3\"], r: 1}}]", 2, 1);
+    expect_adapted("[{lora: {sites: [head, \"layer.3\"], r: 1}}]", 3, 1);
+    expect_refused(
+        "[{lora: {sites: \"layer.3\", rank: 2}}]", AT_E_ARG,
+        "edits: lora: there is no key \"rank\"; there are sites, r, alpha, dropout, use_rslora, from");
+    expect_refused("[{lora: {sites: \"layer.3\", r: 2.5}}]", AT_E_ARG,
+                   "edits: lora.r is a number \"2.5\", must be a whole number");
+}
+
 static const at_param *param(const scene *s, const char *name)
 {
     for (int i = 0; i < s->model->net.n_params; i++)

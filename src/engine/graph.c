@@ -139,6 +139,15 @@ at_value *at_input(at_graph *g, const char *name, at_type type, const at_extent 
     return v;
 }
 
+at_value *at_graph_input(const at_graph *g, const char *name)
+{
+    for (int i = 0; i < g->n_values; i++) {
+        at_value *v = g->values[i];
+        if (!v->node && !v->state && v->name && strcmp(v->name, name) == 0) return v;
+    }
+    return NULL;
+}
+
 at_value *at_read(at_graph *g, at_state *state)
 {
     if (!state) {

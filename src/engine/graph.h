@@ -90,6 +90,9 @@ const at_extent *at_graph_extent(at_graph *g, const char *name, int64_t max);
 at_value *at_input(at_graph *g, const char *name, at_type type, const at_extent *extent, int rank,
                    const int64_t *dim);
 
+/* The input of this name; NULL = there is none. */
+at_value *at_graph_input(const at_graph *g, const char *name);
+
 /* The value of a state at the start of the step (running states: as of the previous micro pass). One value
  * per state. */
 at_value *at_read(at_graph *g, at_state *state);

@@ -89,6 +89,10 @@ at_status at_model_new_head(at_model *m, int n_labels, const char *const *labels
 /* Are these the labels of the checkpoint's head, in this order? */
 bool at_model_has_labels(const at_model *m, int n_labels, const char *const *labels);
 
+/* What module names begin with where the network has a head, but for the head's own: Transformers' task
+ * models wrap what they are made of; "" elsewhere. */
+const char *at_model_prefix(const at_model *m);
+
 /* Write a folder that Transformers or timm (as the layout is) and at_model_open read: config.json with the
  * labels, model.safetensors, and the side files of the folder it came from. The folder must exist. */
 at_status at_model_save(at_model *m, const char *folder) AT_MUST_USE;

@@ -120,12 +120,18 @@ static at_status merge_adapters(at_model *m, const at_param *p, at_real *values)
     return AT_OK;
 }
 
+const char *at_model_prefix(const at_model *m)
+{
+    const bool wrapped = m->layout == AT_LAYOUT_TRANSFORMERS && m->head.site && m->architecture->prefix;
+    return wrapped ? m->architecture->prefix : "";
+}
+
 /* Frozen tensors as they are in the file, others as 32-bit floats. */
 static at_status tensor_from(at_model *m, at_tensor *t, const at_param *p)
 {
     const at_state *s = p->state;
-    const bool prefixed = m->layout == AT_LAYOUT_TRANSFORMERS && !p->site->is_head && m->head.site;
-    t->name = at_arena_printf(&m->arena, "%s%s", prefixed ? m->architecture->prefix : "", p->file_name);
+    const char *prefix = p->site->is_head ? "" : at_model_prefix(m);
+    t->name = at_arena_printf(&m->arena, "%s%s", prefix, p->file_name);
     if (!t->name) return AT_E_NOMEM;
     t->rank = s->shape.rank;
     for (int i = 0; i < t->rank; i++) t->dim[i] = s->shape.dim[i];

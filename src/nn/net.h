@@ -143,6 +143,9 @@ at_site *at_net_find(const at_net *net, const char *name); /* NULL = none */
 
 at_value *at_site_linear(at_graph *g, const at_site *site, at_value *x);
 at_value *at_site_conv(at_graph *g, const at_site *site, at_value *x); /* x [S,H,W,C] */
+/* For adapters: what an ungrouped convolution with this stride and padding, but other weights w and no bias,
+ * makes of x. */
+at_value *at_site_conv_with(at_graph *g, const at_site *site, at_value *x, at_value *w);
 at_value *at_site_norm(at_graph *g, const at_site *site, at_value *x);
 at_value *at_site_embedding(at_graph *g, const at_site *site, at_value *ids); /* ids INT [R] -> [R,width] */
 at_value *at_site_layer_norm(at_graph *g, const at_site *site, at_value *x);

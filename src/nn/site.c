@@ -37,20 +37,30 @@ static void padding_of(const at_site *site, int64_t size, int64_t kernel, int64_
         *before = *after = site->conv.dilation * (kernel - 1) / 2;
 }
 
-at_value *at_site_conv(at_graph *g, const at_site *site, at_value *x)
+static at_value *convolve(at_graph *g, const at_site *site, at_value *x, at_value *w, at_value *b,
+                          int64_t groups)
 {
-    at_graph_site(g, "%s", site->name);
-    at_value *w = read_part(g, site, AT_WEIGHT), *b = read_part(g, site, AT_BIAS);
     at_conv2d_param p = {.stride_y = site->conv.stride,
                          .stride_x = site->conv.stride,
                          .dilation_y = site->conv.dilation,
                          .dilation_x = site->conv.dilation,
-                         .groups = site->conv.groups};
+                         .groups = groups};
     padding_of(site, x->meta.dim[1], w->meta.dim[2], &p.pad_top, &p.pad_bottom);
     padding_of(site, x->meta.dim[2], w->meta.dim[3], &p.pad_left, &p.pad_right);
     const bool depthwise = p.groups > 1 && w->meta.dim[0] == p.groups && w->meta.dim[1] == 1 && !b;
-    at_value *y = depthwise ? at_depthwise(g, x, w, &p) : at_conv2d(g, x, w, b, &p);
-    return intercept(g, site, x, y);
+    return depthwise ? at_depthwise(g, x, w, &p) : at_conv2d(g, x, w, b, &p);
+}
+
+at_value *at_site_conv(at_graph *g, const at_site *site, at_value *x)
+{
+    at_graph_site(g, "%s", site->name);
+    at_value *w = read_part(g, site, AT_WEIGHT), *b = read_part(g, site, AT_BIAS);
+    return intercept(g, site, x, convolve(g, site, x, w, b, site->conv.groups));
+}
+
+at_value *at_site_conv_with(at_graph *g, const at_site *site, at_value *x, at_value *w)
+{
+    return convolve(g, site, x, w, NULL, 1);
 }
 
 /* Stored statistics: two numbers a channel, which are static where nothing of them learns. */

@@ -106,6 +106,16 @@ static at_status judge_still(const at_contract *c, at_run *r, int i, bool any_mo
     return AT_OK;
 }
 
+/* Half of an adapter may wait for the other half, which is zero at first (LoRA: B learns in step 1, A from
+ * step 2): after one step nothing can be said of it. */
+static bool may_wait(const at_contract *c, const at_run *r, const at_state *s)
+{
+    const at_net *net = &r->model->net;
+    for (int i = 0; i < net->n_params && c->good_steps == 1; i++)
+        if (net->params[i]->state == s) return net->params[i]->part == AT_ADAPTER;
+    return false;
+}
+
 at_status at__contract_verdict(at_contract *c, at_run *r)
 {
     const at_store *s = r->model->net.store;
@@ -115,7 +125,7 @@ at_status at__contract_verdict(at_contract *c, at_run *r)
     if (c->good_steps == 0) return AT_OK; /* divergence is reported as such */
     for (int i = 0; i < s->n_ranges; i++) {
         const at_range *g = &s->ranges[i];
-        if (g->rate == 0) continue; /* told not to move */
+        if (g->rate == 0 || may_wait(c, r, g->state)) continue; /* told not to move, or not yet */
         AT_REQUIRE(
             r->ctx, c->has_gradient[i], AT_E_STATE,
             "%s is to be trained, but its gradient was zero in the first %d steps; freeze it, or see whether "

@@ -86,6 +86,21 @@ static void add_memory(const at_run *r, at_text *t, const at_memory *m)
     at_text_add(t, "\n");
 }
 
+/* "adapters   at 36 layers: 119,344 parameters" */
+static void add_adapters(const at_run *r, at_text *t)
+{
+    const at_net *net = &r->model->net;
+    char count[AT_FIGURE];
+    int64_t parameters = 0;
+    int layers = 0;
+    for (int i = 0; i < net->n_params; i++)
+        if (net->params[i]->part == AT_ADAPTER) parameters += net->params[i]->state->count;
+    for (int i = 0; i < net->n_sites; i++) layers += net->sites[i]->intercepts != NULL;
+    if (layers)
+        at_text_printf(t, "adapters   at %d layer%s: %s parameters\n", layers, layers > 1 ? "s" : "",
+                       at__exact(count, parameters));
+}
+
 static void plan_text(at_run *r, at_text *t, const at_parameters *c, const at_memory *m)
 {
     char all[AT_FIGURE], trainable[AT_FIGURE], frozen[AT_FIGURE], samples[AT_FIGURE];
@@ -101,6 +116,7 @@ static void plan_text(at_run *r, at_text *t, const at_parameters *c, const at_me
             at_text_printf(t, ", %s %s", at__exact(samples, r->job.split[s]->n), at_split_name((at_split)s));
     at_text_printf(t, "\nmethod     %s: ", r->method_name);
     add_steps(r, t);
+    add_adapters(r, t);
     add_memory(r, t, m);
     if (r->features[AT_SPLIT_TRAIN]) at_text_add(t, "features   of the frozen layers are computed once\n");
     at_text_printf(t, "output     %s", r->folder);
@@ -276,6 +292,8 @@ static void done_json(at_run *r, at_text *json, const at_scores *valid, const at
     if (test) at_text_add(json, ",\"test\":");
     if (test) scores_json(json, test);
     if (test) at_text_printf(json, ",\"test_samples\":%lld", (long long)r->job.split[AT_SPLIT_TEST]->n);
+    if (r->merged.samples > 0) at_text_add(json, ",\"merge_difference\":");
+    if (r->merged.samples > 0) at_text_number(json, r->merged.difference);
     at_text_printf(json, ",\"steps\":%lld", (long long)r->progress.attempt);
     if (r->progress.best.exists)
         at_text_printf(json, ",\"best_step\":%lld", (long long)r->progress.best.step);

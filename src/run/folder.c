@@ -238,6 +238,8 @@ at_status at__hand_over(at_run *r)
     AT_TRY(at_folder_remove(r->ctx, beside));
     AT_TRY(at_folder_make(r->ctx, beside));
     AT_TRY(at_model_save(r->model, beside));
+    AT_TRY(at__prove_merge(r, beside));
     AT_TRY(at_folder_remove(r->ctx, to));
-    return at_folder_rename(r->ctx, beside, to);
+    AT_TRY(at_folder_rename(r->ctx, beside, to));
+    return at__hand_over_adapters(r);
 }

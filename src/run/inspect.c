@@ -80,17 +80,46 @@ static void write_group(const at_net *net, int group, at_text *t)
     }
 }
 
-static void write_text(const at_run *r, at_text *t)
+/* Of a run folder: how many parameters were trained; -1 = it is none, or not finished. */
+static at_status read_trained(at_run *r, int64_t *out)
+{
+    *out = -1;
+    const char *path = at_arena_printf(&r->arena, "%s/result.json", r->settings.general.model);
+    if (!path) return AT_E_NOMEM;
+    if (!at_path_exists(path)) return AT_OK;
+    at_tree *result;
+    AT_TRY(at_tree_read(&r->arena, &result, path));
+    const at_tree *t = at_tree_get(result, "trainable_parameters");
+    if (t && t->kind == AT_WHOLE) *out = t->whole;
+    return AT_OK;
+}
+
+/* "trained    1,234 parameters; the adapters are in runs/x/adapter" */
+static at_status write_trained(at_run *r, int64_t trained, at_text *t)
+{
+    char count[AT_FIGURE];
+    if (trained < 0) return AT_OK;
+    const char *adapter = at_arena_printf(&r->arena, "%s/adapter", r->settings.general.model);
+    if (!adapter) return AT_E_NOMEM;
+    at_text_printf(t, "trained    %s parameters", at__exact(count, trained));
+    if (at_path_is_folder(adapter)) at_text_printf(t, "; the adapters are in %s", adapter);
+    at_text_add(t, "\n");
+    return AT_OK;
+}
+
+static at_status write_text(at_run *r, int64_t trained, at_text *t)
 {
     const at_model *m = r->model;
     char count[AT_FIGURE];
     at_text_printf(t, "model      %s: %s, %s layout\n", m->folder, m->architecture->name, layout_name(m));
     at_text_printf(t, "size       %s parameters, %.2f MB\n", at__exact(count, all_parameters(&m->net)),
                    (double)m->weights->file.size / 1e6);
+    AT_TRY(write_trained(r, trained, t));
     write_labels(m, t);
     at_text_printf(t, "\n%-*s %12s   layers, named after their group", group_width(&m->net), "group",
                    "parameters");
     for (int g = 0; g < m->net.n_groups; g++) write_group(&m->net, g, t);
+    return AT_OK;
 }
 
 static void write_param(at_text *t, const at_param *p, const at_net *net)
@@ -106,11 +135,12 @@ static void write_param(at_text *t, const at_param *p, const at_net *net)
     at_text_add(t, "]}");
 }
 
-static void write_json(const at_run *r, at_text *t)
+static void write_json(const at_run *r, int64_t trained, at_text *t)
 {
     const at_model *m = r->model;
     at_text_add(t, "{\"event\":\"model\",\"folder\":");
     at_text_json(t, m->folder);
+    if (trained >= 0) at_text_printf(t, ",\"trained_parameters\":%lld", (long long)trained);
     at_text_printf(t,
                    ",\"architecture\":\"%s\",\"layout\":\"%s\",\"parameters\":%lld,\"head\":%s,\"features\":%"
                    "lld,\"labels\":[",
@@ -133,13 +163,16 @@ static at_status inspect(at_run *r, void *unused)
     (void)unused;
     AT_TRY(at__look_at_model(r));
     if (r->model->head.in_file) AT_TRY(at_model_keep_head(r->model));
+    int64_t trained;
+    AT_TRY(read_trained(r, &trained));
     at_text text, json;
     at_text_init(&text, r->ctx);
     at_text_init(&json, r->ctx);
-    write_text(r, &text);
-    write_json(r, &json);
+    const at_status s = write_text(r, trained, &text);
+    write_json(r, trained, &json);
     at_event e = {.kind = AT_EVENT_PLAN};
-    return at__emit_both(r, &e, &text, &json);
+    const at_status sent = at__emit_both(r, &e, &text, &json);
+    return s == AT_OK ? sent : s;
 }
 
 at_status at_inspect(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data)

@@ -314,13 +314,20 @@ static void set_rates(at_run *r)
     }
 }
 
+static at_status read_recipe(void *recipe, const at_options *table, void *out)
+{
+    return at_recipe_read(recipe, table, out);
+}
+
 at_status at__adapt(at_run *r)
 {
     at_edit_site e = {.model = r->model,
                       .train_samples = r->n_train,
                       .seed = (uint64_t)r->settings.general.seed,
                       .n_labels = r->job.n_outputs,
-                      .labels = r->job.labels};
+                      .labels = r->job.labels,
+                      .read = read_recipe,
+                      .recipe = r->recipe};
     const at_tree *lists[2] = {r->method_edits, r->settings.general.edits};
     e.where = at_recipe_where(r->recipe, "edits");
     AT_TRY(apply_head(&e, lists));

@@ -1,8 +1,8 @@
 /* recipe.c: settings and where they came from; reading them into the structs of option tables.
  * Reading path: add_setting (every way in), find (precedence), at_recipe_read (every way out). */
 #include "run/recipe.h"
+#include "formats/options.h"
 #include <attune.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,33 +28,13 @@ const at_option *at_option_next(const at_ctx *ctx, at_option_cursor *c, char key
     return c->option;
 }
 
-/* The same first n characters, "-" and "_" being one. */
-static bool same_name(const char *a, const char *b, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if ((a[i] == '-' ? '_' : a[i]) != (b[i] == '-' ? '_' : b[i])) return false;
-    return true;
-}
-
-static bool has_word(const char *words, const char *word)
-{
-    const size_t n = strlen(word);
-    for (const char *p = words; p && *p;) {
-        const size_t length = strcspn(p, " ");
-        if (length == n && same_name(p, word, n)) return true;
-        p += length + strspn(p + length, " ");
-    }
-    return false;
-}
-
 /* The option with this key or alias; key gets its full name. */
 static const at_option *option_of(const at_ctx *ctx, const char *name, char key[KEY_MAX])
 {
     at_option_cursor c = {0};
     const at_option *o;
     while ((o = at_option_next(ctx, &c, key)))
-        if ((strlen(key) == strlen(name) && same_name(key, name, strlen(key))) || has_word(o->aliases, name))
-            return o;
+        if (at_option_is(o, key, name)) return o;
     return NULL;
 }
 
@@ -271,116 +251,6 @@ const char *at_recipe_where(at_recipe *r, const char *key)
 
 /* ---- Ways out ---- */
 
-static at_status wrong_kind(at_recipe *r, const char *key, const at_tree *t, const char *wanted)
-{
-    const bool shown = t->text && (t->kind == AT_STRING || t->kind == AT_NUMBER || t->kind == AT_WHOLE);
-    return at_fail(r->ctx, AT_E_ARG, "%s is %s%s%s%s, must be %s", at_recipe_where(r, key),
-                   at_tree_kind_name(t->kind), shown ? " \"" : "", shown ? t->text : "", shown ? "\"" : "",
-                   wanted);
-}
-
-static at_status check_range(at_recipe *r, const at_option *o, const char *key, double x)
-{
-    if (o->low == 0 && o->high == 0) return AT_OK;
-    AT_REQUIRE(r->ctx, x >= o->low && x <= o->high, AT_E_RANGE, "%s is %g, must be %g to %g",
-               at_recipe_where(r, key), x, o->low, o->high);
-    return AT_OK;
-}
-
-static const char *text_of(at_recipe *r, const at_tree *t)
-{
-    if (t->text) return t->text;
-    if (t->kind == AT_WHOLE) return at_arena_printf(&r->arena, "%lld", (long long)t->whole);
-    if (t->kind == AT_NUMBER) return at_arena_printf(&r->arena, "%.17g", t->number);
-    if (t->kind == AT_FLAG) return t->flag ? "true" : "false";
-    return NULL;
-}
-
-static bool is_choice(const at_recipe *r, const at_option *o, const char *text)
-{
-    if (o->choices_of) return at_registry_find(r->ctx, o->choices_of, text) != NULL;
-    const size_t n = strlen(text);
-    for (const char *p = o->choices; *p;) {
-        const size_t length = strcspn(p, "|");
-        if (length == n && strncmp(p, text, n) == 0) return true;
-        p += length + (p[length] == '|');
-    }
-    return false;
-}
-
-static const char *choices_text(at_recipe *r, const at_option *o)
-{
-    if (!o->choices_of) return o->choices;
-    const char *all = "";
-    int cursor = 0;
-    const void *item;
-    while (all && (item = at_registry_next(r->ctx, o->choices_of, &cursor)))
-        all = at_arena_printf(&r->arena, "%s%s%s", all, *all ? "|" : "", *(const char *const *)item);
-    return all ? all : "";
-}
-
-static at_status read_text(at_recipe *r, const at_option *o, const char *key, const at_tree *t,
-                           const char **out)
-{
-    const char *text = text_of(r, t);
-    if (!text || t->kind == AT_LIST || t->kind == AT_MAP) return wrong_kind(r, key, t, "a text");
-    *out = text;
-    if (o->type == AT_OPTION_TEXT || is_choice(r, o, text)) return AT_OK;
-    const char *nearest = o->choices_of ? at_registry_nearest(r->ctx, o->choices_of, text) : NULL;
-    return at_fail(r->ctx, AT_E_ARG, "%s is \"%s\", must be one of %s%s%s%s", at_recipe_where(r, key), text,
-                   choices_text(r, o), nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                   nearest ? "\"?" : "");
-}
-
-static at_status read_value(at_recipe *r, const at_option *o, const char *key, const at_tree *t, void *member)
-{
-    switch (o->type) {
-    case AT_OPTION_FLAG:
-        if (t->kind != AT_FLAG) return wrong_kind(r, key, t, "true or false");
-        *(bool *)member = t->flag;
-        return AT_OK;
-    case AT_OPTION_WHOLE:
-        if (t->kind != AT_WHOLE) return wrong_kind(r, key, t, "a whole number");
-        AT_TRY(check_range(r, o, key, (double)t->whole));
-        *(int64_t *)member = t->whole;
-        return AT_OK;
-    case AT_OPTION_REAL:
-        if (t->kind != AT_WHOLE && t->kind != AT_NUMBER) return wrong_kind(r, key, t, "a number");
-        AT_TRY(check_range(r, o, key, t->number));
-        *(double *)member = t->number;
-        return AT_OK;
-    case AT_OPTION_TEXT:
-    case AT_OPTION_CHOICE:
-        return read_text(r, o, key, t, (const char **)member);
-    case AT_OPTION_TREE:
-        *(const at_tree **)member = t;
-        return AT_OK;
-    }
-    return AT_E_INTERNAL;
-}
-
-static void set_absent(const at_option *o, void *member)
-{
-    switch (o->type) {
-    case AT_OPTION_FLAG:
-        *(bool *)member = false;
-        break;
-    case AT_OPTION_WHOLE:
-        *(int64_t *)member = -1;
-        break;
-    case AT_OPTION_REAL:
-        *(double *)member = NAN;
-        break;
-    case AT_OPTION_TEXT:
-    case AT_OPTION_CHOICE:
-        *(const char **)member = NULL;
-        break;
-    case AT_OPTION_TREE:
-        *(const at_tree **)member = NULL;
-        break;
-    }
-}
-
 /* The effective value: the strongest setting, else the default; NULL = absent. */
 static at_status effective(at_recipe *r, const at_option *o, const char *key, const at_tree **out)
 {
@@ -393,16 +263,22 @@ static at_status effective(at_recipe *r, const at_option *o, const char *key, co
     return AT_OK;
 }
 
+static const char *where_of(void *recipe, const char *key)
+{
+    return at_recipe_where(recipe, key);
+}
+
 at_status at_recipe_read(at_recipe *r, const at_options *table, void *out)
 {
+    const at_option_reader reader = {&r->arena, where_of, r};
     for (const at_option *o = table->list; o->key; o++) {
         char key[KEY_MAX];
         const at_tree *t;
         full_key(key, table, o);
         void *member = (char *)out + o->offset;
-        set_absent(o, member);
+        at_option_clear(o, member);
         AT_TRY(effective(r, o, key, &t));
-        if (t) AT_TRY(read_value(r, o, key, t, member));
+        if (t) AT_TRY(at_option_read(&reader, o, key, t, member));
     }
     return AT_OK;
 }
@@ -429,7 +305,7 @@ static void put(at_arena *a, at_tree *root, const char *key, at_tree *value)
 static at_tree *normal(at_recipe *r, const at_option *o, const at_tree *t)
 {
     const bool text = o->type == AT_OPTION_TEXT || o->type == AT_OPTION_CHOICE;
-    if (text && text_of(r, t)) return at_tree_string(&r->arena, text_of(r, t));
+    if (text && at_option_text(&r->arena, t)) return at_tree_string(&r->arena, at_option_text(&r->arena, t));
     if (o->type == AT_OPTION_REAL && t->kind == AT_WHOLE) return at_tree_number(&r->arena, t->number);
     return copy(&r->arena, t);
 }
@@ -494,7 +370,7 @@ static at_status find_method(at_recipe *r, const char *method, const at_method *
     const at_option o = {.choices_of = "method"};
     return at_fail(r->ctx, AT_E_ARG, "%s: no method is called \"%s\"%s%s%s; methods: %s",
                    at_recipe_where(r, "method"), name, nearest ? "; did you mean \"" : "",
-                   nearest ? nearest : "", nearest ? "\"?" : "", choices_text(r, &o));
+                   nearest ? nearest : "", nearest ? "\"?" : "", at_option_choices(&r->arena, &o));
 }
 
 at_status at_recipe_apply_method(at_recipe *r, const char *method, const char *family, const at_tree **edits)

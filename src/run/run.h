@@ -53,6 +53,12 @@ typedef struct at_step_scalars { /* what the device tells of a step */
     at_real loss, count, norm, ok;
 } at_step_scalars;
 
+/* How the merged network compares with the adapted one; no samples = there were no adapters. */
+typedef struct at_merge_proof {
+    double difference, largest; /* of outputs; the largest output */
+    int64_t samples;
+} at_merge_proof;
+
 typedef struct at_run {
     at_ctx *ctx;
     at_recipe *recipe;
@@ -94,6 +100,7 @@ typedef struct at_run {
     int64_t samples_in_steps;
     const char *metric; /* that early stopping follows; NULL = none */
     bool metric_higher;
+    at_merge_proof merged;
 } at_run;
 
 /* ---- train.c ---- */
@@ -193,6 +200,13 @@ void at__log_text(at_run *r,
 at_status at__flush_logs(at_run *r);
 void at__close_logs(at_run *r);
 at_status at__hand_over(at_run *r);
+
+/* ---- adapted.c ---- */
+bool at__is_adapted(const at_run *r);
+/* folder: the merged network. INTERNAL when its outputs are not those of the adapted one. Closes the pipes.
+ */
+at_status at__prove_merge(at_run *r, const char *folder);
+at_status at__hand_over_adapters(at_run *r);
 
 /* ---- events.c ---- */
 typedef struct at_parameters {

@@ -7,7 +7,7 @@ static const at_option general[] = {
     {"task", AT_OPTION_CHOICE, AT_OPTION(at_general, task), .choices_of = "task",
      .help = "inferred from the data when absent"},
     {"method", AT_OPTION_TREE, AT_OPTION(at_general, method), "full", .aliases = "finetuning_type",
-     .help = "head, last:N, full, scratch, probe; or a list of edits"},
+     .help = "head, last:N, full, lora, scratch, probe; or a list of edits"},
     {"edits", AT_OPTION_TREE, AT_OPTION(at_general, edits),
      .help = "edits after those of the method: [{freeze: \"stem*\"}]"},
     {"augment", AT_OPTION_TREE, AT_OPTION(at_general, augment),

@@ -158,7 +158,7 @@ static const at_mistake lines[] = {
      "--train.micro_batch: train.micro_batch is 8, must not exceed train.batch_size (4)"},
     {"method", NULL, TRAIN " --method hed", 2,
      "--method: method: no method is called \"hed\"; did you mean \"head\"?; methods: "
-     "full|head|last|probe|scratch"},
+     "full|head|last|lora|probe|scratch"},
     {"argument", NULL, TRAIN " --method head:3", 2,
      "--method: method: method head takes no argument, \"3\" was given"},
     {"last", NULL, TRAIN " --method last:99", 2,

@@ -7,8 +7,9 @@ static bool takes(const at_site *site)
     return site->kind == AT_SITE_LINEAR || site->kind == AT_SITE_CONV;
 }
 
-static at_status attach(at_net *net, at_site *site, void **self)
+static at_status attach(at_net *net, at_site *site, const at_adapter_setup *setup, void **self)
 {
+    (void)setup;
     const int64_t one = 1;
     const at_real neutral = 1;
     at_param *gain;
