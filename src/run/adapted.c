@@ -24,7 +24,7 @@ static at_status run_model(at_run *r, at_model *m, at_split split, int64_t batch
     const at_dtype act = r->act;
     r->model = m;
     r->act = AT_F32; /* what bf16 rounds away would hide a mistake */
-    at_status s = at__build_pipe(r, &p, AT_EVAL, d, at_min(batch, d->n));
+    at_status s = at__build_pipe(r, &p, AT_EVAL, d, (at_limit){at_min(batch, d->n), 0});
     if (s == AT_OK) s = at__plan_pipe(r, &p);
     r->model = own;
     r->act = act;

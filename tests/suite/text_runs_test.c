@@ -34,7 +34,7 @@ static void make_texts(const char *folder)
 }
 
 #define LEARN                                                                                                \
-    "train bert films.tsv --train.epochs 30 --train.learning_rate 1e-2 --train.head_learning_rate 1e-2 "        \
+    "train bert films.tsv --train.epochs 30 --train.learning_rate 1e-2 --train.head_learning_rate 1e-2 "     \
     "--precision f32 --json "
 
 AT_TEST(test_text_runs__a_table_is_learnt_and_predicted)
@@ -153,13 +153,15 @@ static const at_mistake mistakes[] = {
     {"text-empty", empty_text, TRAIN, 1,
      "films.tsv:3: the text is empty; fill it in or remove the row, or set data.corrupt skip"},
     {"text-quote", open_quote, "train bert films.csv --output run", 1,
-     "films.csv:3: the cell that begins with a quote here has no closing quote; write a quote inside a cell twice, or set data.quote none"},
+     "films.csv:3: the cell that begins with a quote here has no closing quote; write a quote inside a cell "
+     "twice, or set data.quote none"},
     {"text-nul", nul_byte, TRAIN, 1,
      "films.tsv:2: a NUL byte; is this a text file? Remove it, or save the table as UTF-8"},
     {"text-label", strange_label, TRAIN " --data.valid valid.tsv", 1,
      "valid.tsv:3: label sideways is not among the 2 of training (down, up); correct it or remove the row"},
     {"text-vocabulary", long_vocabulary, TRAIN, 1,
-     "bert: the tokenizer has 38 tokens, the network (config.json, vocab_size) only 37; they belong to different checkpoints"},
+     "bert: the tokenizer has 38 tokens, the network (config.json, vocab_size) only 37; they belong to "
+     "different checkpoints"},
     {"text-no-tokenizer", no_tokenizer, TRAIN, 1,
      "bert: there is no tokenizer; one of these files is needed: tokenizer.json, vocab.json, vocab.txt"},
     {"text-length", make_texts, TRAIN " --data.max_length 14", 2,
