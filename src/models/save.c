@@ -124,7 +124,8 @@ static at_status merge_adapters(at_model *m, const at_param *p, at_real *values)
 static at_status tensor_from(at_model *m, at_tensor *t, const at_param *p)
 {
     const at_state *s = p->state;
-    const bool prefixed = m->layout == AT_LAYOUT_TRANSFORMERS && !p->site->is_head && m->head.site;
+    const bool in_network = !p->site->is_head || p->site->is_pooler;
+    const bool prefixed = m->layout == AT_LAYOUT_TRANSFORMERS && in_network && m->head.site;
     t->name = at_arena_printf(&m->arena, "%s%s", prefixed ? m->architecture->prefix : "", p->file_name);
     if (!t->name) return AT_E_NOMEM;
     t->rank = s->shape.rank;
@@ -164,7 +165,7 @@ static at_status save_weights(at_model *m, const char *path)
     int64_t n = 0;
     for (int i = 0; i < m->net.n_params && s == AT_OK; i++) {
         const at_param *p = m->net.params[i];
-        if (p->part == AT_ADAPTER || (p->optional && p->missing)) continue;
+        if (p->part == AT_ADAPTER || p->missing) continue;
         s = tensor_from(m, &tensors[n++], p);
     }
     at_tree *metadata = at_tree_new(&m->arena, AT_MAP);
