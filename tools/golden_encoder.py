@@ -46,6 +46,7 @@ class Encoder(HuggingFace):
     """A text encoder of Transformers with a classification head."""
 
     takes_types = True
+    least_id = 0
     traced = ("",)
 
     def save(self, model: nn.Module, folder: Path) -> None:
@@ -77,7 +78,7 @@ def create(layout: Encoder) -> tuple[nn.Module, Sequences, torch.Tensor]:
                 parameter.uniform_(0.6, 1.4)
             else:
                 parameter.normal_(std=0.3)
-    x = [(torch.randint(VOCABULARY, (n,)), torch.randint(TYPES, (n,))) for n in LENGTHS]
+    x = [(torch.randint(layout.least_id, VOCABULARY, (n,)), torch.randint(TYPES, (n,))) for n in LENGTHS]
     return model, x, torch.randint(len(CLASSES), (len(LENGTHS),))
 
 

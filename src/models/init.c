@@ -27,6 +27,11 @@ at_status at_init_normal(at_model *m, at_param *p, double std, uint64_t seed)
     return s;
 }
 
+at_status at_init_matrix(at_model *m, at_param *p, double std, uint64_t seed)
+{
+    return p->part == AT_WEIGHT ? at_init_normal(m, p, std, seed) : at_init_default(m, p, seed);
+}
+
 at_status at_init_default(at_model *m, at_param *p, uint64_t seed)
 {
     switch (p->part) {

@@ -34,6 +34,7 @@ typedef struct at_model {
         at_site *site;  /* NULL until at_model_head */
         bool in_file;   /* the checkpoint brings one */
         bool is_new;    /* and this is another */
+        int first_site; /* from here on sites are the head's; 0 = none but `site` */
     } head;
     struct { /* of text networks: token ids and rows of a sample are below these */
         int64_t vocabulary, positions;
@@ -69,20 +70,25 @@ struct at_architecture {
     at_value *(*build)(at_model *m, at_graph *g, const at_inputs *in);
     /* Of text networks: what the last layer makes of every token [R,hidden]; NULL = there is none. */
     at_value *(*encode)(at_model *m, at_graph *g, const at_inputs *in);
-    /* Initialise one parameter for training from scratch; NULL = at_init_default. */
+    /* Initialise one parameter that no checkpoint gives; NULL = at_init_default. */
     at_status (*init)(at_model *m, at_param *p, uint64_t seed);
     const char *const *ignored; /* what tensors' names may begin with that are left aside, as those of
                                    pre-training's heads; ends with NULL; NULL = none */
 };
 
-/* Open a folder with config.json and model.safetensors; map, never copy. Nothing may be missing but a head,
- * nothing left over; shapes must be what the config implies.
+/* Open a folder with config.json and model.safetensors; map, never copy. Nothing may be missing but a head
+ * and a pooler, nothing left over; shapes must be what the config implies.
  * @return UNSUPPORTED (unknown architecture, named with the known ones), FORMAT, SHAPE, IO, NOMEM. */
 at_status at_model_open(at_model **out, at_ctx *ctx, at_device *device, const char *folder) AT_MUST_USE;
 void at_model_close(at_model *m);
 
-/* Declare the head: keep the checkpoint's, or a fresh one of n_labels with weights N(0, 0.01) and bias 0.
- * labels are copied. Once, before a graph is built. */
+/* What is declared from here on, up to the end of the architecture's `open`, is the head's: layers before its
+ * last one that learn with it. Checkpoints from pre-training may lack them. */
+at_status at_model_head_group(at_model *m) AT_MUST_USE;
+
+/* Declare the head's last layer: keep the checkpoint's, or a fresh one of n_labels with weights N(0, 0.01)
+ * and bias 0. The layers before it are the checkpoint's where it has them, else drawn by the architecture's
+ * `init`; keeping a head takes that it has them. labels are copied. Once, before a graph is built. */
 at_status at_model_keep_head(at_model *m) AT_MUST_USE;
 at_status at_model_new_head(at_model *m, int n_labels, const char *const *labels, uint64_t seed) AT_MUST_USE;
 
@@ -100,6 +106,8 @@ at_status at_model_save(at_model *m, const char *folder) AT_MUST_USE;
 /* Initial values, keyed by (seed, name): independent of everything else that is drawn. */
 at_status at_init_normal(at_model *m, at_param *p, double std, uint64_t seed) AT_MUST_USE;
 at_status at_init_constant(at_model *m, at_param *p, double value) AT_MUST_USE;
+/* Matrices N(0, std), all else as at_init_default: what Transformers does to encoders of texts. */
+at_status at_init_matrix(at_model *m, at_param *p, double std, uint64_t seed) AT_MUST_USE;
 /* Convolutions and linear maps N(0, 2 / fan_out) (He et al. 2015), biases 0, norms 1, 0, 0, 1. */
 at_status at_init_default(at_model *m, at_param *p, uint64_t seed) AT_MUST_USE;
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const char head_group[] = "head";
+
 at_value *at_inputs_get(at_graph *g, const at_inputs *in, const char *name)
 {
     for (int i = 0; i < in->n; i++)
@@ -146,13 +148,25 @@ static at_status bind(at_model *m, at_param *p)
     return at_state_bind(m->net.store, p->state, storage, &t->data);
 }
 
-static at_status check_missing(at_model *m)
+/* Poolers that the checkpoint lacks become the head's, and so does their group. */
+static void claim_poolers(at_model *m)
+{
+    for (int i = 0; i < m->net.n_params; i++) {
+        at_param *p = m->net.params[i];
+        if (!p->site->is_pooler || !p->missing) continue;
+        p->site->is_head = true;
+        m->net.groups[p->site->group] = head_group;
+    }
+}
+
+/* of_head: look at the head's parameters, too. */
+static at_status check_missing(at_model *m, bool of_head)
 {
     const char *first = NULL;
     int n = 0;
     for (int i = 0; i < m->net.n_params; i++) {
         const at_param *p = m->net.params[i];
-        if (!p->missing || p->optional) continue;
+        if (!p->missing || p->optional || (p->site->is_head && !of_head)) continue;
         if (!first) first = p->file_name;
         n++;
     }
@@ -206,7 +220,8 @@ static at_status open_weights(at_model *m)
                     ? m->architecture->prefix
                     : "";
     for (int i = 0; i < m->net.n_params; i++) AT_TRY(bind(m, m->net.params[i]));
-    AT_TRY(check_missing(m));
+    claim_poolers(m);
+    AT_TRY(check_missing(m, false));
     AT_TRY(check_surplus(m));
     if (m->head.file) {
         char *weight = at_arena_printf(&m->arena, "%s.weight", m->head.file);
@@ -225,6 +240,7 @@ static at_status open_model(at_model *m, at_device *device, const char *folder)
     AT_TRY(at_net_init(&m->net, m->ctx, device));
     if (!(m->self = at_arena_alloc(&m->arena, m->architecture->size))) return AT_E_NOMEM;
     AT_TRY(m->architecture->open(m));
+    for (int i = m->head.first_site; i && i < m->net.n_sites; i++) m->net.sites[i]->is_head = true;
     return open_weights(m);
 }
 
@@ -255,12 +271,25 @@ void at_model_close(at_model *m)
 
 /* ---- Head ---- */
 
+at_status at_model_head_group(at_model *m)
+{
+    m->head.first_site = m->net.n_sites;
+    return at_net_group(&m->net, head_group);
+}
+
+/* The group of the head, unless layers before the last one have made it. */
+static at_status begin_head(at_model *m)
+{
+    const char *last = m->net.groups[m->net.n_groups - 1];
+    return strcmp(last, head_group) == 0 ? AT_OK : at_net_group(&m->net, head_group);
+}
+
 static at_status declare_head(at_model *m)
 {
     AT_REQUIRE(m->ctx, m->head.file, AT_E_UNSUPPORTED, "%s: a %s takes no output layer", m->folder,
                m->architecture->name);
     AT_REQUIRE(m->ctx, !m->head.site, AT_E_STATE, "the head is declared already");
-    AT_TRY(at_net_group(&m->net, "head"));
+    AT_TRY(begin_head(m));
     AT_TRY(at_net_linear(&m->head.site, &m->net, m->head.name, m->head.file, m->head.features, m->n_labels,
                          true));
     m->head.site->is_head = true;
@@ -274,7 +303,19 @@ at_status at_model_keep_head(at_model *m)
     AT_TRY(declare_head(m));
     AT_TRY(bind(m, m->head.site->part[AT_WEIGHT]));
     AT_TRY(bind(m, m->head.site->part[AT_BIAS]));
-    return check_missing(m);
+    return check_missing(m, true);
+}
+
+/* The layers before the last one that the checkpoint does not have. */
+static at_status init_missing(at_model *m, uint64_t seed)
+{
+    at_status (*init)(at_model *, at_param *, uint64_t) =
+        m->architecture->init ? m->architecture->init : at_init_default;
+    for (int i = 0; i < m->net.n_params; i++) {
+        at_param *p = m->net.params[i];
+        if (p->missing && p->site->is_head) AT_TRY(init(m, p, seed));
+    }
+    return AT_OK;
 }
 
 at_status at_model_new_head(at_model *m, int n_labels, const char *const *labels, uint64_t seed)
@@ -283,7 +324,8 @@ at_status at_model_new_head(at_model *m, int n_labels, const char *const *labels
     AT_TRY(declare_head(m));
     m->head.is_new = true;
     AT_TRY(at_init_normal(m, m->head.site->part[AT_WEIGHT], 0.01, seed));
-    return at_init_constant(m, m->head.site->part[AT_BIAS], 0.0);
+    AT_TRY(at_init_constant(m, m->head.site->part[AT_BIAS], 0.0));
+    return init_missing(m, seed);
 }
 
 bool at_model_has_labels(const at_model *m, int n_labels, const char *const *labels)

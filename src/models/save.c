@@ -130,8 +130,8 @@ const char *at_model_prefix(const at_model *m)
 static at_status tensor_from(at_model *m, at_tensor *t, const at_param *p)
 {
     const at_state *s = p->state;
-    const char *prefix = p->site->is_head ? "" : at_model_prefix(m);
-    t->name = at_arena_printf(&m->arena, "%s%s", prefix, p->file_name);
+    const bool bare = p->site->is_head && !p->site->is_pooler;
+    t->name = at_arena_printf(&m->arena, "%s%s", bare ? "" : at_model_prefix(m), p->file_name);
     if (!t->name) return AT_E_NOMEM;
     t->rank = s->shape.rank;
     for (int i = 0; i < t->rank; i++) t->dim[i] = s->shape.dim[i];
@@ -170,7 +170,7 @@ static at_status save_weights(at_model *m, const char *path)
     int64_t n = 0;
     for (int i = 0; i < m->net.n_params && s == AT_OK; i++) {
         const at_param *p = m->net.params[i];
-        if (p->part == AT_ADAPTER || (p->optional && p->missing)) continue;
+        if (p->part == AT_ADAPTER || p->missing) continue;
         s = tensor_from(m, &tensors[n++], p);
     }
     at_tree *metadata = at_tree_new(&m->arena, AT_MAP);

@@ -77,8 +77,10 @@ typedef struct at_param {
 struct at_site {
     const char *name;
     at_site_kind kind;
-    int group; /* of the net's groups; the head's is the last */
-    bool is_head;
+    int group;      /* of the net's groups; the head's is the last */
+    bool is_head;   /* learns with the head, and is as fresh where a checkpoint lacks it */
+    bool is_pooler; /* becomes a part of the head where a checkpoint lacks it; in files part of the network */
+    int64_t first_row; /* embeddings: the row that id 0 means */
     at_param *part[AT_PART_COUNT];
     at_intercept *intercepts;
     struct { /* convolutions */

@@ -102,7 +102,7 @@ at_value *at_site_layer_norm(at_graph *g, const at_site *site, at_value *x)
 at_value *at_site_embedding(at_graph *g, const at_site *site, at_value *ids)
 {
     at_graph_site(g, "%s", site->name);
-    return intercept(g, site, ids, at_embedding(g, read_part(g, site, AT_WEIGHT), ids));
+    return intercept(g, site, ids, at_embedding(g, read_part(g, site, AT_WEIGHT), ids, site->first_row));
 }
 
 at_value *at_site_dropout(at_graph *g, const char *name, at_value *x, at_value *sample_id, double p)

@@ -206,6 +206,29 @@ const char *at_variant_folder(char out[1024], const char *golden, const char *va
     return out;
 }
 
+void at_check_variant(at_ctx *ctx, const char *folder, const char *variant)
+{
+    char copy[1024], golden[1100], tensor[64];
+    snprintf(golden, sizeof golden, "%s/golden.safetensors", folder);
+    snprintf(tensor, sizeof tensor, "eval.%s.logits", variant);
+    at_check_output(ctx, &(at_model_case){.folder = at_variant_folder(copy, folder, variant),
+                                          .golden = golden,
+                                          .tensor = tensor});
+}
+
+void at_check_refused_config(at_ctx *ctx, const char *json, at_status status, const char *part)
+{
+    char folder[1024], path[1100];
+    at_device *device;
+    at_model *m;
+    scratch(folder, "/config", "refused");
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    at_expect_ok(ctx, at_file_write(ctx, path, json, strlen(json)));
+    at_expect_ok(ctx, at_device_open(&device, ctx, "cpu"));
+    at_expect_error(ctx, at_model_open(&m, ctx, device, folder), status, part);
+    at_device_close(device);
+}
+
 /* ---- Training: everything learns, batch statistics ---- */
 
 static void build_training(rig *t, const at_trace *trace)
@@ -509,5 +532,101 @@ void at_check_saving(at_ctx *ctx, const char *folder)
     expect_classes(m->config, AT_COUNT(labels));
     at_expect_ok(ctx, at_model_keep_head(m));
     at_model_close(m);
+    at_device_close(device);
+}
+
+/* ---- Heads that a checkpoint lacks ---- */
+
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* A copy of the folder without the tensors that begin with one of the two; NULL = nothing begins with it. */
+static const char *strip(at_ctx *ctx, char out[1024], const char *folder, const char *part, const char *head)
+{
+    char path[1200], command[4096];
+    at_safetensors *f;
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    at_expect_ok(ctx, at_safetensors_open(&f, ctx, path));
+    at_tensor *kept = malloc((size_t)(f->n + 1) * sizeof *kept);
+    int64_t n = 0;
+    for (int64_t i = 0; i < f->n; i++)
+        if (!begins(f->tensors[i].name, part) && !(head && begins(f->tensors[i].name, head)))
+            kept[n++] = f->tensors[i];
+    assert_true(n > 0 && n < f->n);
+    scratch(out, folder, "stripped");
+    snprintf(command, sizeof command, "cp '%s/config.json' '%s'", folder, out);
+    if (system(command) != 0) fail_msg("%s", command);
+    snprintf(path, sizeof path, "%s/model.safetensors", out);
+    at_expect_ok(ctx, at_safetensors_write(ctx, path, kept, n, NULL));
+    free(kept);
+    at_safetensors_close(ctx, f);
+    return out;
+}
+
+/* Matrices are N(0, std), to 4 standard errors; biases 0, gammas 1. */
+static void expect_fresh(at_model *m, const at_param *p, double std)
+{
+    const int64_t n = p->state->count;
+    at_real *x = malloc((size_t)n * sizeof *x);
+    double square = 0;
+    at_expect_ok(m->ctx, at_state_get(m->net.store, p->state, x));
+    for (int64_t i = 0; i < n; i++) {
+        square += (double)x[i] * (double)x[i];
+        if (p->part != AT_WEIGHT) assert_true(x[i] == (p->part == AT_NORM_GAMMA ? 1 : 0));
+    }
+    if (p->part == AT_WEIGHT)
+        assert_true(fabs(sqrt(square / (double)n) - std) < 4 * std / sqrt(2 * (double)n));
+    free(x);
+}
+
+static void expect_fresh_head(at_model *m, double std)
+{
+    int before_last = 0;
+    for (int i = 0; i < m->net.n_params; i++) {
+        const at_param *p = m->net.params[i];
+        const bool last_group = p->site->group == m->net.n_groups - 1;
+        assert_int_equal(p->site->is_head, last_group);
+        assert_false(p->missing);
+        if (!last_group || p->site == m->head.site) continue;
+        expect_fresh(m, p, std);
+        before_last++;
+    }
+    assert_true(before_last >= 2);
+    assert_string_equal(m->net.groups[m->net.n_groups - 1], "head");
+}
+
+/* What was saved has the names of the golden's tensors, and opens with its head. */
+static void expect_complete(at_ctx *ctx, at_device *device, const char *folder, const char *saved)
+{
+    at_model *whole, *m;
+    at_expect_ok(ctx, at_model_open(&whole, ctx, device, folder));
+    at_expect_ok(ctx, at_model_open(&m, ctx, device, saved));
+    assert_int_equal(m->weights->n, whole->weights->n);
+    for (int64_t i = 0; i < m->weights->n; i++)
+        assert_non_null(at_safetensors_find(whole->weights, m->weights->tensors[i].name));
+    at_expect_ok(ctx, at_model_keep_head(m));
+    at_model_close(m);
+    at_model_close(whole);
+}
+
+void at_check_fresh_head(at_ctx *ctx, const char *folder, const char *part, double std)
+{
+    static const char *const labels[] = {"one", "two"};
+    char stripped[1024], saved[1024];
+    at_device *device;
+    at_model *m;
+    at_expect_ok(ctx, at_device_open(&device, ctx, "cpu"));
+    at_expect_ok(ctx, at_model_open(&m, ctx, device, strip(ctx, stripped, folder, part, NULL)));
+    at_expect_error(ctx, at_model_keep_head(m), AT_E_FORMAT, "is missing");
+    at_model_close(m);
+    at_expect_ok(ctx, at_model_open(&m, ctx, device, strip(ctx, stripped, folder, part, "classifier.")));
+    at_expect_error(ctx, at_model_keep_head(m), AT_E_ARG, "has no output layer");
+    at_expect_ok(ctx, at_model_new_head(m, AT_COUNT(labels), labels, 1));
+    expect_fresh_head(m, std);
+    at_expect_ok(ctx, at_model_save(m, scratch(saved, folder, "saved")));
+    at_model_close(m);
+    expect_complete(ctx, device, folder, saved);
     at_device_close(device);
 }

@@ -24,6 +24,12 @@ void at_check_output(at_ctx *ctx, const at_model_case *c);
 /* A copy of a golden folder with another of its configs, config.VARIANT.json. */
 const char *at_variant_folder(char out[1024], const char *golden, const char *variant);
 
+/* The output under config.VARIANT.json is the golden's "eval.VARIANT.logits". */
+void at_check_variant(at_ctx *ctx, const char *folder, const char *variant);
+
+/* A config.json alone is refused, before any weights are looked for. */
+void at_check_refused_config(at_ctx *ctx, const char *json, at_status status, const char *part);
+
 /* Training of a golden folder: everything learns, batch statistics. */
 typedef struct at_trace {
     const char *name; /* in the golden */
@@ -44,5 +50,9 @@ void at_check_packing(at_ctx *ctx, const char *folder);
 
 /* Saving gives the tensors that were opened; with a new head, all but the head's, and a folder that opens. */
 void at_check_saving(at_ctx *ctx, const char *folder);
+
+/* Without its head and the tensors that begin with `part` the folder opens, a new head makes them anew
+ * (matrices of N(0, std)), they are the head's, and what is saved has the tensors of the golden again. */
+void at_check_fresh_head(at_ctx *ctx, const char *folder, const char *part, double std);
 
 #endif

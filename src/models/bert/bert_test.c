@@ -1,5 +1,6 @@
 /* bert_test.c: the network against goldens: a tiny random network with logits, loss, every gradient and 20
- * steps of two optimisers; the real MiniLM; what its configs may not say. */
+ * steps of two optimisers; the real MiniLM; a pooler that a checkpoint lacks; what its configs may not say.
+ */
 #include "engine/plan.h"
 #include "formats/file.h"
 #include "models/model.h"
@@ -23,16 +24,9 @@ AT_TEST(test_bert__logits_equal_transformers)
 
 AT_TEST(test_bert__settings_are_those_of_the_config)
 {
-    static const char *const variants[][2] = {{"tanh", "eval.tanh.logits"},
-                                              {"relu", "eval.relu.logits"},
-                                              {"eps", "eval.eps.logits"},
-                                              {"heads", "eval.heads.logits"}};
+    static const char *const variants[] = {"tanh", "relu", "eps", "heads"};
     at_ctx *ctx = at_test_ctx();
-    char folder[1024];
-    for (int i = 0; i < AT_COUNT(variants); i++)
-        at_check_output(ctx, &(at_model_case){.folder = at_variant_folder(folder, HF, variants[i][0]),
-                                              .golden = HF "/golden.safetensors",
-                                              .tensor = variants[i][1]});
+    for (int i = 0; i < AT_COUNT(variants); i++) at_check_variant(ctx, HF, variants[i]);
     at_test_done(ctx);
 }
 
@@ -189,39 +183,24 @@ AT_TEST(test_bert__minilm_embeds_as_it_should)
     at_test_done(t.ctx);
 }
 
-/* ---- What is refused: a config.json alone, before any weights are looked for ---- */
-
-static void expect_refusal(at_ctx *ctx, const char *json, at_status status, const char *part)
+AT_TEST(test_bert__has_a_fresh_pooler_where_the_checkpoint_has_none)
 {
-    char folder[1024], path[1100];
-    at_device *device;
-    at_model *m;
-    at_test_folder(folder, sizeof(at_real) == 8 ? "bert-config-f64" : "bert-config");
-    snprintf(path, sizeof path, "%s/config.json", folder);
-    at_expect_ok(ctx, at_file_write(ctx, path, json, strlen(json)));
-    at_expect_ok(ctx, at_device_open(&device, ctx, "cpu"));
-    at_expect_error(ctx, at_model_open(&m, ctx, device, folder), status, part);
-    at_device_close(device);
+    at_ctx *ctx = at_test_ctx();
+    at_check_fresh_head(ctx, HF, "bert.pooler.", 0.02);
+    at_test_done(ctx);
 }
 
 AT_TEST(test_bert__refuses_what_it_does_not_know)
 {
-    static const struct {
-        const char *json, *part;
-        at_status status;
-    } refused[] = {
-        {"{\"model_type\": \"bert\", \"hidden_act\": \"swish\"}",
-         "hidden_act \"swish\"; known are gelu, gelu_new, gelu_pytorch_tanh and relu", AT_E_UNSUPPORTED},
-        {"{\"model_type\": \"bert\", \"num_attention_heads\": 7}",
-         "hidden_size 768 is no multiple of num_attention_heads 7", AT_E_FORMAT},
-        {"{\"model_type\": \"bert\", \"position_embedding_type\": \"relative_key\"}",
-         "position_embedding_type is \"relative_key\"; this network is known with \"absolute\" only",
-         AT_E_UNSUPPORTED},
-        {"{\"model_type\": \"bert\", \"num_hidden_layers\": 129}",
-         "num_hidden_layers is 129, must be 1 to 128", AT_E_FORMAT},
-    };
     at_ctx *ctx = at_test_ctx();
-    for (int i = 0; i < AT_COUNT(refused); i++)
-        expect_refusal(ctx, refused[i].json, refused[i].status, refused[i].part);
+    at_check_refused_config(ctx, "{\"model_type\": \"bert\", \"hidden_act\": \"swish\"}", AT_E_UNSUPPORTED,
+                            "hidden_act \"swish\"; known are gelu, gelu_new, gelu_pytorch_tanh and relu");
+    at_check_refused_config(ctx, "{\"model_type\": \"bert\", \"num_attention_heads\": 7}", AT_E_FORMAT,
+                            "hidden_size 768 is no multiple of num_attention_heads 7");
+    at_check_refused_config(
+        ctx, "{\"model_type\": \"bert\", \"position_embedding_type\": \"relative_key\"}", AT_E_UNSUPPORTED,
+        "position_embedding_type is \"relative_key\"; this network is known with \"absolute\" only");
+    at_check_refused_config(ctx, "{\"model_type\": \"bert\", \"num_hidden_layers\": 129}", AT_E_FORMAT,
+                            "num_hidden_layers is 129, must be 1 to 128");
     at_test_done(ctx);
 }

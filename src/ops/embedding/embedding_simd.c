@@ -37,11 +37,12 @@ static const float *table_row(const at_call *c, int64_t v, float *room)
 static void gather_tile(void *arg, int64_t tile, int thread)
 {
     const at_call *c = arg;
+    const int64_t first_row = ((const at_embedding_param *)c->param)->first;
     const int64_t C = c->out[0].cols, first = tile * tile_rows(C),
                   last = at_min(first + tile_rows(C), c->out[0].rows);
     const bool accumulate = c->accumulate & 1;
     for (int64_t r = first; r < last; r++) {
-        const float *x = table_row(c, at_int_row(c, 1, r)[0], at_thread_scratch(c, thread));
+        const float *x = table_row(c, first_row + at_int_row(c, 1, r)[0], at_thread_scratch(c, thread));
         at_element *y = (at_element *)c->out[0].data + r * c->out[0].pitch;
         for (int64_t i = 0; i < C; i += VL) {
             const int64_t lanes = at_min(VL, C - i);
@@ -59,7 +60,8 @@ static void forward_need(const at_problem *p, at_need *out)
 
 static at_status forward(const at_call *c)
 {
-    if (!are_ids_valid(c, 1, c->in[0].rows)) return AT_E_INTERNAL;
+    if (!are_ids_valid(c, 1, c->in[0].rows - ((const at_embedding_param *)c->param)->first))
+        return AT_E_INTERNAL;
     const int64_t tiles = at_ceil_div(c->out[0].rows, tile_rows(c->out[0].cols));
     at_parallel_for(c->pool, tiles, gather_tile, (void *)(uintptr_t)c);
     return AT_OK;
@@ -118,11 +120,12 @@ static void scatter_block(void *arg, int64_t block, int thread)
     (void)thread;
     const scatter *s = arg;
     const at_call *c = s->c;
+    const int64_t first_row = ((const at_embedding_dtable_param *)c->param)->first;
     const int64_t R = c->in[0].rows, col = block * BLOCK, n = at_min(BLOCK, c->out[0].cols - col);
     double sum[BLOCK];
     for (int64_t k = 0; k < R;) {
         const int64_t v = at_int_row(c, 0, s->order[k])[0];
-        float *d = (float *)c->out[0].data + v * c->out[0].pitch + col;
+        float *d = (float *)c->out[0].data + (first_row + v) * c->out[0].pitch + col;
         add_rows(s, k, s->end[v], col, n, sum);
         for (int64_t i = 0; i < n; i++) d[i] = (float)((double)d[i] + sum[i]);
         k = s->end[v];
@@ -145,7 +148,7 @@ static void dtable_need(const at_problem *p, at_need *out)
 static at_status dtable(const at_call *c)
 {
     const int64_t V = c->out[0].rows;
-    if (!are_ids_valid(c, 0, V)) return AT_E_INTERNAL;
+    if (!are_ids_valid(c, 0, V - ((const at_embedding_dtable_param *)c->param)->first)) return AT_E_INTERNAL;
     if (!(c->accumulate & 1))
         at_parallel_for(c->pool, at_ceil_div(V, CLEAR_ROWS), clear_rows, (void *)(uintptr_t)c);
     scatter s = {.c = c, .end = c->scratch};

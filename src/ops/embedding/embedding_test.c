@@ -6,9 +6,10 @@
 
 static const char *const every_kernel[] = {"ref", "base", "avx2", "avx512"};
 
-static at_status run(at_ctx *ctx, const char *kernels, bool gradient, const int32_t ids[3])
+static at_status run(at_ctx *ctx, const char *kernels, bool gradient, int64_t first, const int32_t ids[3])
 {
-    const at_op_case k = {.name = "here", .in = {{2, {4, 2}}, {1, {3}}}, .int_below = 1};
+    const at_op_case k = {
+        .name = "here", .param = &(at_embedding_param){first}, .in = {{2, {4, 2}}, {1, {3}}}, .int_below = 1};
     at_real out[8];
     at_rig t;
     at_expect_ok(ctx, at_rig_build(&t, ctx, &at_op_embedding, &k,
@@ -25,9 +26,12 @@ AT_TEST(test_embedding__ids_out_of_range_are_a_defect)
     at_ctx *ctx = at_test_ctx();
     for (int i = 0; i < AT_COUNT(every_kernel); i++)
         for (int gradient = 0; gradient < 2; gradient++) {
-            assert_int_equal(run(ctx, every_kernel[i], gradient, (const int32_t[]){0, 3, 1}), AT_OK);
-            assert_int_equal(run(ctx, every_kernel[i], gradient, (const int32_t[]){0, 4, 1}), AT_E_INTERNAL);
-            assert_int_equal(run(ctx, every_kernel[i], gradient, (const int32_t[]){0, 1, -1}), AT_E_INTERNAL);
+            const char *const kernels = every_kernel[i];
+            assert_int_equal(run(ctx, kernels, gradient, 0, (const int32_t[]){0, 3, 1}), AT_OK);
+            assert_int_equal(run(ctx, kernels, gradient, 0, (const int32_t[]){0, 4, 1}), AT_E_INTERNAL);
+            assert_int_equal(run(ctx, kernels, gradient, 0, (const int32_t[]){0, 1, -1}), AT_E_INTERNAL);
+            assert_int_equal(run(ctx, kernels, gradient, 2, (const int32_t[]){0, 1, 1}), AT_OK);
+            assert_int_equal(run(ctx, kernels, gradient, 2, (const int32_t[]){0, 2, 1}), AT_E_INTERNAL);
         }
     at_test_done(ctx);
 }
@@ -48,7 +52,7 @@ AT_TEST(test_embedding__reads_a_table_of_bf16)
                  at_state_bind(store, frozen, at_storage_of(ctx, AT_BF16), (const void *const[]){table}));
     at_expect_ok(ctx, at_graph_create(&g, ctx, store, AT_EVAL));
     at_value *ids = at_input(g, "ids", AT_INT, at_graph_extent(g, "rows", 3), 1, (const int64_t[]){1});
-    at_value *y = at_embedding(g, at_read(g, frozen), ids);
+    at_value *y = at_embedding(g, at_read(g, frozen), ids, 0);
     at_expect_ok(ctx, at_graph_finish(g));
     at_expect_ok(ctx, at_plan_create(&plan, g, &(at_plan_options){.fetches = &y, .n_fetches = 1}));
     at_plan_write(plan, ids, (const int32_t[]){1, 0, 1}, 3);

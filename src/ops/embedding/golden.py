@@ -8,9 +8,14 @@ import torch.nn.functional as F
 from golden_op import Golden
 
 g = Golden(__file__)
-for case, V, C, R, below in [("some", 5, 3, 4, 5), ("repeated", 3, 8, 11, 2), ("odd", 19, 37, 7, 19)]:
+for case, V, C, R, below, first in [
+    ("some", 5, 3, 4, 5, 0),
+    ("repeated", 3, 8, 11, 2, 0),
+    ("odd", 19, 37, 7, 19, 0),
+    ("from_2", 9, 5, 11, 7, 2),
+]:
     name = f"embedding/{case}"
     rng = g.random(name)
     ids = rng.integers(0, below, R).astype(np.int32)
-    g.case(name, lambda table, i: F.embedding(i.long(), table), [rng.standard_normal((V, C)), ids])
+    g.case(name, lambda table, i: F.embedding(i.long() + first, table), [rng.standard_normal((V, C)), ids])
 g.save()

@@ -1,0 +1,129 @@
+/* roberta: RoBERTa (Liu et al. 2019) and what has its shape: XLM-RoBERTa (Conneau et al. 2019), CamemBERT
+ * (Martin et al. 2019), as Transformers writes them. BERT's encoder, but
+ *
+ *   positions begin behind the padding's row, at pad_token_id + 1
+ *   head: dropout, tanh of a linear map of each sequence's first row, dropout, linear
+ */
+#include "models/text_encoder.h"
+#include "ops/segment_pool/segment_pool.h"
+#include "ops/tanh/tanh.h"
+
+typedef struct roberta {
+    at_text_encoder encoder;
+    at_site *dense;
+} roberta;
+
+static const at_text_encoder_form form = {
+    .key = {.hidden = "hidden_size",
+            .layers = "num_hidden_layers",
+            .heads = "num_attention_heads",
+            .intermediate = "intermediate_size",
+            .activation = "hidden_act",
+            .dropout = "hidden_dropout_prob",
+            .attention_dropout = "attention_probs_dropout_prob",
+            .epsilon = "layer_norm_eps",
+            .types = "type_vocab_size"},
+    .layers = 12,
+    .vocabulary = 50265,
+    .stack = "encoder.layer",
+    .layer = {.query = "attention.self.query",
+              .key = "attention.self.key",
+              .value = "attention.self.value",
+              .attention_output = "attention.output.dense",
+              .attention_norm = "attention.output.LayerNorm",
+              .intermediate = "intermediate.dense",
+              .output = "output.dense",
+              .output_norm = "output.LayerNorm"},
+};
+
+static bool recognise_roberta(const at_tree *config, at_layout *layout)
+{
+    *layout = AT_LAYOUT_TRANSFORMERS;
+    return at_config_is(config, "roberta");
+}
+
+static bool recognise_xlm_roberta(const at_tree *config, at_layout *layout)
+{
+    *layout = AT_LAYOUT_TRANSFORMERS;
+    return at_config_is(config, "xlm-roberta");
+}
+
+static bool recognise_camembert(const at_tree *config, at_layout *layout)
+{
+    *layout = AT_LAYOUT_TRANSFORMERS;
+    return at_config_is(config, "camembert");
+}
+
+static at_status open(at_model *m)
+{
+    roberta *k = m->self;
+    int64_t pad;
+    AT_TRY(at_config_whole(m, &pad, "pad_token_id", 1, 0, 1 << 16));
+    AT_TRY(at_text_encoder_open(&k->encoder, m, &form, pad + 1));
+    const at_encoder_shape *s = &k->encoder.shape;
+    AT_TRY(at_model_head_group(m));
+    AT_TRY(at_net_linear(&k->dense, &m->net, "classifier.dense", "classifier.dense", s->hidden, s->hidden,
+                         true));
+    m->head.name = m->head.file = "classifier.out_proj";
+    m->head.features = s->hidden;
+    return at_config_real(m, &m->head.dropout, "classifier_dropout", s->dropout, 0, 0.999);
+}
+
+static at_value *build(at_model *m, at_graph *g, const at_inputs *in)
+{
+    const roberta *k = m->self;
+    const at_sequences s = at_inputs_sequences(g, in);
+    at_value *x = at_text_encoder_apply(g, &k->encoder, in, &s);
+    at_graph_site(g, "pooler");
+    x = at_segment_first(g, x, s.offsets, s.sample_id);
+    if (!m->head.site) return x;
+    x = at_site_dropout(g, "classifier.dense.dropout", x, s.sample_id, m->head.dropout);
+    x = at_tanh(g, at_site_linear(g, k->dense, x));
+    x = at_site_dropout(g, "classifier.dropout", x, s.sample_id, m->head.dropout);
+    return at_site_linear(g, m->head.site, x);
+}
+
+static at_status init(at_model *m, at_param *p, uint64_t seed)
+{
+    return at_init_matrix(m, p, ((const roberta *)m->self)->encoder.initializer_range, seed);
+}
+
+/* Of checkpoints from pre-training: its head, a pooler that nothing reads, and a list of the numbers from 0.
+ */
+static const char *const ignored[] = {"lm_head.", "pooler.", "embeddings.position_ids", NULL};
+
+const at_architecture at_architecture_roberta = {.name = "roberta",
+                                                 .doc = "RoBERTa (Liu et al. 2019)",
+                                                 .family = "text",
+                                                 .prefix = "roberta.",
+                                                 .task_class = "RobertaForSequenceClassification",
+                                                 .size = sizeof(roberta),
+                                                 .recognise = recognise_roberta,
+                                                 .open = open,
+                                                 .build = build,
+                                                 .init = init,
+                                                 .ignored = ignored};
+
+const at_architecture at_architecture_xlm_roberta = {.name = "xlm_roberta",
+                                                     .doc = "XLM-RoBERTa (Conneau et al. 2019)",
+                                                     .family = "text",
+                                                     .prefix = "roberta.",
+                                                     .task_class = "XLMRobertaForSequenceClassification",
+                                                     .size = sizeof(roberta),
+                                                     .recognise = recognise_xlm_roberta,
+                                                     .open = open,
+                                                     .build = build,
+                                                     .init = init,
+                                                     .ignored = ignored};
+
+const at_architecture at_architecture_camembert = {.name = "camembert",
+                                                   .doc = "CamemBERT (Martin et al. 2019)",
+                                                   .family = "text",
+                                                   .prefix = "roberta.",
+                                                   .task_class = "CamembertForSequenceClassification",
+                                                   .size = sizeof(roberta),
+                                                   .recognise = recognise_camembert,
+                                                   .open = open,
+                                                   .build = build,
+                                                   .init = init,
+                                                   .ignored = ignored};
