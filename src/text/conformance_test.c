@@ -243,6 +243,33 @@ AT_TEST(test_conformance__stories260k)
     end(&r);
 }
 
+AT_TEST(test_conformance__llama_texts)
+{
+    char folder[1024];
+    if (!at_test_data(folder, "")) AT_SKIP("ATTUNE_DATA is not set");
+    rig r;
+    begin(&r);
+    at_test_folder(folder, "llama2");
+    copy_file(&r, CONFORMANCE "llama2/tokenizer.model", folder, "tokenizer.model");
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, folder));
+    assert_int_equal(at_tokenizer_size(r.t), 32000);
+    check_texts(&r, "ggml-vocab-llama-spm.gguf", 46);
+    end(&r);
+}
+
+AT_TEST(test_conformance__m_reviews)
+{
+    char folder[1024];
+    if (!at_test_data(folder, "")) AT_SKIP("ATTUNE_DATA is not set");
+    rig r;
+    begin(&r);
+    at_test_folder(folder, "m");
+    copy_file(&r, CONFORMANCE "torchtune/m.model", folder, "spiece.model");
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, folder));
+    check_all_reviews(&r, "m reviews");
+    end(&r);
+}
+
 /* ---- 20,662 sentences of film reviews ---- */
 
 typedef struct reviews {

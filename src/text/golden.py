@@ -1,20 +1,27 @@
 """Goldens of src/text: tiny tokenizers of every kind, and what Hugging Face's `tokenizers` makes of texts with them.
 
-Writes golden.json beside itself, and with the folder of real data as its argument golden_real.json. Run with tokenizers
-0.23.3.
+Writes golden.json and golden_sentencepiece.json beside itself, and with the folder of real data as its argument
+golden_real.json. Run with tokenizers 0.23.3, sentencepiece 0.2.3.
 
 golden.json:
   {NAME: {"name", "tokenizer" (tokenizer.json as text), "encodings": [{"text", "pair", "max_length", "special",
           "ids", "type_ids", "spans" (first and end byte, one after the other), "words", "sequences"}]}}
 Spans, words and sequences of special tokens that stand in no text are -1.
 
+golden_sentencepiece.json: {NAME: {"model" (the file in base64), "encodings": [{"text", "ids"}]}}
+
 golden_real.json: {NAME: {"sha256" of the ids of all lines as int32, "n" of them, "lines": {NUMBER: ids}}}, or
 {NAME: [{"text", "ids"}]}"""
+import base64
 import hashlib
+import io
 import json
 import os
 import struct
 import sys
+import tempfile
+
+import sentencepiece
 
 from tokenizers import Tokenizer, normalizers, __version__
 
@@ -323,6 +330,85 @@ for scheme in ("always", "first", "never"):
             pre_tokenizer={"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": scheme, "split": split}),
             blanks + ["the<s>dog <s> the", "\u2581the dog", ""])
 
+# ---- Unigram and SentencePiece's own files
+
+
+def message(data):
+    """The fields of a message in protobuf's wire format."""
+    def varint():
+        nonlocal data
+        x = shift = 0
+        while True:
+            byte, data = data[0], data[1:]
+            x |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return x
+
+    while data:
+        key = varint()
+        size = varint() if key & 7 == 2 else 4
+        if key & 7 == 0:
+            yield key >> 3, varint()
+        else:
+            yield key >> 3, data[:size]
+            data = data[size:]
+
+
+def charsmap_of(model):
+    return dict(message(dict(message(model))[3])).get(2, b"")
+
+
+def train_sentencepiece(kind, size, rules=None, **more):
+    out = io.BytesIO()
+    lines = [line for line in texts + unknown_texts if line.strip()] + corpus * 5
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as f:
+        if rules:
+            f.write("\n".join(" ".join(f"{ord(c):X}" for c in a) + "\t" + " ".join(f"{ord(c):X}" for c in b)
+                              for a, b in rules.items()) + "\n")
+            f.flush()
+            more["normalization_rule_tsv"] = f.name
+        else:
+            more["normalization_rule_name"] = "identity"
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(lines), model_writer=out, vocab_size=size,
+                                                 model_type=kind, hard_vocab_limit=False, num_threads=1, minloglevel=2,
+                                                 character_coverage=0.98, **more)
+    return out.getvalue()
+
+
+def sentencepiece_case(name, model):
+    sp = sentencepiece.SentencePieceProcessor(model_proto=model)
+    models[name] = {"model": base64.b64encode(model).decode(),
+                    "encodings": [{"text": text, "ids": sp.encode(text)} for text in spm_texts]}
+
+
+models = {}
+rules = {"\ufb01": "fi", "\u00bd": "1/2", "A": "a", "\u3000": " ", "\u00c5": "a", "\ufdfa": "\u0635\u0644\u0649", "\u00ad": "",
+         "e\u0301": "\u00e9", "\t": " ", "\n": " ", "\u2028": " "}
+spm_texts = [text for text in texts if "[" not in text] + blanks + unknown_texts + ["a\u00adb A\ufb01\u00bd\u3000x e\u0301e\u0301"]
+unigram_model = train_sentencepiece("unigram", 220, rules)
+sentencepiece_case("unigram", unigram_model)
+sentencepiece_case("unigram bytes", train_sentencepiece("unigram", 460, byte_fallback=True, add_dummy_prefix=False,
+                                                        remove_extra_whitespaces=False))
+sentencepiece_case("bpe", train_sentencepiece("bpe", 200, rules))
+sentencepiece_case("bpe bytes", train_sentencepiece("bpe", 460, byte_fallback=True, remove_extra_whitespaces=False))
+
+sp = sentencepiece.SentencePieceProcessor(model_proto=unigram_model)
+pieces = [[sp.id_to_piece(i), sp.get_score(i)] for i in range(sp.get_piece_size())]
+bytes_of_all = [[f"<0x{b:02X}>", -20.0] for b in range(256) if b != 0x9f]
+metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True}
+charsmap = {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(charsmap_of(unigram_model)).decode()}
+unigram_texts = spm_texts + ["\u00adab", "x\u00ad"]
+
+
+def unigram(vocab, unknown, fallback):
+    return {"type": "Unigram", "unk_id": unknown, "vocab": vocab, "byte_fallback": fallback}
+
+
+case("unigram", file(unigram(pieces, 0, False), normalizer=charsmap, pre_tokenizer=metaspace), unigram_texts[:-2])
+case("unigram whole", file(unigram(pieces, 0, False), normalizer=charsmap), unigram_texts[:-2])
+case("unigram bytes", file(unigram(pieces + bytes_of_all, 0, True), pre_tokenizer=metaspace), unigram_texts)
+
 # ---- Real texts
 
 
@@ -375,7 +461,14 @@ def review_lines(data):
 
 
 def all_lines(t, lines):
-    rows = [e.ids for e in t.encode_batch(lines)]
+    return digest_rows([e.ids for e in t.encode_batch(lines)])
+
+
+def sentencepiece_lines(path, lines):
+    return digest_rows(sentencepiece.SentencePieceProcessor(model_file=path).encode(lines))
+
+
+def digest_rows(rows):
     flat = [i for row in rows for i in row]
     return {"sha256": hashlib.sha256(struct.pack(f"<{len(flat)}i", *flat)).hexdigest(), "n": len(flat),
             "lines": {str(i): rows[i] for i in range(0, len(rows), 100)}}
@@ -404,7 +497,8 @@ def write(name, values):
 
 if __name__ == "__main__":
     assert __version__ == "0.23.3", __version__
-    write("golden.json", {c["name"]: c for c in cases.values()})
+    write("golden.json", cases)
+    write("golden_sentencepiece.json", models)
     if len(sys.argv) > 1:
         data = sys.argv[1]
         conformance = data + "/data/tokenizer-conformance/"
@@ -413,4 +507,5 @@ if __name__ == "__main__":
             "gpt2 reviews": all_lines(real_gpt2(conformance), review_lines(data)),
             "torchtune tiny_bpe": all_texts(conformance + "torchtune/tiny_bpe_tokenizer.json"),
             "torchtune": all_texts(conformance + "torchtune/tokenizer.json"),
-            "stories260k": all_texts(data + "/models/stories260k/tokenizer.json")})
+            "stories260k": all_texts(data + "/models/stories260k/tokenizer.json"),
+            "m reviews": sentencepiece_lines(conformance + "torchtune/m.model", review_lines(data))})

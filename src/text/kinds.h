@@ -91,6 +91,8 @@ typedef struct at_model_source { /* lists and maps of the section "model" stay t
         at_json_slice value;
     } list[AT_MODEL_LISTS];
     int n;
+    double *scores; /* NULL, or of the tokens that are in the tokenizer's vocabulary already, by id; NaN = the
+                       model is not to find it in a text. In the arena */
 } at_model_source;
 
 typedef struct at_token_model {

@@ -41,7 +41,7 @@ static at_status compile(at_regex *r, const char *pattern, uint32_t options, con
     }
     if (!r->code) return AT_E_NOMEM;
     (void)pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* without it the same is found, only slower */
-    return AT_OK;
+    return at_last_status(ctx);
 }
 
 static at_status make(at_regex **out, at_regex **list, at_ctx *ctx, const char *pattern, uint32_t options,

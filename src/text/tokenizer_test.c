@@ -137,6 +137,11 @@ AT_TEST(test_tokenizer__bpe_matches_the_library)
     check_cases("bpe", 100);
 }
 
+AT_TEST(test_tokenizer__unigram_matches_the_library)
+{
+    check_cases("unigram", 50);
+}
+
 AT_TEST(test_tokenizer__words_too_long_are_unknown)
 {
     check_cases("words too long", 5);

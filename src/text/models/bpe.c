@@ -4,7 +4,9 @@
  * Characters that the vocabulary has not: their bytes as <0xE4> with byte_fallback, else the unknown token
  * (fuse_unk: one for a run of them), and without one nothing. ignore_merges: a word that is a token is it. */
 #include "text/kinds.h"
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 typedef struct merge {
     uint64_t pair; /* left id << 32 | right id; ~0 = free */
@@ -106,16 +108,22 @@ static at_status count_merges(const at_section *s, int64_t *out)
     return status;
 }
 
+static at_status make_room_for_merges(const at_section *s, bpe *p, int64_t n)
+{
+    AT_REQUIRE(s->ctx, n < AT_VOCAB_LIMIT, AT_E_FORMAT, "%s: more than %d merges", s->where, AT_VOCAB_LIMIT);
+    for (p->n_slots = 16; p->n_slots < 2 * (uint64_t)n;) p->n_slots *= 2;
+    if (!(p->merges = at_arena_alloc(s->arena, p->n_slots * sizeof *p->merges))) return AT_E_NOMEM;
+    for (uint64_t i = 0; i < p->n_slots; i++) p->merges[i].pair = UINT64_MAX;
+    return AT_OK;
+}
+
 static at_status read_merges(const at_section *s, bpe *p)
 {
     at_json_scan j;
     bool more;
     int64_t n;
     AT_TRY(count_merges(s, &n));
-    AT_REQUIRE(s->ctx, n < AT_VOCAB_LIMIT, AT_E_FORMAT, "%s: more than %d merges", s->where, AT_VOCAB_LIMIT);
-    for (p->n_slots = 16; p->n_slots < 2 * (uint64_t)n;) p->n_slots *= 2;
-    if (!(p->merges = at_arena_alloc(s->arena, p->n_slots * sizeof *p->merges))) return AT_E_NOMEM;
-    for (uint64_t i = 0; i < p->n_slots; i++) p->merges[i].pair = UINT64_MAX;
+    AT_TRY(make_room_for_merges(s, p, n));
     AT_TRY(at_model_scan(&j, s, "merges"));
     int32_t rank = 0;
     at_status status = at_json_scan_enter(&j, '[');
@@ -123,6 +131,55 @@ static at_status read_merges(const at_section *s, bpe *p)
         status = read_merge(s, p, &j, rank++);
     at_json_scan_deinit(&j);
     return status;
+}
+
+/* ---- Merges of SentencePiece: any two tokens that make one, the one of the best score first ---- */
+
+typedef struct scored {
+    double score;
+    int32_t id;
+} scored;
+
+static int best_first(const void *a, const void *b)
+{
+    const scored *x = a, *y = b;
+    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* The pairs of tokens that make a token: how many. */
+static int64_t each_split(bpe *p, int32_t id, int32_t rank, bool add)
+{
+    const char *token = p->vocab->token[id];
+    const size_t n = strlen(token);
+    int64_t found = 0;
+    for (size_t k = 1; k < n; k++) {
+        if (((unsigned char)token[k] & 0xc0) == 0x80) continue;
+        const int32_t left = at_vocab_find(p->vocab, token, k),
+                      right = at_vocab_find(p->vocab, token + k, n - k);
+        if (left < 0 || right < 0) continue;
+        found++;
+        if (add)
+            *find_merge(p, left, right) = (merge){(uint64_t)(uint32_t)left << 32 | (uint32_t)right, rank, id};
+    }
+    return found;
+}
+
+static at_status merges_by_score(const at_section *s, bpe *p, const double *score)
+{
+    int64_t n = 0, splits = 0;
+    scored *order = at_arena_alloc(s->arena, (size_t)p->vocab->size * sizeof *order);
+    if (!order) return AT_E_NOMEM;
+    for (int32_t id = 0; id < p->vocab->size; id++)
+        if (p->vocab->token[id] && !isnan(score[id])) order[n++] = (scored){score[id], id};
+    qsort(order, (size_t)n, sizeof *order, best_first);
+    for (int64_t i = 0; i < n; i++) splits += each_split(p, order[i].id, 0, false);
+    AT_TRY(make_room_for_merges(s, p, splits));
+    for (int64_t i = 0, rank = 0; i < n; i++) { /* of equal scores the leftmost place is first */
+        if (i > 0 && order[i].score != order[i - 1].score) rank = i;
+        each_split(p, order[i].id, (int32_t)rank, true);
+    }
+    return AT_OK;
 }
 
 /* ---- Reading ---- */
@@ -159,7 +216,7 @@ static at_status parse(const at_section *s, void *params)
         "to the checkpoint",
         s->where, unknown, (long long)p->vocab->n);
     find_bytes(p, fallback);
-    return read_merges(s, p);
+    return s->source && s->source->scores ? merges_by_score(s, p, s->source->scores) : read_merges(s, p);
 }
 
 /* ---- One word ---- */
