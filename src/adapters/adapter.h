@@ -22,7 +22,7 @@
 typedef struct at_adapter_setup {
     const void *options; /* the struct of the adapter's table, which outlives the network; NULL = defaults */
     uint64_t seed;
-    const char *prefix; /* of module names in adapter folders, but for the head's: "bert."; NULL = none */
+    const char *prefix; /* of module names in adapter folders, but for the head's: "NAME."; NULL = none */
     const char *where;  /* for messages: "recipe.yaml:7: edits" */
     void *file;         /* begin's own */
 } at_adapter_setup;

@@ -90,13 +90,13 @@ AT_TEST(test_help__of_every_command)
 
 AT_TEST(test_help__lists_what_comes_in_kinds)
 {
-    static const char *const kinds[] = {
-        "methods: full, head, last, lora, probe, scratch\n",
-        "edits: freeze, head, lr, norm, reinit, train\n",
-        "adapters: lora\n",
-        "augmentations: flip\n",
-        "metrics: accuracy, balanced_accuracy, log_loss, macro_f1\n",
-        "architectures: bert, distilbert, mobilenet_v2, modernbert, resnet, roberta\n"};
+    static const char *const kinds[] = {"methods: full, head, last, lora, probe, scratch\n",
+                                        "edits: freeze, head, lr, norm, reinit, train\n",
+                                        "adapters: lora\n",
+                                        "augmentations: flip\n",
+                                        "metrics: accuracy, balanced_accuracy, log_loss, macro_f1\n",
+                                        "architectures: bert, distilbert, mobilenet_v2, modernbert, resnet, "
+                                        "roberta, xlm_roberta, camembert\n"};
     char folder[1024];
     at_output o;
     at_test_folder(folder, "help");

@@ -202,7 +202,7 @@ static const at_mistake list[] = {
      "config.json implies [16,3,3,3]"},
     {"architecture", other_architecture, TRAIN, 1,
      "model/config.json: unknown architecture \"mobilenet_v9\"; known are: bert, distilbert, mobilenet_v2, "
-     "modernbert, resnet, roberta"},
+     "modernbert, resnet, roberta, xlm_roberta, camembert"},
     {"range", out_of_range, TRAIN, 1, "model/config.json: num_channels is -3, must be 1 to 64"},
     {"type", wrong_type, TRAIN, 1, "model/config.json: num_channels is text, must be a whole number"},
     {"json", not_json, TRAIN, 1, "model/config.json:36:17: '}' expected near '\"output_stride\"'"},

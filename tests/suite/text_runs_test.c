@@ -163,7 +163,8 @@ static const at_mistake mistakes[] = {
      "bert: the tokenizer has 38 tokens, the network (config.json, vocab_size) only 37; they belong to "
      "different checkpoints"},
     {"text-no-tokenizer", no_tokenizer, TRAIN, 1,
-     "bert: there is no tokenizer; one of these files is needed: tokenizer.json, vocab.json, vocab.txt"},
+     "bert: there is no tokenizer; one of these files is needed: tokenizer.model, spiece.model, "
+     "tokenizer.json, vocab.json, vocab.txt"},
     {"text-length", make_texts, TRAIN " --data.max_length 14", 2,
      "--data.max_length: data.max_length is 14, but bert takes at most 13 tokens"},
 };

@@ -98,7 +98,7 @@ static at_status add_roberta(reading *r, at_tree *all, bool prefix_space)
 
 static at_status assemble(reading *r)
 {
-    bool prefix_space, roberta;
+    bool prefix_space, like_roberta;
     at_special gpt2[] = {{.key = "unk_token", .fallback = "<|endoftext|>"},
                          {.key = "bos_token", .fallback = "<|endoftext|>"},
                          {.key = "eos_token", .fallback = "<|endoftext|>"}};
@@ -112,8 +112,8 @@ static at_status assemble(reading *r)
     model.where = r->vocab_path;
     model.source = &r->source;
     AT_TRY(at_model_vocab(&model));
-    AT_TRY(is_roberta(r, &roberta));
-    if (roberta)
+    AT_TRY(is_roberta(r, &like_roberta));
+    if (like_roberta)
         AT_TRY(add_roberta(r, all, prefix_space));
     else
         AT_TRY(at__add_specials(r->t, &r->config, all, gpt2, AT_COUNT(gpt2)));
