@@ -1,5 +1,6 @@
 """What is compared with what. Every comparison is a function from a setup to rows of a table."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -243,6 +244,71 @@ def head(s: Setup) -> Result:
     return {"peer": torch_name(results["tutorial, few epochs"]), "rows": rows, "note": note}
 
 
+# ---- Texts ----
+
+
+def split_messages(source: Path, to: Path) -> tuple[Path, Path]:
+    """The SMS as train.tsv and test.tsv, one split for both sides; equal texts are on one side."""
+    rows = [line.split("\t", 1) for line in source.read_text(encoding="utf-8").splitlines()]
+    to.mkdir()
+    parts: dict[str, list[str]] = {"train": ["label\ttext"], "test": ["label\ttext"]}
+    for label, text in rows:
+        if label not in ("ham", "spam"):
+            continue  # the header
+        digest = hashlib.sha256(" ".join(text.lower().split()).encode()).hexdigest()
+        parts["test" if int(digest, 16) % 5 == 0 else "train"].append(f"{label}\t{text}")
+    for name, lines in parts.items():
+        (to / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return to / "train.tsv", to / "test.tsv"
+
+
+def train_texts(s: Setup, model: Path, data: tuple[Path, Path]) -> Result:
+    """Our whole run of one epoch."""
+    options = ["--train.epochs", 1, "--train.batch_size", 32, "--data.valid", "none"]
+    command = [s.build / "attune", "train", model, data[0], "--data.test", data[1], *options]
+    _, out = run([*command, "--threads", s.threads, "--output", s.scratch("texts-run"), "--json"])
+    done = last_event(out, "done")
+    return done | {"accuracy": done["test"]["accuracy"]}
+
+
+def texts(s: Setup) -> Result:
+    """Fine-tuning MiniLM on text messages, one epoch, all layers."""
+    python = s.need_python()
+    model = Path(os.environ.get("ATTUNE_MINILM", ""))
+    source = s.data / "data/text-sms-spam/SMSSpamCollection" if s.data else None
+    if not (model / "config.json").is_file() or source is None or not source.is_file():
+        raise Skipped("$ATTUNE_MINILM (tools/fetch_minilm) or $ATTUNE_DATA/data/text-sms-spam is missing")
+    data = split_messages(source, s.scratch("texts"))
+    few = ["--steps", 2] if s.quick else []
+    peer = [python, PEERS / "text_train.py", "--model", model, "--train", data[0], "--test", data[1], *few]
+    grouped = ["--grouped", "--threads", s.threads]
+    results = by_turns(
+        {
+            "attune": lambda: train_texts(s, model, data),
+            "default": lambda: json_lines(run([*peer, "--threads", s.threads])[1])[-1],
+            "grouped": lambda: json_lines(run([*peer, *grouped])[1])[-1],
+            "grouped, bf16": lambda: json_lines(run([*peer, *grouped, "--dtype", "bf16"])[1])[-1],
+        },
+        1 if s.quick else min(s.rounds, 3),
+    )
+    speed = {name: column(of, "samples_per_second") for name, of in results.items()}
+    memory = {name: column(of, "peak_memory_bytes" if name == "attune" else "peak_resident_bytes", MEBIBYTE)
+              for name, of in results.items()}  # fmt: skip
+    rows = [
+        row(f"against {what}", "texts/s", speed["attune"], speed[name], True)
+        for name, what in (
+            ("default", "its default: padded to the longest"),
+            ("grouped", "texts grouped by length"),
+            ("grouped, bf16", "texts grouped by length, bf16 autocast"),
+        )
+    ]
+    rows.append(row("largest resident memory, against the default", "MiB", memory["attune"], memory["default"]))
+    if not s.quick:
+        found = {name: measure.spread(column(of, "accuracy"))["median"] for name, of in results.items()}
+        rows[0]["note"] = f"test accuracy {found['attune']:.4f} and {found['default']:.4f}"
+    return {"peer": torch_name(results["default"]), "rows": rows}
+
+
 # ---- Without a peer ----
 
 
@@ -270,4 +336,4 @@ def start(s: Setup) -> Result:
     return {"peer": "", "rows": rows}
 
 
-ALL = {"gemm": gemm, "step": step, "head": head, "start": start}
+ALL = {"gemm": gemm, "step": step, "head": head, "texts": texts, "start": start}

@@ -22,6 +22,7 @@ TITLES = {
     "gemm": "Matrix products",
     "step": "Training steps",
     "head": "A new head on 960 photographs",
+    "texts": "A text encoder on 4,417 text messages",
     "start": "Short jobs",
 }
 
@@ -44,6 +45,11 @@ TEXTS = {
         "loop of PyTorch's transfer learning tutorial, which decodes and computes every photograph in every "
         "epoch; and, stricter, the same with features computed once, as attune does. Imports are part of "
         "the time."
+    ),
+    "texts": (
+        "MiniLM (22 million parameters), all layers, one epoch of 4,417 messages in batches of 32, tested on "
+        "1,157 others; AdamW, learning rate 5e-5, cosine. The peer is a plain loop over a network of "
+        "Transformers; its texts are tokenised beforehand, ours within the run. Texts per second of training."
     ),
     "start": "No peer.",
 }
