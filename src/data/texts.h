@@ -116,10 +116,6 @@ typedef struct at_text_splits {
 
 at_status at_texts_find_splits(at_arena *arena, at_text_splits *out, const char *path) AT_MUST_USE;
 
-/* Might this be a table of texts, or a folder of them? Any file; a folder that holds train.csv or the like.
- */
-bool at_texts_recognise(const char *path);
-
 /* Choose a share, as at_photos_split_rest does of photos: stratified by class (SET: by its rarest class),
  * seeded; all copies of a text go to one side. taken: samples of another share, NULL = none; the share is of
  * all. A class with one text is an error that names it (SET and NUMBER: it is not split). in_share: [n]. */

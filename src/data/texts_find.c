@@ -131,15 +131,3 @@ at_status at_texts_find_splits(at_arena *arena, at_text_splits *out, const char 
     *out = found;
     return AT_OK;
 }
-
-bool at_texts_recognise(const char *path)
-{
-    static const char *const endings[] = {"csv", "tsv", "tab", "txt", "json", "jsonl", "ndjson"};
-    char file[4096];
-    if (!at_path_is_folder(path)) return at_path_exists(path);
-    for (int i = 0; i < AT_COUNT(endings); i++) {
-        snprintf(file, sizeof file, "%s/train.%s", path, endings[i]);
-        if (at_path_exists(file)) return true;
-    }
-    return false;
-}

@@ -1,5 +1,6 @@
 /* text_classification: one label a text, or a pair of texts. Data are tables (data/texts.h); the objective is
  * cross-entropy; scores are the registered metrics. */
+#include "formats/file.h"
 #include "tasks/classes.h"
 #include "tasks/texts.h"
 
@@ -65,7 +66,7 @@ const at_task at_task_text_classification = {
     .size = sizeof(job),
     .expects = "a table of labels and texts (.csv, .tsv, .json, .jsonl), or a "
                "folder of such tables (train, valid, test)",
-    .recognise = at_texts_recognise,
+    .recognise = at_path_exists, /* what is no table is told when it is read */
     .open = open_data,
     .close = close_data,
     .open_files = open_files,
