@@ -52,7 +52,8 @@ static at_status open_files(at_job *j, at_dataset **out, const char *const *path
 static at_status report(const at_job *j, at_split split, const float *outputs, at_text *html)
 {
     const job *k = j->self;
-    return at_report_classes(j, j->split[split], outputs, k->target.label[split], at_show_text, html);
+    AT_TRY(at_report_classes(j, j->split[split], outputs, k->target.label[split], NULL, html));
+    return at_report_texts(j, &k->data.train, html);
 }
 
 const at_task at_task_text_classification = {

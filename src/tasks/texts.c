@@ -216,12 +216,3 @@ void at_text_data_close(at_job *j, at_text_data *k)
     at_texts_deinit(&k->files);
     at_tokenizer_close(j->ctx, k->tokenizer);
 }
-
-at_status at_show_text(const at_job *j, const at_dataset *d, int64_t sample, at_text *html)
-{
-    (void)j;
-    at_text_add(html, "<q>");
-    at_text_html(html, d->name(d, sample));
-    at_text_add(html, "</q>");
-    return at_text_status(html);
-}

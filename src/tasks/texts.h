@@ -35,7 +35,7 @@ at_status at_text_data_open_files(at_job *j, at_text_data *k, at_dataset **out, 
 
 void at_text_data_close(at_job *j, at_text_data *k);
 
-/* A text as HTML: at_show_fn. */
-at_status at_show_text(const at_job *j, const at_dataset *d, int64_t sample, at_text *html);
+/* A section of the report on a table of texts: texts and words of each class, lengths. */
+at_status at_report_texts(const at_job *j, const at_texts *t, at_text *html) AT_MUST_USE;
 
 #endif

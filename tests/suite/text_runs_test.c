@@ -37,6 +37,13 @@ static void make_texts(const char *folder)
     "train bert films.tsv --train.epochs 30 --train.learning_rate 1e-2 --train.head_learning_rate 1e-2 "     \
     "--precision f32 --json "
 
+static void expect_in_report(const char *folder, const char *part)
+{
+    char line[2048];
+    snprintf(line, sizeof line, "grep -qF '%s' '%s/run/report.html'", part, folder);
+    if (system(line) != 0) fail_msg("the report lacks \"%s\"", part);
+}
+
 AT_TEST(test_text_runs__a_table_is_learnt_and_predicted)
 {
     char folder[1024];
@@ -51,6 +58,8 @@ AT_TEST(test_text_runs__a_table_is_learnt_and_predicted)
     const double accuracy = at_tree_at(done, "valid.accuracy")->number;
     if (accuracy < 0.99) fail_msg("valid accuracy %g", accuracy);
     at_output_free(&o);
+    expect_in_report(folder, "films.tsv: 60 texts, ");
+    expect_in_report(folder, "<tr><th>up</th><td>30</td>");
     at_put_text(folder, "new.csv", "text\n\"x, good films\"\ny bad film\n");
     at_attune(&o, folder, "predict run new.csv --json");
     if (o.code) fail_msg("%s", o.err);

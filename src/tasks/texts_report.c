@@ -1,0 +1,52 @@
+/* texts_report.c: what a report tells of a table of texts: how many a class has, and how long they are. Plain
+ * HTML; its classes are those of the report's style sheet. */
+#include "tasks/texts.h"
+
+static void write_classes(const at_texts *t, const at_text_stats *s, at_text *html)
+{
+    at_text_add(html, "<table><thead><tr><th>class</th><th>texts</th><th>words</th><th>words a text</th></tr>"
+                      "</thead><tbody>");
+    for (int c = 0; c < t->n_classes; c++) {
+        const int64_t texts = s->class_texts[c], words = s->class_words[c];
+        at_text_add(html, "<tr><th>");
+        at_text_html(html, t->classes[c]);
+        at_text_printf(html, "</th><td>%lld</td><td>%lld</td><td>%.1f</td></tr>", (long long)texts,
+                       (long long)words, texts ? (double)words / (double)texts : 0.0);
+    }
+    at_text_add(html, "</tbody></table>");
+}
+
+/* Bin 0: no words; bin i: 2^(i - 1) to 2^i - 1. */
+static void write_lengths(const at_text_stats *s, at_text *html)
+{
+    at_text_add(html, "<table><thead><tr><th>words</th><th>texts</th></tr></thead><tbody>");
+    for (int i = 0; i < AT_TEXT_LENGTHS; i++) {
+        const long long least = i ? 1LL << (i - 1) : 0, most = i ? (1LL << i) - 1 : 0;
+        if (!s->lengths[i]) continue;
+        if (least == most)
+            at_text_printf(html, "<tr><th>%lld</th>", least);
+        else
+            at_text_printf(html, "<tr><th>%lld to %lld</th>", least, (long long)at_min(most, s->longest));
+        at_text_printf(html, "<td>%lld</td></tr>", (long long)s->lengths[i]);
+    }
+    at_text_add(html, "</tbody></table>");
+}
+
+at_status at_report_texts(const at_job *j, const at_texts *t, at_text *html)
+{
+    at_text_stats s;
+    at_arena memory;
+    at_arena_init(&memory, j->ctx);
+    const at_status status = at_texts_stats(&memory, &s, t);
+    if (status == AT_OK) {
+        at_text_add(html, "<h3>The texts</h3>\n<p>");
+        at_text_html(html, t->table.path);
+        at_text_printf(html, ": %lld texts, %lld of them different; %.1f words a text, %lld at most.</p>",
+                       (long long)s.texts, (long long)s.distinct,
+                       s.texts ? (double)s.words / (double)s.texts : 0.0, (long long)s.longest);
+        if (s.class_texts) write_classes(t, &s, html);
+        write_lengths(&s, html);
+    }
+    at_arena_deinit(&memory);
+    return status == AT_OK ? at_text_status(html) : status;
+}
