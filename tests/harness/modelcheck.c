@@ -402,13 +402,14 @@ static const int32_t *data_of(const rig *t, const char *name)
 /* Sequence s alone, as pass number `micro` of the step. */
 static void run_alone(rig *t, int64_t s, int micro)
 {
-    const int32_t *offsets = data_of(t, "offsets"), n = offsets[s + 1] - offsets[s], own[] = {0, n};
+    const int32_t *offsets = data_of(t, "offsets"), n = offsets[s + 1] - offsets[s];
+    const int32_t own[MOST_ROWS + 1] = {0, n}; /* offsets have no extent: all of them are written */
     const int64_t extents[] = {1, n};
     for (int i = 0; i < t->n_feeds; i++) {
         const feed *f = &t->feeds[i];
         const int32_t *data = f->data;
         if ((const int32_t *)f->data == offsets)
-            at_plan_write(t->plan, f->value, own, 2);
+            at_plan_write(t->plan, f->value, own, f->rows);
         else if (f->rows == t->n)
             at_plan_write(t->plan, f->value, data + s, 1);
         else
