@@ -95,6 +95,9 @@ static const refusal refusals[] = {
      "\"\"}, " WORDPIECE "}",
      AT_E_UNSUPPORTED,
      "normalizer: PCRE2 does not take the pattern (a: missing closing parenthesis at its byte 3"},
+    {"{\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"Regex\": \"a\\\\C\"}, \"content\": "
+     "\"\"}, " WORDPIECE "}",
+     AT_E_UNSUPPORTED, "normalizer: PCRE2 does not take the pattern a\\C: using \\C is disabled"},
     {"{\"normalizer\": {\"type\": \"Replace\", \"pattern\": \"a\", \"content\": \"\"}, " WORDPIECE "}",
      AT_E_FORMAT, "normalizer: pattern must be a map, it is text"},
     {"{\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"Wild\": \"a\"}, \"content\": \"\"}, " WORDPIECE
@@ -105,6 +108,11 @@ static const refusal refusals[] = {
      "pre_tokenizer: behavior \"Merged\" is not known; known are Removed, Isolated, MergedWithPrevious, "},
     {"{\"post_processor\": {\"type\": \"BertProcessing\", \"cls\": [\"x\"]}, " WORDPIECE "}", AT_E_FORMAT,
      "post_processor: cls must be [token, id]"},
+    {"{\"post_processor\": {\"type\": \"BertProcessing\", \"cls\": [\"x\", 2]}, " WORDPIECE "}", AT_E_FORMAT,
+     "post_processor: cls must be [token, id], the id one from 0 to 1"},
+    {"{\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": "
+     "\"x\"}}], \"special_tokens\": {\"x\": {\"ids\": [2]}}}, " WORDPIECE "}",
+     AT_E_FORMAT, "special_tokens: an id of \"x\" is none; they go from 0 to 1"},
     {"{\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": "
      "\"B\"}}]}, " WORDPIECE "}",
      AT_E_FORMAT, "post_processor.single[0]: Sequence \"B\" is not known; known are A"},
