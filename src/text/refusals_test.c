@@ -148,6 +148,20 @@ AT_TEST(test_tokenizer__refuses_vocab_txt)
     at_test_done(ctx);
 }
 
+AT_TEST(test_tokenizer__refuses_what_follows_vocab_json)
+{
+    at_ctx *ctx = at_test_ctx();
+    char folder[1024];
+    at_tokenizer *t;
+    at_test_folder(folder, "refused_vocab_json");
+    at_put_text(folder, "vocab.json", "{\"<|endoftext|>\": 0, \"a\": 1}\n]");
+    at_put_text(folder, "merges.txt", "");
+    at_expect_error(ctx, at_tokenizer_open(&t, ctx, folder), AT_E_FORMAT,
+                    "vocab.json:2:1: nothing may follow here");
+    assert_null(t);
+    at_test_done(ctx);
+}
+
 /* ---- What a folder with vocab.txt becomes ---- */
 
 static void expect_ids(at_ctx *ctx, const at_tokenizer *t, const char *text, const int32_t *want, int64_t n)
@@ -233,6 +247,22 @@ AT_TEST(test_tokenizer__refuses_texts)
     assert_int_equal(e.spans[0].end, 3);
     at_expect_ok(ctx, at_tokenizer_encode(ctx, t, &e, NULL, 0, NULL, 0, 0, false));
     assert_int_equal(e.n, 0);
+    at_encoding_deinit(ctx, &e);
+    at_tokenizer_close(ctx, t);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_tokenizer__nul_before_the_end_of_a_word_is_no_suffix)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_tokenizer *t =
+        open_json(ctx, "{\"model\": {\"type\": \"BPE\", \"unk_token\": \"u\", \"end_of_word_suffix\": \"/\", "
+                       "\"vocab\": {\"u\": 0, \"/\": 1, \"a/\": 2}, \"merges\": []}}");
+    at_encoding e = {0};
+    at_expect_ok(ctx, at_tokenizer_encode(ctx, t, &e, "\0", 1, NULL, 0, 0, false));
+    assert_int_equal(e.n, 1);
+    assert_int_equal(e.ids[0], 0);
+    EXPECT_IDS(ctx, t, "a", 2);
     at_encoding_deinit(ctx, &e);
     at_tokenizer_close(ctx, t);
     at_test_done(ctx);

@@ -288,6 +288,7 @@ at_status at_model_vocab(const at_section *s)
     at_status status = at_json_scan_enter(&j, '{');
     while (status == AT_OK && (status = at_json_scan_next(&j, &more, '}')) == AT_OK && more)
         status = read_token(&j, v);
+    if (status == AT_OK) status = at_json_scan_end(&j); /* the list may be a file of its own */
     at_json_scan_deinit(&j);
     AT_TRY(status);
     AT_REQUIRE(s->ctx, v->n, AT_E_FORMAT, "%s: the vocabulary is empty", s->where);
