@@ -95,6 +95,9 @@ static const refusal refusals[] = {
      "\"\"}, " WORDPIECE "}",
      AT_E_UNSUPPORTED,
      "normalizer: PCRE2 does not take the pattern (a: missing closing parenthesis at its byte 3"},
+    {"{\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"Regex\": \"a\\\\C\"}, \"content\": "
+     "\"\"}, " WORDPIECE "}",
+     AT_E_UNSUPPORTED, "normalizer: PCRE2 does not take the pattern a\\C: using \\C is disabled"},
     {"{\"normalizer\": {\"type\": \"Replace\", \"pattern\": \"a\", \"content\": \"\"}, " WORDPIECE "}",
      AT_E_FORMAT, "normalizer: pattern must be a map, it is text"},
     {"{\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"Wild\": \"a\"}, \"content\": \"\"}, " WORDPIECE
@@ -105,6 +108,11 @@ static const refusal refusals[] = {
      "pre_tokenizer: behavior \"Merged\" is not known; known are Removed, Isolated, MergedWithPrevious, "},
     {"{\"post_processor\": {\"type\": \"BertProcessing\", \"cls\": [\"x\"]}, " WORDPIECE "}", AT_E_FORMAT,
      "post_processor: cls must be [token, id]"},
+    {"{\"post_processor\": {\"type\": \"BertProcessing\", \"cls\": [\"x\", 2]}, " WORDPIECE "}", AT_E_FORMAT,
+     "post_processor: cls must be [token, id], the id one from 0 to 1"},
+    {"{\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": "
+     "\"x\"}}], \"special_tokens\": {\"x\": {\"ids\": [2]}}}, " WORDPIECE "}",
+     AT_E_FORMAT, "special_tokens: an id of \"x\" is none; they go from 0 to 1"},
     {"{\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": "
      "\"B\"}}]}, " WORDPIECE "}",
      AT_E_FORMAT, "post_processor.single[0]: Sequence \"B\" is not known; known are A"},
@@ -137,6 +145,20 @@ AT_TEST(test_tokenizer__refuses_vocab_txt)
                    "vocab.txt: model: the unknown token \"[UNK]\" is not in the vocabulary of 3");
     expect_refused(ctx, "vocab.txt", "[UNK]\na\nb\r\na\n", AT_E_FORMAT,
                    "vocab.txt:4: the token \"a\" is already in line 2");
+    at_test_done(ctx);
+}
+
+AT_TEST(test_tokenizer__refuses_what_follows_vocab_json)
+{
+    at_ctx *ctx = at_test_ctx();
+    char folder[1024];
+    at_tokenizer *t;
+    at_test_folder(folder, "refused_vocab_json");
+    at_put_text(folder, "vocab.json", "{\"<|endoftext|>\": 0, \"a\": 1}\n]");
+    at_put_text(folder, "merges.txt", "");
+    at_expect_error(ctx, at_tokenizer_open(&t, ctx, folder), AT_E_FORMAT,
+                    "vocab.json:2:1: nothing may follow here");
+    assert_null(t);
     at_test_done(ctx);
 }
 
@@ -225,6 +247,22 @@ AT_TEST(test_tokenizer__refuses_texts)
     assert_int_equal(e.spans[0].end, 3);
     at_expect_ok(ctx, at_tokenizer_encode(ctx, t, &e, NULL, 0, NULL, 0, 0, false));
     assert_int_equal(e.n, 0);
+    at_encoding_deinit(ctx, &e);
+    at_tokenizer_close(ctx, t);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_tokenizer__nul_before_the_end_of_a_word_is_no_suffix)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_tokenizer *t =
+        open_json(ctx, "{\"model\": {\"type\": \"BPE\", \"unk_token\": \"u\", \"end_of_word_suffix\": \"/\", "
+                       "\"vocab\": {\"u\": 0, \"/\": 1, \"a/\": 2}, \"merges\": []}}");
+    at_encoding e = {0};
+    at_expect_ok(ctx, at_tokenizer_encode(ctx, t, &e, "\0", 1, NULL, 0, 0, false));
+    assert_int_equal(e.n, 1);
+    assert_int_equal(e.ids[0], 0);
+    EXPECT_IDS(ctx, t, "a", 2);
     at_encoding_deinit(ctx, &e);
     at_tokenizer_close(ctx, t);
     at_test_done(ctx);

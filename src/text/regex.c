@@ -57,7 +57,8 @@ static at_status make(at_regex **out, at_regex **list, at_ctx *ctx, const char *
 at_status at_regex_compile(at_regex **out, at_regex **list, at_ctx *ctx, const char *pattern,
                            const char *where)
 {
-    return make(out, list, ctx, pattern, PCRE2_UTF | PCRE2_UCP, where);
+    /* \C would match a part of a character, and what is left of it is no UTF-8 */
+    return make(out, list, ctx, pattern, PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, where);
 }
 
 at_status at_regex_literal(at_regex **out, at_regex **list, at_ctx *ctx, const char *text, const char *where)

@@ -120,8 +120,9 @@ at_status at_section_special(const at_section *s, int32_t *out, const char *key)
     const at_tree *m;
     AT_TRY(at_section_list(s, &m, key));
     const at_tree *id = m->first ? m->first->next : NULL;
-    AT_REQUIRE(s->ctx, m->n == 2 && id->kind == AT_WHOLE && id->whole >= 0 && id->whole < AT_VOCAB_LIMIT,
-               AT_E_FORMAT, "%s: %s must be [token, id]", s->where, key);
+    const int64_t size = at_tokenizer_size(s->t);
+    AT_REQUIRE(s->ctx, m->n == 2 && id->kind == AT_WHOLE && id->whole >= 0 && id->whole < size, AT_E_FORMAT,
+               "%s: %s must be [token, id], the id one from 0 to %lld", s->where, key, (long long)size - 1);
     *out = (int32_t)id->whole;
     return AT_OK;
 }
@@ -287,6 +288,7 @@ at_status at_model_vocab(const at_section *s)
     at_status status = at_json_scan_enter(&j, '{');
     while (status == AT_OK && (status = at_json_scan_next(&j, &more, '}')) == AT_OK && more)
         status = read_token(&j, v);
+    if (status == AT_OK) status = at_json_scan_end(&j); /* the list may be a file of its own */
     at_json_scan_deinit(&j);
     AT_TRY(status);
     AT_REQUIRE(s->ctx, v->n, AT_E_FORMAT, "%s: the vocabulary is empty", s->where);

@@ -268,8 +268,12 @@ static int32_t find_character(const bpe *p, const char *text, int32_t n, bool fi
                                     text, (size_t)n);
     }
     char whole[256];
-    const int length = snprintf(whole, sizeof whole, "%s%.*s%s", prefix, n, text, p->suffix);
-    return length < (int)sizeof whole ? at_vocab_find(p->vocab, whole, (size_t)length) : -1;
+    const size_t before = strlen(prefix), behind = strlen(p->suffix), size = before + (size_t)n + behind;
+    if (size > sizeof whole) return -1;
+    memcpy(whole, prefix, before);
+    memcpy(whole + before, text, (size_t)n); /* may be NUL */
+    memcpy(whole + before + n, p->suffix, behind);
+    return at_vocab_find(p->vocab, whole, size);
 }
 
 static void add_character(word *w, const char *text, int32_t n, bool first, bool last)

@@ -43,9 +43,11 @@ static at_status add_special(const at_section *s, items *to, const char *name, i
                   *ids = at_tree_get(entry, "ids");
     AT_REQUIRE(s->ctx, ids && ids->kind == AT_LIST, AT_E_FORMAT,
                "%s: special_tokens says no ids for \"%s\", which the template uses", s->where, name);
+    const int64_t size = at_tokenizer_size(s->t);
     for (const at_tree *c = ids->first; c; c = c->next) {
-        AT_REQUIRE(s->ctx, c->kind == AT_WHOLE && c->whole >= 0 && c->whole < AT_VOCAB_LIMIT, AT_E_FORMAT,
-                   "%s: special_tokens: an id of \"%s\" is none", s->where, name);
+        AT_REQUIRE(s->ctx, c->kind == AT_WHOLE && c->whole >= 0 && c->whole < size, AT_E_FORMAT,
+                   "%s: special_tokens: an id of \"%s\" is none; they go from 0 to %lld", s->where, name,
+                   (long long)size - 1);
         AT_TRY(add(s, to, (at_template_item){(int32_t)c->whole, -1, type}));
     }
     return AT_OK;
