@@ -46,16 +46,6 @@ void at_photos_deinit(at_photo_set *s);
 /* Hash the files of the photos that are not hashed yet. */
 at_status at_photos_hash(at_ctx *ctx, at_photo_set *s) AT_MUST_USE;
 
-/* Choose a stratified share (0 < share < 1) of each class by content hash and seed: at least one photo of
- * each and at most all but one; equal files stay on one side and renaming changes nothing. in_share[i] tells
- * for photo i. Hashes what is not hashed. A class with one photo is an error that names it. */
-at_status at_photos_split(at_ctx *ctx, bool *in_share, at_photo_set *s, double share,
-                          uint64_t seed) AT_MUST_USE;
-
-/* The same of the photos that another share has not `taken`; the share is still of all. */
-at_status at_photos_split_rest(at_ctx *ctx, bool *in_share, at_photo_set *s, double share, uint64_t seed,
-                               const bool *taken) AT_MUST_USE;
-
 /* Look at the header of every file, before any is decoded: FORMAT names the first that is no picture, or too
  * large a one. */
 at_status at_photos_probe(at_ctx *ctx, const at_photo_set *s) AT_MUST_USE;

@@ -1,5 +1,5 @@
-/* photos_split.c: the part of photos.h that looks at contents: hashes, and by them stratified shares and
- * duplicates (contents.c). Layer: data. */
+/* photos_split.c: the part of photos.h that looks at contents: hashes, and by them
+ * duplicates (contents.c, which makes shares, too). Layer: data. */
 #include "data/photos.h"
 #include "formats/image.h"
 
@@ -41,20 +41,6 @@ at_status at_photos_hash(at_ctx *ctx, at_photo_set *s)
     for (int64_t i = 0; i < s->n; i++)
         if (!s->photos[i].hashed) AT_TRY(hash_file(ctx, &s->photos[i]));
     return s->contents.by_digest ? AT_OK : list_contents(s);
-}
-
-/* ---- Shares ---- */
-
-at_status at_photos_split_rest(at_ctx *ctx, bool *in_share, at_photo_set *s, double share, uint64_t seed,
-                               const bool *taken)
-{
-    AT_TRY(at_photos_hash(ctx, s));
-    return at_contents_split(ctx, in_share, &s->contents, share, seed, taken);
-}
-
-at_status at_photos_split(at_ctx *ctx, bool *in_share, at_photo_set *s, double share, uint64_t seed)
-{
-    return at_photos_split_rest(ctx, in_share, s, share, seed, NULL);
 }
 
 /* ---- Headers ---- */

@@ -245,6 +245,19 @@ AT_TEST(test_photos__a_file_that_cannot_be_read_is_named)
 
 /* ---- Shares ---- */
 
+/* taken: NULL = none */
+static at_status split_rest(at_ctx *ctx, bool *in_share, at_photo_set *s, double share, uint64_t seed,
+                            const bool *taken)
+{
+    AT_TRY(at_photos_hash(ctx, s));
+    return at_contents_split(ctx, in_share, &s->contents, share, seed, taken);
+}
+
+static at_status split(at_ctx *ctx, bool *in_share, at_photo_set *s, double share, uint64_t seed)
+{
+    return split_rest(ctx, in_share, s, share, seed, NULL);
+}
+
 static int64_t count(const bool *in_share, const at_photo_set *s, int label)
 {
     int64_t n = 0;
@@ -269,7 +282,7 @@ AT_TEST(test_photos__a_share_is_stratified)
         at_photo_set s;
         bool in_share[64];
         at_expect_ok(ctx, at_photos_read(ctx, &s, folder, NULL, 0));
-        at_expect_ok(ctx, at_photos_split(ctx, in_share, &s, cases[k].share, 1));
+        at_expect_ok(ctx, split(ctx, in_share, &s, cases[k].share, 1));
         assert_int_equal(count(in_share, &s, 0), cases[k].want);
         at_photos_deinit(&s);
     }
@@ -286,9 +299,9 @@ AT_TEST(test_photos__the_seed_decides)
     at_photo_set s;
     bool first[60], again[60], other[60];
     at_expect_ok(ctx, at_photos_read(ctx, &s, folder, NULL, 0));
-    at_expect_ok(ctx, at_photos_split(ctx, first, &s, 0.5, 7));
-    at_expect_ok(ctx, at_photos_split(ctx, again, &s, 0.5, 7));
-    at_expect_ok(ctx, at_photos_split(ctx, other, &s, 0.5, 8));
+    at_expect_ok(ctx, split(ctx, first, &s, 0.5, 7));
+    at_expect_ok(ctx, split(ctx, again, &s, 0.5, 7));
+    at_expect_ok(ctx, split(ctx, other, &s, 0.5, 8));
     assert_memory_equal(first, again, sizeof first);
     assert_memory_not_equal(first, other, sizeof first);
     at_photos_deinit(&s);
@@ -302,7 +315,7 @@ static uint32_t chosen_contents(at_ctx *ctx, const char *folder)
     bool in_share[64];
     uint32_t bits = 0;
     at_expect_ok(ctx, at_photos_read(ctx, &s, folder, NULL, 0));
-    at_expect_ok(ctx, at_photos_split(ctx, in_share, &s, 0.3, 3));
+    at_expect_ok(ctx, split(ctx, in_share, &s, 0.3, 3));
     for (int64_t i = 0; i < s.n; i++) {
         char *content;
         size_t n;
@@ -351,7 +364,7 @@ AT_TEST(test_photos__equal_files_stay_on_one_side)
             put(folder, "b/an a.jpg", "a 5"); /* the same photo in two classes */
         }
         at_expect_ok(ctx, at_photos_read(ctx, &s, folder, NULL, 0));
-        at_expect_ok(ctx, at_photos_split(ctx, in_share, &s, 0.4, seed));
+        at_expect_ok(ctx, split(ctx, in_share, &s, 0.4, seed));
         for (int64_t i = 0; i < s.n; i++)
             for (int64_t j = 0; j < s.n; j++)
                 if (memcmp(s.photos[i].digest, s.photos[j].digest, AT_DIGEST_BYTES) == 0)
@@ -377,7 +390,7 @@ AT_TEST(test_photos__a_class_of_copies_still_gets_its_share)
     at_photo_set s;
     bool in_share[64];
     at_expect_ok(ctx, at_photos_read(ctx, &s, folder, NULL, 0));
-    at_expect_ok(ctx, at_photos_split(ctx, in_share, &s, 0.1, 5));
+    at_expect_ok(ctx, split(ctx, in_share, &s, 0.1, 5));
     assert_int_equal(count(in_share, &s, 0), 3);
     at_photos_deinit(&s);
     at_test_done(ctx);
@@ -389,7 +402,7 @@ static void expect_no_split(const char *folder, double share, at_status want, co
     at_photo_set s;
     bool in_share[64] = {0};
     at_expect_ok(ctx, at_photos_read(ctx, &s, folder, NULL, 0));
-    at_expect_error(ctx, at_photos_split(ctx, in_share, &s, share, 0), want, part);
+    at_expect_error(ctx, split(ctx, in_share, &s, share, 0), want, part);
     for (int i = 0; i < 64; i++) assert_false(in_share[i]);
     at_photos_deinit(&s);
     at_test_done(ctx);
@@ -409,8 +422,8 @@ AT_TEST(test_photos__a_second_share_is_of_the_rest)
     for (uint64_t seed = 0; seed < 20; seed++) {
         bool test[13], valid[13];
         int n[2][3] = {{0}};
-        at_expect_ok(ctx, at_photos_split(ctx, test, &s, 0.3, seed));
-        at_expect_ok(ctx, at_photos_split_rest(ctx, valid, &s, 0.4, seed, test));
+        at_expect_ok(ctx, split(ctx, test, &s, 0.3, seed));
+        at_expect_ok(ctx, split_rest(ctx, valid, &s, 0.4, seed, test));
         for (int i = 0; i < 13; i++) {
             assert_false(test[i] && valid[i]);
             n[s.photos[i].label][test[i] ? 0 : valid[i] ? 1 : 2]++;
@@ -487,7 +500,7 @@ static at_status photos_attempt(at_ctx *ctx, void *arg)
     at_photo_set s;
     bool in_share[64];
     at_status status = at_photos_read(ctx, &s, arg, NULL, 0);
-    if (status == AT_OK) status = at_photos_split(ctx, in_share, &s, 0.5, 0);
+    if (status == AT_OK) status = split(ctx, in_share, &s, 0.5, 0);
     at_photos_deinit(&s);
     return status;
 }
@@ -533,7 +546,7 @@ AT_TEST(test_photos__reads_a_real_folder)
     assert_int_equal(train.n, 960);
     assert_int_equal(test.n, 612);
     bool *in_share = malloc(960);
-    at_expect_ok(ctx, at_photos_split(ctx, in_share, &train, 0.2, 0));
+    at_expect_ok(ctx, split(ctx, in_share, &train, 0.2, 0));
     for (int label = 0; label < 24; label++) assert_int_equal(count(in_share, &train, label), 8);
     at_expect_ok(ctx, at_photos_hash(ctx, &test));
     assert_int_equal(at_photos_duplicates(&train, &test, NULL, NULL), 0);

@@ -200,12 +200,6 @@ at_status at_texts_find_column(at_ctx *ctx, int *out, const at_texts *t, const c
     return at_table_find(ctx, out, &t->table, name, key);
 }
 
-at_status at_texts_split(at_ctx *ctx, bool *in_share, const at_texts *t, double share, uint64_t seed,
-                         const bool *taken)
-{
-    return at_contents_split(ctx, in_share, &t->contents, share, seed, taken);
-}
-
 int64_t at_texts_duplicates(const at_texts *a, const at_texts *b,
                             void (*report)(void *data, int64_t sample_a, int64_t sample_b), void *data)
 {

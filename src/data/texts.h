@@ -4,7 +4,7 @@
  *     at_texts_find_splits(&arena, &found, "data");
  *     at_texts_read(ctx, &train, found.train, &o, NULL);
  *     at_texts_read(ctx, &test, found.test, &o, &train);  // the same columns and classes
- *     at_texts_split(ctx, in_valid, &train, 0.1, seed, NULL);
+ *     at_contents_split(ctx, in_valid, &train.contents, 0.1, seed, NULL);
  *
  * Two texts count as equal when they differ in white space and in the case of the letters A to Z alone; of
  * pairs, both texts. */
@@ -115,12 +115,6 @@ typedef struct at_text_splits {
 } at_text_splits;
 
 at_status at_texts_find_splits(at_arena *arena, at_text_splits *out, const char *path) AT_MUST_USE;
-
-/* Choose a share, as at_photos_split_rest does of photos: stratified by class (SET: by its rarest class),
- * seeded; all copies of a text go to one side. taken: samples of another share, NULL = none; the share is of
- * all. A class with one text is an error that names it (SET and NUMBER: it is not split). in_share: [n]. */
-at_status at_texts_split(at_ctx *ctx, bool *in_share, const at_texts *t, double share, uint64_t seed,
-                         const bool *taken) AT_MUST_USE;
 
 /* Equal texts in two sets: report (may be NULL) is called for each pair of samples; returns how many. */
 int64_t at_texts_duplicates(const at_texts *a, const at_texts *b,

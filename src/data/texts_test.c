@@ -298,7 +298,8 @@ AT_TEST(test_texts__sets_of_classes)
         assert_int_equal(t.samples[i].label, rarest[i]);
     }
     bool in_share[5];
-    at_expect_ok(ctx, at_texts_split(ctx, in_share, &t, 0.5, 0, NULL)); /* what cannot be split is no error */
+    at_expect_ok(ctx, at_contents_split(ctx, in_share, &t.contents, 0.5, 0,
+                                        NULL)); /* what cannot be split is no error */
     assert_int_equal(in_share[0] + in_share[4], 1);
     assert_false(in_share[1] || in_share[2] || in_share[3]);
     put("test.tsv", "text\tlabel\nq\tb; e\n");
@@ -494,10 +495,10 @@ AT_TEST(test_texts__a_share_is_stratified_and_keeps_copies_together)
     int differ = 0;
     for (uint64_t seed = 0; seed < 20; seed++) {
         int n[2] = {0}, more = 0;
-        at_expect_ok(ctx, at_texts_split(ctx, in_share, &t, 0.2, seed, NULL));
-        at_expect_ok(ctx, at_texts_split(ctx, again, &t, 0.2, seed, NULL));
+        at_expect_ok(ctx, at_contents_split(ctx, in_share, &t.contents, 0.2, seed, NULL));
+        at_expect_ok(ctx, at_contents_split(ctx, again, &t.contents, 0.2, seed, NULL));
         assert_memory_equal(in_share, again, sizeof again);
-        at_expect_ok(ctx, at_texts_split(ctx, rest, &t, 0.2, seed, in_share));
+        at_expect_ok(ctx, at_contents_split(ctx, rest, &t.contents, 0.2, seed, in_share));
         for (int i = 0; i < 40; i++) {
             n[t.samples[i].label] += in_share[i];
             more += rest[i];
@@ -507,7 +508,7 @@ AT_TEST(test_texts__a_share_is_stratified_and_keeps_copies_together)
         assert_in_range(n[0], 4, 6);
         assert_in_range(n[1], 1, 2);
         assert_in_range(more, 5, 8);
-        at_expect_ok(ctx, at_texts_split(ctx, again, &t, 0.2, seed + 1, NULL));
+        at_expect_ok(ctx, at_contents_split(ctx, again, &t.contents, 0.2, seed + 1, NULL));
         differ += memcmp(in_share, again, sizeof again) != 0;
     }
     assert_true(differ > 15);
@@ -522,21 +523,22 @@ AT_TEST(test_texts__shares_that_cannot_be_are_refused)
     at_texts t = read_file("x.csv");
     bool in_share[4];
     at_expect_error(
-        ctx, at_texts_split(ctx, in_share, &t, 0.5, 0, NULL), AT_E_FORMAT,
+        ctx, at_contents_split(ctx, in_share, &t.contents, 0.5, 0, NULL), AT_E_FORMAT,
         "x.csv: class 1 has one text, which cannot be split; add texts, or give a file of its own for "
         "validation");
     at_texts_deinit(&t);
     put("x.csv", "text,label\na,0\nb,0\nc,1\nC,1\n");
     t = read_file("x.csv");
     at_expect_error(
-        ctx, at_texts_split(ctx, in_share, &t, 0.5, 0, NULL), AT_E_FORMAT,
+        ctx, at_contents_split(ctx, in_share, &t.contents, 0.5, 0, NULL), AT_E_FORMAT,
         "x.csv: class 1 cannot be split: its 2 texts have too few different contents; add texts, or give a "
         "file of its own for validation");
-    at_expect_error(ctx, at_texts_split(ctx, in_share, &t, 1, 0, NULL), AT_E_RANGE, "a share of 1 cannot");
+    at_expect_error(ctx, at_contents_split(ctx, in_share, &t.contents, 1, 0, NULL), AT_E_RANGE,
+                    "a share of 1 cannot");
     at_texts_deinit(&t);
     put("x.csv", "text,label\na,0.5\nb,1.5\nc,2\nd,1\n");
     t = read_as("x.csv", (at_texts_options){.target = AT_TEXTS_NUMBER}, NULL);
-    at_expect_ok(ctx, at_texts_split(ctx, in_share, &t, 0.5, 0, NULL));
+    at_expect_ok(ctx, at_contents_split(ctx, in_share, &t.contents, 0.5, 0, NULL));
     assert_int_equal(in_share[0] + in_share[1] + in_share[2] + in_share[3], 2);
     at_texts_deinit(&t);
     at_test_done(ctx);
@@ -677,7 +679,7 @@ static at_status attempt(at_ctx *c, void *arg)
     bool in_share[400];
     at_status status = at_texts_read(c, &train, w->train, &w->o, NULL);
     if (status == AT_OK) status = at_texts_read(c, &test, w->test, &w->o, &train);
-    if (status == AT_OK) status = at_texts_split(c, in_share, &train, 0.5, 0, NULL);
+    if (status == AT_OK) status = at_contents_split(c, in_share, &train.contents, 0.5, 0, NULL);
     if (status == AT_OK) status = at_texts_stats(&train.arena, &stats, &train);
     at_texts_deinit(&test);
     at_texts_deinit(&train);
@@ -764,7 +766,7 @@ AT_TEST(test_texts__reads_sms_messages)
     assert_int_equal(at_texts_line(&t, 0), 2);
     bool *in_share = malloc((size_t)t.n);
     int64_t n = 0;
-    at_expect_ok(ctx, at_texts_split(ctx, in_share, &t, 0.1, 0, NULL));
+    at_expect_ok(ctx, at_contents_split(ctx, in_share, &t.contents, 0.1, 0, NULL));
     for (int64_t i = 0; i < t.n; i++) n += in_share[i];
     assert_int_equal(n, 483 + 75);
     free(in_share);

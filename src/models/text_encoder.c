@@ -3,6 +3,25 @@
 #include "ops/add/add.h"
 #include <stdio.h>
 
+const at_text_encoder_keys at_text_encoder_usual_keys = {.hidden = "hidden_size",
+                                                         .layers = "num_hidden_layers",
+                                                         .heads = "num_attention_heads",
+                                                         .intermediate = "intermediate_size",
+                                                         .activation = "hidden_act",
+                                                         .dropout = "hidden_dropout_prob",
+                                                         .attention_dropout = "attention_probs_dropout_prob",
+                                                         .epsilon = "layer_norm_eps",
+                                                         .types = "type_vocab_size"};
+
+const at_encoder_names at_text_encoder_usual_names = {.query = "attention.self.query",
+                                                      .key = "attention.self.key",
+                                                      .value = "attention.self.value",
+                                                      .attention_output = "attention.output.dense",
+                                                      .attention_norm = "attention.output.LayerNorm",
+                                                      .intermediate = "intermediate.dense",
+                                                      .output = "output.dense",
+                                                      .output_norm = "output.LayerNorm"};
+
 /* ---- Config ---- */
 
 bool at_config_is(const at_tree *config, const char *model_type)
@@ -31,20 +50,20 @@ at_status at_config_activation(at_model *m, at_activation *out, const char *key)
 static at_status read_shape(at_model *m, at_text_encoder *e, const at_text_encoder_form *f)
 {
     at_encoder_shape *s = &e->shape;
-    AT_TRY(at_config_whole(m, &s->hidden, f->key.hidden, 768, 1, AT_MAX_WIDTH));
-    AT_TRY(at_config_whole(m, &e->n_layers, f->key.layers, f->layers, 1, AT_MAX_LAYERS));
-    AT_TRY(at_config_whole(m, &s->heads, f->key.heads, 12, 1, s->hidden));
-    AT_TRY(at_config_whole(m, &s->intermediate, f->key.intermediate, 3072, 1, AT_MAX_WIDTH));
+    AT_TRY(at_config_whole(m, &s->hidden, f->key->hidden, 768, 1, AT_MAX_WIDTH));
+    AT_TRY(at_config_whole(m, &e->n_layers, f->key->layers, f->layers, 1, AT_MAX_LAYERS));
+    AT_TRY(at_config_whole(m, &s->heads, f->key->heads, 12, 1, s->hidden));
+    AT_TRY(at_config_whole(m, &s->intermediate, f->key->intermediate, 3072, 1, AT_MAX_WIDTH));
     s->epsilon = 1e-12;
-    if (f->key.epsilon) AT_TRY(at_config_real(m, &s->epsilon, f->key.epsilon, s->epsilon, 0, 1));
-    AT_TRY(at_config_real(m, &s->dropout, f->key.dropout, 0.1, 0, 0.999));
-    AT_TRY(at_config_real(m, &s->attention_dropout, f->key.attention_dropout, 0.1, 0, 0.999));
+    if (f->key->epsilon) AT_TRY(at_config_real(m, &s->epsilon, f->key->epsilon, s->epsilon, 0, 1));
+    AT_TRY(at_config_real(m, &s->dropout, f->key->dropout, 0.1, 0, 0.999));
+    AT_TRY(at_config_real(m, &s->attention_dropout, f->key->attention_dropout, 0.1, 0, 0.999));
     AT_TRY(at_config_real(m, &e->initializer_range, "initializer_range", 0.02, 0, 10));
     AT_REQUIRE(m->ctx, s->hidden % s->heads == 0, AT_E_FORMAT,
-               "%s/config.json: %s %lld is no multiple of %s %lld", m->folder, f->key.hidden,
-               (long long)s->hidden, f->key.heads, (long long)s->heads);
+               "%s/config.json: %s %lld is no multiple of %s %lld", m->folder, f->key->hidden,
+               (long long)s->hidden, f->key->heads, (long long)s->heads);
     AT_TRY(at_config_only(m, "position_embedding_type", "absolute"));
-    return at_config_activation(m, &s->activation, f->key.activation);
+    return at_config_activation(m, &s->activation, f->key->activation);
 }
 
 /* ---- Sites ---- */
@@ -63,8 +82,8 @@ static at_status declare_embeddings(at_model *m, at_text_encoder *e, const at_te
     AT_TRY(at_net_embedding(&e->words, &m->net, words, words, m->text.vocabulary, hidden));
     AT_TRY(at_net_embedding(&e->positions, &m->net, positions, positions, length, hidden));
     e->positions->first_row = first_position;
-    if (f->key.types) {
-        AT_TRY(at_config_whole(m, &n_types, f->key.types, 2, 1, 1 << 10));
+    if (f->key->types) {
+        AT_TRY(at_config_whole(m, &n_types, f->key->types, 2, 1, 1 << 10));
         AT_TRY(at_net_embedding(&e->types, &m->net, types, types, n_types, hidden));
     }
     return at_net_layer_norm(&e->norm, &m->net, norm, norm, hidden, e->shape.epsilon, true);
@@ -76,7 +95,7 @@ static at_status declare_layers(at_model *m, at_text_encoder *e, const at_text_e
         char name[64];
         snprintf(name, sizeof name, "%s.%d", f->stack, i);
         AT_TRY(at_net_group(&m->net, name));
-        AT_TRY(at_net_encoder_layer(&e->layers[i], &m->net, name, &f->layer, &e->shape));
+        AT_TRY(at_net_encoder_layer(&e->layers[i], &m->net, name, f->layer, &e->shape));
     }
     return AT_OK;
 }

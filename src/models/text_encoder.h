@@ -8,16 +8,22 @@
 
 enum { AT_MAX_LAYERS = 128, AT_MAX_WIDTH = 1 << 16 };
 
+typedef struct at_text_encoder_keys { /* of config.json */
+    const char *hidden, *layers, *heads, *intermediate, *activation, *dropout, *attention_dropout;
+    const char *epsilon; /* NULL = it is 1e-12 */
+    const char *types;   /* NULL = there are no token types */
+} at_text_encoder_keys;
+
 typedef struct at_text_encoder_form {
-    struct { /* of config.json */
-        const char *hidden, *layers, *heads, *intermediate, *activation, *dropout, *attention_dropout;
-        const char *epsilon; /* NULL = it is 1e-12 */
-        const char *types;   /* NULL = there are no token types */
-    } key;
+    const at_text_encoder_keys *key;
     int64_t layers, vocabulary; /* when config.json does not say */
     const char *stack;          /* what the layers' names begin with: "encoder.layer" */
-    at_encoder_names layer;
+    const at_encoder_names *layer;
 } at_text_encoder_form;
+
+/* What most of them have. */
+extern const at_text_encoder_keys at_text_encoder_usual_keys;
+extern const at_encoder_names at_text_encoder_usual_names;
 
 typedef struct at_text_encoder {
     at_encoder_shape shape;

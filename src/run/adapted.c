@@ -16,7 +16,7 @@ bool at__is_adapted(const at_run *r)
     return false;
 }
 
-static at_status run_model(at_run *r, at_model *m, at_split split, int64_t batch, float *out)
+static at_status run_model(at_run *r, at_model *m, at_split split, at_limit limit, float *out)
 {
     at_pipe p = {0};
     at_dataset *d = r->job.split[split];
@@ -24,7 +24,7 @@ static at_status run_model(at_run *r, at_model *m, at_split split, int64_t batch
     const at_dtype act = r->act;
     r->model = m;
     r->act = AT_F32; /* what bf16 rounds away would hide a mistake */
-    at_status s = at__build_pipe(r, &p, AT_EVAL, d, (at_limit){at_min(batch, d->n), 0});
+    at_status s = at__build_pipe(r, &p, AT_EVAL, d, limit);
     if (s == AT_OK) s = at__plan_pipe(r, &p);
     r->model = own;
     r->act = act;
@@ -33,12 +33,12 @@ static at_status run_model(at_run *r, at_model *m, at_split split, int64_t batch
     return s;
 }
 
-static at_status run_merged(at_run *r, const char *folder, at_split split, int64_t batch, float *out)
+static at_status run_merged(at_run *r, const char *folder, at_split split, at_limit limit, float *out)
 {
     at_model *m;
     AT_TRY(at_model_open(&m, r->ctx, r->device, folder));
     at_status s = at_model_keep_head(m);
-    if (s == AT_OK) s = run_model(r, m, split, batch, out);
+    if (s == AT_OK) s = run_model(r, m, split, limit, out);
     at_model_close(m);
     return s;
 }
@@ -82,14 +82,15 @@ at_status at__prove_merge(at_run *r, const char *folder)
 {
     if (!at__is_adapted(r)) return AT_OK;
     const at_split split = r->job.split[AT_SPLIT_VALID] ? AT_SPLIT_VALID : AT_SPLIT_TRAIN;
-    const int64_t n = r->job.split[split]->n * r->job.n_outputs, batch = r->eval.batch;
+    const int64_t samples = r->job.split[split]->n, n = samples * r->job.n_outputs;
+    const at_limit limit = {at_min(r->eval.batch, samples), r->eval.max_rows};
     float *adapted, *merged;
     at__close_pipe(&r->train); /* its memory serves the networks that are compared */
     at__close_pipe(&r->eval);
     AT_NEW(r->ctx, adapted, 2 * n);
     merged = adapted + n;
-    at_status s = run_model(r, r->model, split, batch, adapted);
-    if (s == AT_OK) s = run_merged(r, folder, split, batch, merged);
+    at_status s = run_model(r, r->model, split, limit, adapted);
+    if (s == AT_OK) s = run_merged(r, folder, split, limit, merged);
     if (s == AT_OK) s = compare(r, split, adapted, merged, n);
     at_free(r->ctx, adapted);
     return s;

@@ -3,8 +3,8 @@
 #include "data/noise.h"
 #include "data/pictures.h"
 #include "tasks/classes.h"
+#include "tasks/shares.h"
 #include <stdio.h>
-#include <stdlib.h>
 
 const at_options at_options_image_classification = {"image-classification", at_class_options,
                                                     sizeof(at_class_settings)};
@@ -15,7 +15,6 @@ typedef struct job { /* at_job.self */
     at_augment_list augment;
     at_photo_set train, valid, test; /* valid: when it has a folder of its own */
     at_photo_set files;              /* predictions */
-    bool has_valid, has_test;
 } job;
 
 static bool recognise(const char *path)
@@ -82,12 +81,10 @@ static at_status skip_corrupt(at_job *j, at_photo_set *s)
     return AT_OK;
 }
 
-static at_status read_set(at_job *j, at_photo_set *out, bool *has, const char *folder,
-                          const at_photo_set *like)
+static at_status read_set(at_job *j, at_photo_set *out, const char *folder, const at_photo_set *like)
 {
     AT_TRY(at_photos_read(j->ctx, out, folder, like ? (const char *const *)like->classes : NULL,
                           like ? like->n_classes : 0));
-    *has = true;
     if (strcmp(j->setup.data.corrupt, "skip") == 0) {
         AT_TRY(skip_corrupt(j, out));
         if (!like) AT_TRY(check_classes(j, out));
@@ -113,39 +110,13 @@ static at_status make_split(at_job *j, at_split split, const at_photo_set *photo
 
 static at_status make_whole_split(at_job *j, at_split split, const at_photo_set *photos)
 {
-    int32_t *index;
-    AT_NEW(j->ctx, index, photos->n);
-    for (int64_t i = 0; i < photos->n; i++) index[i] = (int32_t)i;
-    const at_status s = make_split(j, split, photos, index, photos->n);
-    at_free(j->ctx, index);
-    return s;
+    const int32_t *index = at_job_all_samples(j, photos->n);
+    return index ? make_split(j, split, photos, index, photos->n) : AT_E_NOMEM;
 }
 
-/* Splits that are shares of the training folder, then what is left of it. */
-static at_status make_shares(at_job *j, double valid, double test)
+static at_status make_share(at_job *j, at_split split, int32_t *index, int64_t n)
 {
-    job *k = j->self;
-    const int64_t n = k->train.n;
-    bool *in_test, *in_valid;
-    int32_t *index;
-    AT_NEW(j->ctx, in_test, 2 * n);
-    in_valid = in_test + n;
-    index = at_alloc_array(j->ctx, n, sizeof *index);
-    at_status s = index ? AT_OK : AT_E_NOMEM;
-    if (s == AT_OK && test > 0) s = at_photos_split(j->ctx, in_test, &k->train, test, j->setup.seed + 1);
-    if (s == AT_OK && valid > 0)
-        s = at_photos_split_rest(j->ctx, in_valid, &k->train, valid, j->setup.seed, in_test);
-    for (int split = 0; split < AT_SPLIT_COUNT && s == AT_OK; split++) {
-        int64_t m = 0;
-        for (int64_t i = 0; i < n; i++) {
-            const int of = in_test[i] ? AT_SPLIT_TEST : in_valid[i] ? AT_SPLIT_VALID : AT_SPLIT_TRAIN;
-            if (of == split) index[m++] = (int32_t)i;
-        }
-        if (m > 0 && !j->split[split]) s = make_split(j, split, &k->train, index, m);
-    }
-    at_free(j->ctx, index);
-    at_free(j->ctx, in_test);
-    return s;
+    return make_split(j, split, &((job *)j->self)->train, index, n);
 }
 
 typedef struct duplicate_note {
@@ -171,27 +142,17 @@ static at_status open_splits(at_job *j)
 {
     job *k = j->self;
     at_photo_splits found;
-    double valid_share, test_share;
-    const char *valid = j->setup.data.valid, *test = j->setup.data.test;
+    at_sources from;
     AT_TRY(at_photos_find_splits(&j->arena, &found, j->setup.data.train));
-    AT_TRY(read_set(j, &k->train, &(bool){0}, found.train ? found.train : j->setup.data.train, NULL));
-    AT_TRY(at_job_share(j, valid, "data.valid", &valid_share));
-    AT_TRY(at_job_share(j, test, "data.test", &test_share));
-    if (!valid && found.valid) valid = found.valid;
-    if (!valid) valid_share = k->train.n < 1000 ? 0.2 : 0.1;
-    if (!test) test = found.test;
-    AT_REQUIRE(j->ctx, valid_share + test_share < 1, AT_E_RANGE,
-               "%s and %s take %g %% of the photos together, which leaves none to learn from",
-               at_job_where(j, "data.valid"), at_job_where(j, "data.test"), 100 * (valid_share + test_share));
-    const bool valid_folder = valid && !at_job_is_none(valid) && valid_share == 0;
-    const bool test_folder = test && !at_job_is_none(test) && test_share == 0;
-    if (valid_folder) AT_TRY(read_set(j, &k->valid, &k->has_valid, valid, &k->train));
-    if (test_folder) AT_TRY(read_set(j, &k->test, &k->has_test, test, &k->train));
-    if (k->has_valid) AT_TRY(make_whole_split(j, AT_SPLIT_VALID, &k->valid));
-    if (k->has_test) AT_TRY(make_whole_split(j, AT_SPLIT_TEST, &k->test));
-    AT_TRY(make_shares(j, valid_share, test_share));
-    if (k->has_valid) report_duplicates(j, &k->train, &k->valid, "valid");
-    if (k->has_test) report_duplicates(j, &k->train, &k->test, "test");
+    AT_TRY(read_set(j, &k->train, found.train ? found.train : j->setup.data.train, NULL));
+    AT_TRY(at_job_sources(j, &from, found.valid, found.test, k->train.n, "photos"));
+    if (from.valid) AT_TRY(read_set(j, &k->valid, from.valid, &k->train));
+    if (from.test) AT_TRY(read_set(j, &k->test, from.test, &k->train));
+    if (from.valid) AT_TRY(make_whole_split(j, AT_SPLIT_VALID, &k->valid));
+    if (from.test) AT_TRY(make_whole_split(j, AT_SPLIT_TEST, &k->test));
+    AT_TRY(at_job_make_shares(j, &k->train.contents, &from, make_share));
+    if (from.valid) report_duplicates(j, &k->train, &k->valid, "valid");
+    if (from.test) report_duplicates(j, &k->train, &k->test, "test");
     return AT_OK;
 }
 

@@ -2,7 +2,6 @@
 #include "formats/file.h"
 #include "tasks/task.h"
 #include <stdio.h>
-#include <stdlib.h>
 
 const char *at_split_name(at_split split)
 {
@@ -86,25 +85,4 @@ void at_job_note(at_job *j, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     at_tree_add(&j->arena, j->notes, NULL, at_tree_string(&j->arena, text));
-}
-
-/* "20%" and "0.2" -> 0.2; 0 when the text is no share. */
-at_status at_job_share(const at_job *j, const char *text, const char *key, double *out)
-{
-    char *end;
-    *out = 0.0;
-    if (!text) return AT_OK;
-    const double percent = strtod(text, &end);
-    const bool fraction = end != text && !*end && percent > 0 && percent < 1 && !at_path_exists(text);
-    if (fraction) *out = percent;
-    if (fraction || end == text || strcmp(end, "%") != 0) return AT_OK;
-    AT_REQUIRE(j->ctx, percent > 0 && percent < 100, AT_E_RANGE,
-               "%s is %s, must be above 0%% and below 100%%", at_job_where(j, key), text);
-    *out = percent / 100.0;
-    return AT_OK;
-}
-
-bool at_job_is_none(const char *text)
-{
-    return text && strcmp(text, "none") == 0;
 }

@@ -115,10 +115,6 @@ void at_job_close(at_job *j);
 const char *at_job_where(const at_job *j, const char *key);
 void at_job_note(at_job *j, const char *fmt, ...) AT_PRINTF(2, 3);
 
-/* What data.valid and data.test say: a share ("20%" and "0.2" are 0.2; 0 = the text is none), or "none". */
-at_status at_job_share(const at_job *j, const char *text, const char *key, double *out) AT_MUST_USE;
-bool at_job_is_none(const char *text);
-
 /* ---- Metrics of classification ---- */
 
 /* What metrics see. Samples with label -100 are not counted. */

@@ -25,6 +25,11 @@ static at_status take_labels(at_job *j)
     return AT_OK;
 }
 
+static at_status make_share(at_job *j, at_split split, int32_t *index, int64_t n)
+{
+    return at_text_data_make_share(j, &((job *)j->self)->data, split, index, n);
+}
+
 static at_status open_data(at_job *j)
 {
     job *k = j->self;
@@ -32,7 +37,7 @@ static at_status open_data(at_job *j)
         AT_TRY(at_text_data_open_test(j, &k->data, AT_TEXTS_CLASS));
         return take_labels(j);
     }
-    AT_TRY(at_text_data_open(j, &k->data, AT_TEXTS_CLASS));
+    AT_TRY(at_text_data_open(j, &k->data, AT_TEXTS_CLASS, make_share));
     AT_TRY(take_labels(j));
     j->n_labels = j->n_outputs = k->data.train.n_classes;
     j->labels = k->data.train.classes;

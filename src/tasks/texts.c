@@ -1,5 +1,5 @@
 /* texts.c: tables of texts for tasks: from the keys data.* to splits of tokens. Reading path:
- * at_text_data_open, open_tables, make_shares, make_split. */
+ * at_text_data_open, open_file, make_split. */
 #include "tasks/texts.h"
 
 static const at_option option_list[] = {
@@ -97,41 +97,10 @@ static at_status make_split(at_job *j, at_text_data *k, at_split split, const at
     return tokens_of(j, k, &j->split[split], texts, index, n, true);
 }
 
-static int32_t *all_of(at_job *j, const at_texts *texts)
-{
-    int32_t *index = at_arena_alloc(&j->arena, (size_t)texts->n * sizeof *index);
-    for (int64_t i = 0; index && i < texts->n; i++) index[i] = (int32_t)i;
-    return index;
-}
-
 static at_status make_whole_split(at_job *j, at_text_data *k, at_split split, const at_texts *texts)
 {
-    int32_t *index = all_of(j, texts);
+    int32_t *index = at_job_all_samples(j, texts->n);
     return index ? make_split(j, k, split, texts, index, texts->n) : AT_E_NOMEM;
-}
-
-/* Shares of the training table, and what is left of it. */
-static at_status make_shares(at_job *j, at_text_data *k, double valid, double test)
-{
-    const int64_t n = k->train.n;
-    bool *in_test = at_arena_alloc(&j->arena, (size_t)n * sizeof *in_test),
-         *in_valid = at_arena_alloc(&j->arena, (size_t)n * sizeof *in_valid);
-    if (!in_test || !in_valid) return AT_E_NOMEM;
-    memset(in_test, 0, (size_t)n * sizeof *in_test);
-    memset(in_valid, 0, (size_t)n * sizeof *in_valid);
-    if (test > 0) AT_TRY(at_texts_split(j->ctx, in_test, &k->train, test, j->setup.seed + 1, NULL));
-    if (valid > 0) AT_TRY(at_texts_split(j->ctx, in_valid, &k->train, valid, j->setup.seed, in_test));
-    for (int split = 0; split < AT_SPLIT_COUNT; split++) {
-        int32_t *index = at_arena_alloc(&j->arena, (size_t)n * sizeof *index);
-        int64_t m = 0;
-        if (!index) return AT_E_NOMEM;
-        for (int64_t i = 0; i < n; i++) {
-            const int of = in_test[i] ? AT_SPLIT_TEST : in_valid[i] ? AT_SPLIT_VALID : AT_SPLIT_TRAIN;
-            if (of == split) index[m++] = (int32_t)i;
-        }
-        if (m > 0 && !j->split[split]) AT_TRY(make_split(j, k, (at_split)split, &k->train, index, m));
-    }
-    return AT_OK;
 }
 
 static void note_duplicates(at_job *j, const at_text_data *k, const at_texts *of, const char *which)
@@ -143,49 +112,32 @@ static void note_duplicates(at_job *j, const at_text_data *k, const at_texts *of
                     (long long)n, which);
 }
 
-typedef struct sources { /* files; shares of train where there is none */
-    const char *train, *valid, *test;
-    double valid_share, test_share;
-} sources;
-
-static at_status find_sources(at_job *j, sources *s)
+/* A split with a file of its own. */
+static at_status open_file(at_job *j, at_text_data *k, at_split split, at_texts *texts, const char *path)
 {
-    at_text_splits found;
-    const at_data_options *d = &j->setup.data;
-    AT_TRY(at_texts_find_splits(&j->arena, &found, d->train));
-    *s = (sources){.train = found.train ? found.train : d->train,
-                   .valid = d->valid ? d->valid : found.valid,
-                   .test = d->test ? d->test : found.test};
-    AT_TRY(at_job_share(j, d->valid, "data.valid", &s->valid_share));
-    AT_TRY(at_job_share(j, d->test, "data.test", &s->test_share));
-    AT_REQUIRE(j->ctx, s->valid_share + s->test_share < 1, AT_E_RANGE,
-               "%s and %s take %g %% of the texts together, which leaves none to learn from",
-               at_job_where(j, "data.valid"), at_job_where(j, "data.test"),
-               100 * (s->valid_share + s->test_share));
-    if (at_job_is_none(s->valid) || s->valid_share > 0) s->valid = NULL;
-    if (at_job_is_none(s->test) || s->test_share > 0) s->test = NULL;
+    if (!path) return AT_OK;
+    AT_TRY(read_table(j, texts, path, k->train.target, &k->train));
+    AT_TRY(make_whole_split(j, k, split, texts));
+    note_duplicates(j, k, texts, at_split_name(split));
     return AT_OK;
 }
 
-at_status at_text_data_open(at_job *j, at_text_data *k, at_texts_target target)
+at_status at_text_data_open(at_job *j, at_text_data *k, at_texts_target target, at_make_split_fn make_share)
 {
-    sources s;
+    at_text_splits found;
+    at_sources from;
     AT_TRY(open_tokenizer(j, k));
-    AT_TRY(find_sources(j, &s));
-    AT_TRY(read_table(j, &k->train, s.train, target, NULL));
-    if (!s.valid && s.valid_share == 0 && !at_job_is_none(j->setup.data.valid))
-        s.valid_share = k->train.n < 1000 ? 0.2 : 0.1;
-    if (s.valid) {
-        AT_TRY(read_table(j, &k->valid, s.valid, target, &k->train));
-        AT_TRY(make_whole_split(j, k, AT_SPLIT_VALID, &k->valid));
-        note_duplicates(j, k, &k->valid, "valid");
-    }
-    if (s.test) {
-        AT_TRY(read_table(j, &k->test, s.test, target, &k->train));
-        AT_TRY(make_whole_split(j, k, AT_SPLIT_TEST, &k->test));
-        note_duplicates(j, k, &k->test, "test");
-    }
-    return make_shares(j, k, s.valid_share, s.test_share);
+    AT_TRY(at_texts_find_splits(&j->arena, &found, j->setup.data.train));
+    AT_TRY(read_table(j, &k->train, found.train ? found.train : j->setup.data.train, target, NULL));
+    AT_TRY(at_job_sources(j, &from, found.valid, found.test, k->train.n, "texts"));
+    AT_TRY(open_file(j, k, AT_SPLIT_VALID, &k->valid, from.valid));
+    AT_TRY(open_file(j, k, AT_SPLIT_TEST, &k->test, from.test));
+    return at_job_make_shares(j, &k->train.contents, &from, make_share);
+}
+
+at_status at_text_data_make_share(at_job *j, at_text_data *k, at_split split, int32_t *index, int64_t n)
+{
+    return make_split(j, k, split, &k->train, index, n);
 }
 
 at_status at_text_data_open_test(at_job *j, at_text_data *k, at_texts_target target)
@@ -204,7 +156,7 @@ at_status at_text_data_open_files(at_job *j, at_text_data *k, at_dataset **out, 
     AT_REQUIRE(j->ctx, n == 1, AT_E_ARG, "%d files are given; texts are predicted from one table at a time",
                n);
     AT_TRY(read_table(j, &k->files, paths[0], AT_TEXTS_NONE, NULL));
-    int32_t *index = all_of(j, &k->files);
+    int32_t *index = at_job_all_samples(j, k->files.n);
     return index ? tokens_of(j, k, out, &k->files, index, k->files.n, false) : AT_E_NOMEM;
 }
 

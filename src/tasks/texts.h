@@ -4,7 +4,7 @@
 #define AT_TASK_TEXTS_H
 
 #include "data/tokens.h"
-#include "tasks/task.h"
+#include "tasks/shares.h"
 
 typedef struct at_text_settings { /* keys data.* beside those of all tasks; NULL = inferred */
     const char *label, *text, *text_pair, *delimiter, *quote, *header, *encoding;
@@ -24,7 +24,12 @@ typedef struct at_text_data {
 } at_text_data;
 
 /* Open j's data: read tables, split, tokenise; j->split is set. Not for heads that are there already. */
-at_status at_text_data_open(at_job *j, at_text_data *k, at_texts_target target) AT_MUST_USE;
+at_status at_text_data_open(at_job *j, at_text_data *k, at_texts_target target,
+                            at_make_split_fn make_share) AT_MUST_USE;
+
+/* What make_share of a task does with its at_text_data. */
+at_status at_text_data_make_share(at_job *j, at_text_data *k, at_split split, int32_t *index,
+                                  int64_t n) AT_MUST_USE;
 
 /* Data to score the model's own head on: data.test alone. */
 at_status at_text_data_open_test(at_job *j, at_text_data *k, at_texts_target target) AT_MUST_USE;

@@ -174,6 +174,9 @@ static const at_mistake mistakes[] = {
     {"text-no-tokenizer", no_tokenizer, TRAIN, 1,
      "bert: there is no tokenizer; one of these files is needed: tokenizer.model, spiece.model, "
      "tokenizer.json, vocab.json, vocab.txt"},
+    {"text-shares", make_texts, TRAIN " --data.test 95%", 2,
+     "data.valid and --data.test: data.test take 115 % of the texts together, which leaves none to learn "
+     "from"},
     {"text-length", make_texts, TRAIN " --data.max_length 14", 2,
      "--data.max_length: data.max_length is 14, but bert takes at most 13 tokens"},
 };

@@ -15,28 +15,11 @@ typedef struct bert {
     at_site *pooler;
 } bert;
 
-static const at_text_encoder_form form = {
-    .key = {.hidden = "hidden_size",
-            .layers = "num_hidden_layers",
-            .heads = "num_attention_heads",
-            .intermediate = "intermediate_size",
-            .activation = "hidden_act",
-            .dropout = "hidden_dropout_prob",
-            .attention_dropout = "attention_probs_dropout_prob",
-            .epsilon = "layer_norm_eps",
-            .types = "type_vocab_size"},
-    .layers = 12,
-    .vocabulary = 30522,
-    .stack = "encoder.layer",
-    .layer = {.query = "attention.self.query",
-              .key = "attention.self.key",
-              .value = "attention.self.value",
-              .attention_output = "attention.output.dense",
-              .attention_norm = "attention.output.LayerNorm",
-              .intermediate = "intermediate.dense",
-              .output = "output.dense",
-              .output_norm = "output.LayerNorm"},
-};
+static const at_text_encoder_form form = {.key = &at_text_encoder_usual_keys,
+                                          .layers = 12,
+                                          .vocabulary = 30522,
+                                          .stack = "encoder.layer",
+                                          .layer = &at_text_encoder_usual_names};
 
 static bool recognise(const at_tree *config, at_layout *layout)
 {

@@ -6,6 +6,7 @@
 #include "models/model.h"
 #include "ops/segment_pool/segment_pool.h"
 #include "tests/harness/modelcheck.h"
+#include "tests/harness/scene.h"
 #include "text/tokenizer.h"
 #include <math.h>
 #include <stdio.h>
@@ -49,6 +50,18 @@ AT_TEST(test_bert__packed_sequences_are_as_alone)
 {
     at_ctx *ctx = at_test_ctx();
     at_check_packing(ctx, HF);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_bert__packing_changes_no_draw_of_dropout)
+{
+    at_ctx *ctx = at_test_ctx();
+    char folder[1024];
+    at_variant_folder(folder, HF, "eps");
+    at_edit_text(folder, "config.json", "\"hidden_dropout_prob\": 0.0", "\"hidden_dropout_prob\": 0.3");
+    at_edit_text(folder, "config.json", "\"attention_probs_dropout_prob\": 0.0",
+                 "\"attention_probs_dropout_prob\": 0.3");
+    at_check_packing(ctx, folder);
     at_test_done(ctx);
 }
 

@@ -15,26 +15,25 @@ typedef struct distilbert {
     at_site *pre_classifier;
 } distilbert;
 
+static const at_text_encoder_keys keys = {.hidden = "dim",
+                                          .layers = "n_layers",
+                                          .heads = "n_heads",
+                                          .intermediate = "hidden_dim",
+                                          .activation = "activation",
+                                          .dropout = "dropout",
+                                          .attention_dropout = "attention_dropout"};
+
+static const at_encoder_names names = {.query = "attention.q_lin",
+                                       .key = "attention.k_lin",
+                                       .value = "attention.v_lin",
+                                       .attention_output = "attention.out_lin",
+                                       .attention_norm = "sa_layer_norm",
+                                       .intermediate = "ffn.lin1",
+                                       .output = "ffn.lin2",
+                                       .output_norm = "output_layer_norm"};
+
 static const at_text_encoder_form form = {
-    .key = {.hidden = "dim",
-            .layers = "n_layers",
-            .heads = "n_heads",
-            .intermediate = "hidden_dim",
-            .activation = "activation",
-            .dropout = "dropout",
-            .attention_dropout = "attention_dropout"},
-    .layers = 6,
-    .vocabulary = 30522,
-    .stack = "transformer.layer",
-    .layer = {.query = "attention.q_lin",
-              .key = "attention.k_lin",
-              .value = "attention.v_lin",
-              .attention_output = "attention.out_lin",
-              .attention_norm = "sa_layer_norm",
-              .intermediate = "ffn.lin1",
-              .output = "ffn.lin2",
-              .output_norm = "output_layer_norm"},
-};
+    .key = &keys, .layers = 6, .vocabulary = 30522, .stack = "transformer.layer", .layer = &names};
 
 static bool recognise(const at_tree *config, at_layout *layout)
 {
