@@ -59,9 +59,6 @@ typedef struct at_adapter {
 at_status at_adapter_hang(const at_adapter *adapter, at_net *net, at_site **sites, int n_sites,
                           at_adapter_setup *setup) AT_MUST_USE;
 
-/* The same at one site, with the adapter's defaults. */
-at_status at_adapter_attach(const at_adapter *adapter, at_net *net, at_site *site) AT_MUST_USE;
-
 /* The adapter's part of a site; NULL = the site has none. */
 void *at_adapter_of(const at_site *site, const char *name);
 

@@ -39,14 +39,3 @@ at_status at_adapter_hang(const at_adapter *adapter, at_net *net, at_site **site
     if (adapter->end) adapter->end(net, setup);
     return s;
 }
-
-at_status at_adapter_attach(const at_adapter *adapter, at_net *net, at_site *site)
-{
-    at_adapter_setup setup = {.where = adapter->name};
-    at_site **sites;
-    AT_NEW(net->ctx, sites, net->n_sites);
-    sites[0] = site;
-    const at_status s = at_adapter_hang(adapter, net, sites, 1, &setup);
-    at_free(net->ctx, sites);
-    return s;
-}

@@ -109,7 +109,6 @@ at_status at_token_model_parse(const at_token_model **out, const void **params,
 
 /* Begin to read a list or map of the model; to be closed with at_json_scan_deinit when it succeeded. */
 at_status at_model_scan(at_json_scan *out, const at_section *s, const char *key) AT_MUST_USE;
-bool at_model_has(const at_section *s, const char *key);
 /* Read "vocab", a map from token to id, into the tokenizer's vocabulary, if it is not there already. */
 at_status at_model_vocab(const at_section *s) AT_MUST_USE;
 at_vocab *at_section_vocab(const at_section *s); /* the tokenizer's */

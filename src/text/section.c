@@ -226,22 +226,10 @@ at_status at_template_make(const at_section *s, at_template *out, const at_templ
 
 /* ---- The model's lists ---- */
 
-/* Its index, or -1. */
-static int find_list(const at_section *s, const char *key)
+at_status at_model_scan(at_json_scan *out, const at_section *s, const char *key)
 {
     int i = s->source ? s->source->n - 1 : -1;
     while (i >= 0 && strcmp(s->source->list[i].key, key) != 0) i--;
-    return i;
-}
-
-bool at_model_has(const at_section *s, const char *key)
-{
-    return find_list(s, key) >= 0;
-}
-
-at_status at_model_scan(at_json_scan *out, const at_section *s, const char *key)
-{
-    const int i = find_list(s, key);
     AT_REQUIRE(s->ctx, i >= 0, AT_E_FORMAT, "%s: %s is missing", s->where, key);
     at_json_scan_part(out, s->source->list[i].file, s->source->list[i].value);
     return AT_OK;

@@ -27,6 +27,17 @@ static at_status init(at_net *net, at_param *p)
     return s;
 }
 
+at_status at_hang_on(const at_adapter *adapter, at_net *net, at_site *site)
+{
+    at_adapter_setup setup = {.where = adapter->name};
+    at_site **sites;
+    AT_NEW(net->ctx, sites, net->n_sites);
+    sites[0] = site;
+    const at_status s = at_adapter_hang(adapter, net, sites, 1, &setup);
+    at_free(net->ctx, sites);
+    return s;
+}
+
 static at_status declare(at_small *t)
 {
     at_net *n = &t->net;
@@ -48,8 +59,7 @@ static at_status declare(at_small *t)
         AT_TRY(init(n, p));
     }
     for (int i = 0; i < n->n_sites && t->options.adapter; i++)
-        if (t->options.adapter->takes(n->sites[i]))
-            AT_TRY(at_adapter_attach(t->options.adapter, n, n->sites[i]));
+        if (t->options.adapter->takes(n->sites[i])) AT_TRY(at_hang_on(t->options.adapter, n, n->sites[i]));
     at_net_assign_roles(n);
     return AT_OK;
 }

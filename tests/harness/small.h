@@ -64,4 +64,7 @@ at_real *at_small_snapshot(at_small *t, int64_t *count);
  * Fails the test when anything does. */
 at_real *at_small_train(at_ctx *ctx, const at_small_options *options, int64_t *count);
 
+/* Hang an adapter without options on one site. */
+at_status at_hang_on(const at_adapter *adapter, at_net *net, at_site *site) AT_MUST_USE;
+
 #endif

@@ -9,6 +9,7 @@
 #include "ops/toy_squared/toy_squared.h"
 #include "tests/harness/bare.h"
 #include "tests/harness/opcheck.h"
+#include "tests/harness/small.h"
 #include "tests/harness/tolerance.h"
 #include "tests/harness/toyfolder.h"
 #include "tests/toys/toys.h"
@@ -119,7 +120,7 @@ static void open_network(rig *t, at_ctx *ctx, const char *folder, bool adapt, at
     const int n = net->n_sites;
     for (int i = 0; i < n && adapt; i++)
         if (strcmp(net->sites[i]->name, "table") != 0)
-            at_expect_ok(ctx, at_adapter_attach(&at_adapter_toy_gain, net, net->sites[i]));
+            at_expect_ok(ctx, at_hang_on(&at_adapter_toy_gain, net, net->sites[i]));
     for (int i = 0; i < net->n_params && mode == AT_TRAIN; i++) net->params[i]->trainable = true;
     at_net_assign_roles(net);
     at_expect_ok(ctx, at_graph_create(&t->g, ctx, net->store, mode));
@@ -274,8 +275,8 @@ AT_TEST(test_toys_exact__an_adapter_is_neutral_at_first_and_merges)
     t.model->head.site->intercepts->merge = NULL;
     at_expect_error(ctx, at_model_save(t.model, saved), AT_E_UNSUPPORTED,
                     "value: the adapter toy-gain cannot be merged");
-    at_expect_error(ctx, at_adapter_attach(&at_adapter_toy_gain, &t.model->net, t.model->head.site),
-                    AT_E_STATE, "value: toy-gain is attached already");
+    at_expect_error(ctx, at_hang_on(&at_adapter_toy_gain, &t.model->net, t.model->head.site), AT_E_STATE,
+                    "value: toy-gain is attached already");
     close_network(&t);
     open_network(&t, ctx, saved, false, AT_EVAL); /* a plain network that has the same output */
     forward(&t, merged);
