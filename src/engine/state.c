@@ -174,6 +174,15 @@ at_status at_state_get(at_store *s, const at_state *t, at_real *out)
     return d->kind->sync(d);
 }
 
+at_status at_state_get_part(at_store *s, const at_state *t, int64_t first, int64_t n, at_real *out)
+{
+    at_device *d = s->device;
+    AT_ASSERT(s->ctx, t->storage == real_storage(s) && t->buffer[0].data && first + n <= t->count);
+    const size_t bytes = (size_t)n * sizeof *out;
+    d->kind->download(d, out, bytes, (const at_real *)t->buffer[0].data + first, bytes, bytes, 1);
+    return d->kind->sync(d);
+}
+
 /* ---- Flat layout ---- */
 
 enum { FLAT_ALIGN = 16 }; /* elements: every tensor of a range starts on a cache line */

@@ -104,6 +104,10 @@ at_status at_state_set(at_store *s, at_state *state, const at_real *values) AT_M
 /* Read a state's value as dense at_real [count], whatever its storage; waits for the device. */
 at_status at_state_get(at_store *s, const at_state *state, at_real *out) AT_MUST_USE;
 
+/* The same for elements [first, first + n) of a laid-out (flat) state. */
+at_status at_state_get_part(at_store *s, const at_state *state, int64_t first, int64_t n,
+                            at_real *out) AT_MUST_USE;
+
 /* Put the value on the device if it is not there yet (plans call it for what their kernels read). */
 at_status at_state_place(at_store *s, at_state *state) AT_MUST_USE;
 

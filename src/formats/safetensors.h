@@ -50,4 +50,11 @@ const at_tensor *at_safetensors_find(const at_safetensors *f, const char *name);
 at_status at_safetensors_write(at_ctx *ctx, const char *path, const at_tensor *tensors, int64_t n,
                                const at_tree *metadata) AT_MUST_USE;
 
+/* Writes the values of tensor `index` to `out`. */
+typedef at_status (*at_tensor_read_fn)(void *from, int64_t index, void *out);
+
+/* The same when not all tensors are in memory: those without data are read one after the other. */
+at_status at_safetensors_write_from(at_ctx *ctx, const char *path, const at_tensor *tensors, int64_t n,
+                                    const at_tree *metadata, at_tensor_read_fn read, void *from) AT_MUST_USE;
+
 #endif

@@ -332,3 +332,48 @@ AT_TEST(test_safetensors__opens_models_of_many_tensors)
     at_arena_deinit(&a);
     at_test_done(ctx);
 }
+
+/* ---- Tensors that are read when they are written ---- */
+
+typedef struct reading {
+    at_ctx *ctx;
+    int64_t calls, fails_at;
+} reading;
+
+static at_status read_one(void *from, int64_t index, void *out)
+{
+    reading *r = from;
+    if (r->calls++ == r->fails_at) return at_fail(r->ctx, AT_E_STATE, "there is nothing to read");
+    memcpy(out, some[index].data, 24);
+    return AT_OK;
+}
+
+/* The file is the same byte by byte; a failed reading leaves the file that was there. */
+AT_TEST(test_safetensors__reads_while_it_writes)
+{
+    at_ctx *ctx = begin("st_from");
+    char *whole, *parts, *after;
+    size_t size, again;
+    at_expect_ok(ctx, at_safetensors_write(ctx, path, some, AT_COUNT(some), NULL));
+    at_expect_ok(ctx, at_file_read(ctx, &whole, &size, path, 1 << 20));
+    at_tensor lazy[AT_COUNT(some)];
+    memcpy(lazy, some, sizeof lazy);
+    lazy[1].data = NULL;
+    reading r = {ctx, 0, -1};
+    at_expect_ok(ctx, at_safetensors_write_from(ctx, path, lazy, AT_COUNT(some), NULL, read_one, &r));
+    assert_int_equal(r.calls, 1);
+    at_expect_ok(ctx, at_file_read(ctx, &parts, &again, path, 1 << 20));
+    assert_int_equal(again, size);
+    assert_memory_equal(parts, whole, size);
+    lazy[0].name = "other";
+    r = (reading){ctx, 0, 0};
+    at_expect_error(ctx, at_safetensors_write_from(ctx, path, lazy, AT_COUNT(some), NULL, read_one, &r),
+                    AT_E_STATE, "there is nothing to read");
+    at_expect_ok(ctx, at_file_read(ctx, &after, &again, path, 1 << 20));
+    assert_int_equal(again, size);
+    assert_memory_equal(after, whole, size);
+    at_free(ctx, whole);
+    at_free(ctx, parts);
+    at_free(ctx, after);
+    at_test_done(ctx);
+}

@@ -5,6 +5,11 @@
 
 enum { DATA_ALIGN = 8 }; /* of the first tensor in the file: spaces fill the header up */
 
+typedef struct source { /* of tensors that are not in memory; read NULL: all are */
+    at_tensor_read_fn read;
+    void *from;
+} source;
+
 static at_status bad(at_ctx *ctx, at_status code, const char *path, const at_tensor *t, const char *why)
 {
     return at_fail(ctx, code, "%s: tensor \"%.200s\" %s", path, t->name, why);
@@ -12,7 +17,7 @@ static at_status bad(at_ctx *ctx, at_status code, const char *path, const at_ten
 
 /* The bytes of a tensor, derived from its shape; ok to be written at `offset`. */
 static at_status check_tensor(at_ctx *ctx, int64_t *bytes, const char *path, const at_tensor *t,
-                              int64_t offset)
+                              int64_t offset, const source *from)
 {
     AT_REQUIRE(ctx, t->name, AT_E_ARG, "%s: a tensor without a name", path);
     if (strcmp(t->name, "__metadata__") == 0)
@@ -24,7 +29,7 @@ static at_status check_tensor(at_ctx *ctx, int64_t *bytes, const char *path, con
     for (int i = 0; i < t->rank; i++)
         if (t->dim[i] < 0 || !at_mul_ok(bytes, *bytes, t->dim[i]))
             return bad(ctx, AT_E_RANGE, path, t, "has a negative dimension or more bytes than 64 bits count");
-    if (*bytes > 0 && !t->data) return bad(ctx, AT_E_ARG, path, t, "has no data");
+    if (*bytes > 0 && !t->data && !from->read) return bad(ctx, AT_E_ARG, path, t, "has no data");
     if (offset % (int64_t)at_dtype_size(t->dtype) != 0)
         return bad(ctx, AT_E_ARG, path, t, "would be misaligned; write tensors of larger dtypes first");
     return AT_OK;
@@ -72,7 +77,7 @@ static void write_entry(at_text *header, const at_tensor *t, int64_t begin, int6
 }
 
 static at_status make_header(at_text *header, const char *path, const at_tensor *tensors, int64_t n,
-                             const at_tree *metadata)
+                             const at_tree *metadata, const source *from)
 {
     at_ctx *ctx = header->ctx;
     int64_t begin = 0;
@@ -81,7 +86,7 @@ static at_status make_header(at_text *header, const char *path, const at_tensor 
     if (has_metadata) AT_TRY(write_metadata(header, path, metadata));
     for (int64_t i = 0; i < n; i++) {
         int64_t bytes = 0, end;
-        AT_TRY(check_tensor(ctx, &bytes, path, &tensors[i], begin));
+        AT_TRY(check_tensor(ctx, &bytes, path, &tensors[i], begin, from));
         if (!at_add_ok(&end, begin, bytes)) return bad(ctx, AT_E_RANGE, path, &tensors[i], "exceeds 64 bits");
         if (i > 0 || has_metadata) at_text_add(header, ",");
         write_entry(header, &tensors[i], begin, end);
@@ -95,32 +100,70 @@ static at_status make_header(at_text *header, const char *path, const at_tensor 
     return check_names(ctx, path, tensors, n);
 }
 
-static at_status write_file(at_writer *w, const at_text *header, const at_tensor *tensors, int64_t n)
+/* Of a tensor whose shape make_header has checked. */
+static size_t bytes_of(const at_tensor *t)
+{
+    size_t bytes = at_dtype_size(t->dtype);
+    for (int d = 0; d < t->rank; d++) bytes *= (size_t)t->dim[d];
+    return bytes;
+}
+
+/* Room for the largest tensor that must be read; NULL = there is none. */
+static at_status make_room(at_ctx *ctx, void **out, const at_tensor *tensors, int64_t n)
+{
+    size_t most = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (!tensors[i].data && bytes_of(&tensors[i]) > most) most = bytes_of(&tensors[i]);
+    *out = most ? at_alloc(ctx, most) : NULL;
+    return most && !*out ? AT_E_NOMEM : AT_OK;
+}
+
+static at_status write_file(at_writer *w, const at_text *header, const at_tensor *tensors, int64_t n,
+                            const source *from, void *room)
 {
     const uint64_t length = header->size;
     AT_TRY(at_writer_put(w, &length, sizeof length));
     AT_TRY(at_writer_put(w, header->data, header->size));
     for (int64_t i = 0; i < n; i++) {
-        size_t bytes = at_dtype_size(tensors[i].dtype);
-        for (int d = 0; d < tensors[i].rank; d++)
-            bytes *= (size_t)tensors[i].dim[d]; /* checked by make_header */
-        AT_TRY(at_writer_put(w, tensors[i].data, bytes));
+        const size_t bytes = bytes_of(&tensors[i]);
+        if (!tensors[i].data && bytes > 0) AT_TRY(from->read(from->from, i, room));
+        AT_TRY(at_writer_put(w, tensors[i].data ? tensors[i].data : room, bytes));
     }
     return AT_OK;
+}
+
+static at_status write_checked(at_ctx *ctx, const char *path, const at_text *header, const at_tensor *tensors,
+                               int64_t n, const source *from)
+{
+    at_writer *w = NULL;
+    void *room;
+    AT_TRY(make_room(ctx, &room, tensors, n));
+    at_status status = at_writer_open(&w, ctx, path);
+    if (status == AT_OK) {
+        status = write_file(w, header, tensors, n, from, room);
+        if (status == AT_OK)
+            status = at_writer_commit(w);
+        else
+            at_writer_abort(w);
+    }
+    at_free(ctx, room);
+    return status;
+}
+
+at_status at_safetensors_write_from(at_ctx *ctx, const char *path, const at_tensor *tensors, int64_t n,
+                                    const at_tree *metadata, at_tensor_read_fn read, void *from)
+{
+    const source s = {read, from};
+    at_text header;
+    at_text_init(&header, ctx);
+    at_status status = make_header(&header, path, tensors, n, metadata, &s);
+    if (status == AT_OK) status = write_checked(ctx, path, &header, tensors, n, &s);
+    at_text_deinit(&header);
+    return status;
 }
 
 at_status at_safetensors_write(at_ctx *ctx, const char *path, const at_tensor *tensors, int64_t n,
                                const at_tree *metadata)
 {
-    at_text header;
-    at_text_init(&header, ctx);
-    at_writer *w = NULL;
-    at_status status = make_header(&header, path, tensors, n, metadata);
-    if (status == AT_OK) status = at_writer_open(&w, ctx, path);
-    if (status == AT_OK) {
-        (void)!write_file(w, &header, tensors, n); /* a failure sticks to the writer */
-        status = at_writer_commit(w);
-    }
-    at_text_deinit(&header);
-    return status;
+    return at_safetensors_write_from(ctx, path, tensors, n, metadata, NULL, NULL);
 }

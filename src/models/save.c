@@ -126,7 +126,7 @@ const char *at_model_prefix(const at_model *m)
     return wrapped ? m->architecture->prefix : "";
 }
 
-/* Frozen tensors as they are in the file, others as 32-bit floats. */
+/* Frozen tensors as they are in the file, others as 32-bit floats, which are read when they are written. */
 static at_status tensor_from(at_model *m, at_tensor *t, const at_param *p)
 {
     const at_state *s = p->state;
@@ -146,41 +146,52 @@ static at_status tensor_from(at_model *m, at_tensor *t, const at_param *p)
         return AT_OK;
     }
     t->dtype = AT_REAL;
-    at_real *values = at_arena_alloc(&m->arena, (size_t)s->count * sizeof *values);
-    if (!values) return AT_E_NOMEM;
-    t->data = values;
-    AT_TRY(at_state_get(m->net.store, s, values));
-    return merge_adapters(m, p, values);
+    return AT_OK;
+}
+
+/* What is written, in its order. */
+typedef struct bundle {
+    at_model *m;
+    at_tensor *tensors;
+    const at_param **params;
+    int64_t n;
+} bundle;
+
+static at_status read_tensor(void *from, int64_t index, void *out)
+{
+    const bundle *w = from;
+    const at_param *p = w->params[index];
+    AT_TRY(at_state_get(w->m->net.store, p->state, out));
+    return merge_adapters(w->m, p, out);
 }
 
 /* Tensors of larger elements first, else in their order: an odd number of floats would misalign a counter. */
-static void largest_first(at_tensor *out, const at_tensor *in, int64_t n)
+static at_status add_tensors(bundle *w)
 {
-    int64_t k = 0;
+    const at_net *net = &w->m->net;
     for (size_t size = 8; size; size /= 2)
-        for (int64_t i = 0; i < n; i++)
-            if (at_dtype_size(in[i].dtype) == size) out[k++] = in[i];
+        for (int i = 0; i < net->n_params; i++) {
+            const at_param *p = net->params[i];
+            at_tensor t = {0};
+            if (p->part == AT_ADAPTER || p->missing) continue;
+            AT_TRY(tensor_from(w->m, &t, p));
+            if (at_dtype_size(t.dtype) != size) continue;
+            w->params[w->n] = p;
+            w->tensors[w->n++] = t;
+        }
+    return AT_OK;
 }
 
 static at_status save_weights(at_model *m, const char *path)
 {
-    at_tensor *tensors; /* as declared, then as written */
-    AT_NEW(m->ctx, tensors, 2 * m->net.n_params);
-    at_status s = AT_OK;
-    int64_t n = 0;
-    for (int i = 0; i < m->net.n_params && s == AT_OK; i++) {
-        const at_param *p = m->net.params[i];
-        if (p->part == AT_ADAPTER || p->missing) continue;
-        s = tensor_from(m, &tensors[n++], p);
-    }
+    bundle w = {.m = m};
+    w.tensors = at_arena_alloc(&m->arena, (size_t)m->net.n_params * sizeof *w.tensors);
+    w.params = at_arena_alloc(&m->arena, (size_t)m->net.n_params * sizeof *w.params);
     at_tree *metadata = at_tree_new(&m->arena, AT_MAP);
     at_tree_add(&m->arena, metadata, "format", at_tree_string(&m->arena, "pt"));
-    if (s == AT_OK) {
-        largest_first(tensors + m->net.n_params, tensors, n);
-        s = at_safetensors_write(m->ctx, path, tensors + m->net.n_params, n, metadata);
-    }
-    at_free(m->ctx, tensors);
-    return s;
+    if (!w.tensors || !w.params || !metadata) return AT_E_NOMEM;
+    AT_TRY(add_tensors(&w));
+    return at_safetensors_write_from(m->ctx, path, w.tensors, w.n, metadata, read_tensor, &w);
 }
 
 static at_status copy_side_file(at_model *m, const char *folder, const char *name)

@@ -10,29 +10,36 @@
 
 /* ---- Tensors of a checkpoint ---- */
 
-typedef struct bundle { /* host copies of flat ranges, and tensors that point into them */
+typedef struct place { /* of a tensor's values, which are read when they are written */
+    const at_state *flat;
+    int64_t first;
+} place;
+
+typedef struct bundle {
     at_run *r;
-    at_real *flat[AT_MAX_SLOTS + 3];
-    int n_flat;
     at_tensor *tensors;
+    place *places;
     int64_t n;
 } bundle;
 
-static at_status fetch_flat(bundle *b, const at_state *flat, at_real **out)
+static at_status read_tensor(void *from, int64_t index, void *out)
 {
-    AT_NEW(b->r->ctx, *out, flat->count);
-    b->flat[b->n_flat++] = *out;
-    return at_state_get(b->r->model->net.store, flat, *out);
+    const bundle *b = from;
+    const place *p = &b->places[index];
+    int64_t count = 1;
+    for (int i = 0; i < b->tensors[index].rank; i++) count *= b->tensors[index].dim[i];
+    return at_state_get_part(b->r->model->net.store, p->flat, p->first, count, out);
 }
 
-static at_status add_tensor(bundle *b, const char *group, const at_state *t, const at_real *data)
+static at_status add_tensor(bundle *b, const char *group, const at_state *t, const at_state *flat,
+                            int64_t first)
 {
-    at_tensor *out = &b->tensors[b->n++];
+    at_tensor *out = &b->tensors[b->n];
+    b->places[b->n++] = (place){flat, first};
     out->name = at_arena_printf(&b->r->arena, "%s/%s", group, t->name);
     out->dtype = AT_REAL;
     out->rank = t->shape.rank;
     for (int i = 0; i < t->shape.rank; i++) out->dim[i] = t->shape.dim[i];
-    out->data = data;
     return out->name ? AT_OK : AT_E_NOMEM;
 }
 
@@ -40,41 +47,35 @@ static at_status add_tensor(bundle *b, const char *group, const at_state *t, con
 static at_status add_ranges(bundle *b, const char *group, const at_state *flat)
 {
     const at_store *s = b->r->model->net.store;
-    at_real *data;
-    AT_TRY(fetch_flat(b, flat, &data));
     for (int i = 0; i < s->n_ranges; i++)
-        AT_TRY(add_tensor(b, group, s->ranges[i].state, data + s->ranges[i].lo));
+        AT_TRY(add_tensor(b, group, s->ranges[i].state, flat, s->ranges[i].lo));
     return AT_OK;
 }
 
 static at_status add_running(bundle *b)
 {
     const at_store *s = b->r->model->net.store;
-    at_real *data;
-    if (!s->running) return AT_OK;
-    AT_TRY(fetch_flat(b, s->running, &data));
-    for (int i = 0; i < s->n_states; i++)
+    for (int i = 0; s->running && i < s->n_states; i++)
         if (s->states[i]->flat == s->running)
-            AT_TRY(add_tensor(b, "running", s->states[i], data + s->states[i]->offset));
+            AT_TRY(add_tensor(b, "running", s->states[i], s->running, s->states[i]->offset));
     return AT_OK;
 }
 
 static at_status add_optimizer(bundle *b)
 {
-    at_run *r = b->r;
-    at_real *step;
+    const at_run *r = b->r;
     for (int i = 0; i < r->commit.n_slots; i++)
         AT_TRY(add_ranges(b, r->commit.slots[i]->name, r->commit.slots[i]));
-    if (!r->commit.step) return AT_OK;
-    AT_TRY(fetch_flat(b, r->commit.step, &step));
-    return add_tensor(b, "state", r->commit.step, step);
+    return r->commit.step ? add_tensor(b, "state", r->commit.step, r->commit.step, 0) : AT_OK;
 }
 
 static at_status make_bundle(bundle *b, at_run *r, bool weights_only)
 {
     const at_store *s = r->model->net.store;
+    const int64_t most = (int64_t)s->n_ranges * (2 + AT_MAX_SLOTS) + s->n_states + 1;
     *b = (bundle){.r = r};
-    AT_NEW(r->ctx, b->tensors, (int64_t)s->n_ranges * (2 + AT_MAX_SLOTS) + s->n_states + 1);
+    AT_NEW(r->ctx, b->tensors, most);
+    AT_NEW(r->ctx, b->places, most);
     AT_TRY(add_ranges(b, "parameter", s->master));
     AT_TRY(add_running(b));
     return weights_only ? AT_OK : add_optimizer(b);
@@ -82,8 +83,8 @@ static at_status make_bundle(bundle *b, at_run *r, bool weights_only)
 
 static void drop_bundle(bundle *b)
 {
-    for (int i = 0; i < b->n_flat; i++) at_free(b->r->ctx, b->flat[i]);
     at_free(b->r->ctx, b->tensors);
+    at_free(b->r->ctx, b->places);
 }
 
 /* ---- Progress, as JSON ---- */
@@ -184,7 +185,7 @@ static at_status save(at_run *r, const char *folder, bool weights_only)
     if (!metadata) return AT_E_NOMEM;
     AT_TRY(at_folder_make(r->ctx, folder));
     at_status s = make_bundle(&b, r, weights_only);
-    if (s == AT_OK) s = at_safetensors_write(r->ctx, path, b.tensors, b.n, metadata);
+    if (s == AT_OK) s = at_safetensors_write_from(r->ctx, path, b.tensors, b.n, metadata, read_tensor, &b);
     drop_bundle(&b);
     return s;
 }

@@ -1,26 +1,51 @@
 /* contract.c: what every run proves in its first three steps: each trainable tensor gets a finite gradient,
  * not zero in at least one of them, and moves; no frozen one does. Else it stops and names the tensor. */
 #include "run/run.h"
-#include <math.h>
+#include <tgmath.h> /* fabs of at_real */
+
+enum { PIECE = 64 << 10 }; /* numbers that are looked at together */
+
+typedef struct tensor { /* what was seen of a range */
+    uint64_t hash;      /* of its weights before the step */
+    double gradient;    /* largest of the step's; as the next two, in absolute value */
+    double before;      /* largest weight before the step, */
+    double after;       /* and behind it */
+    double reach;       /* longest plain gradient step, relative to the weights */
+    bool has_gradient, has_moved;
+} tensor;
 
 struct at_contract {
-    at_real *before, *after, *gradient; /* the flat ranges, on the host */
-    bool *has_gradient, *has_moved;     /* by range */
-    double *reach;                      /* by range: longest plain gradient step, relative to the weights */
-    uint64_t frozen;                    /* sum over the frozen states that lie in memory of our own */
+    tensor *tensors; /* by range */
+    at_real *piece;
+    uint64_t frozen; /* of the frozen states that lie in memory of our own */
     int good_steps;
 };
 
-/* FNV-1a over the frozen states that were set rather than mapped; mapped ones are read-only pages. */
+/* FNV-1a (Fowler, Noll and Vo) over words, in four lanes, which do not wait for each other; a change of one
+ * word always shows. */
+static uint64_t hash_bytes(uint64_t seed, const void *bytes, size_t n)
+{
+    const unsigned char *p = bytes;
+    uint64_t lane[4], word, h = seed;
+    for (int l = 0; l < 4; l++) lane[l] = seed ^ (uint64_t)l;
+    for (; n >= sizeof lane; n -= sizeof lane)
+        for (int l = 0; l < 4; l++, p += sizeof word) {
+            memcpy(&word, p, sizeof word);
+            lane[l] = (lane[l] ^ word) * 0x100000001b3u;
+        }
+    for (int l = 0; l < 4; l++) h = (h ^ lane[l]) * 0x100000001b3u;
+    for (; n > 0; n--) h = (h ^ *p++) * 0x100000001b3u;
+    return h;
+}
+
+/* Frozen states that were set rather than mapped; mapped ones are read-only pages. */
 static uint64_t hash_frozen(const at_run *r)
 {
     uint64_t h = 0xcbf29ce484222325u;
     const at_store *s = r->model->net.store;
     for (int i = 0; i < s->n_states; i++) {
         const at_state *t = s->states[i];
-        if (t->role != AT_FROZEN || !t->owned) continue;
-        const unsigned char *p = t->owned;
-        for (size_t k = 0; k < (size_t)t->count * sizeof(at_real); k++) h = (h ^ p[k]) * 0x100000001b3u;
+        if (t->role == AT_FROZEN && t->owned) h = hash_bytes(h, t->owned, (size_t)t->count * sizeof(at_real));
     }
     return h;
 }
@@ -31,12 +56,8 @@ at_status at__contract_begin(at_contract **out, at_run *r)
     at_contract *c;
     AT_NEW(r->ctx, c, 1);
     *out = c;
-    AT_NEW(r->ctx, c->before, s->master->count);
-    AT_NEW(r->ctx, c->after, s->master->count);
-    AT_NEW(r->ctx, c->gradient, s->master->count);
-    AT_NEW(r->ctx, c->has_gradient, s->n_ranges);
-    AT_NEW(r->ctx, c->has_moved, s->n_ranges);
-    AT_NEW(r->ctx, c->reach, s->n_ranges);
+    AT_NEW(r->ctx, c->tensors, s->n_ranges);
+    AT_NEW(r->ctx, c->piece, PIECE);
     c->frozen = hash_frozen(r);
     return AT_OK;
 }
@@ -44,48 +65,67 @@ at_status at__contract_begin(at_contract **out, at_run *r)
 void at__contract_end(at_contract *c, at_run *r)
 {
     if (!c) return;
-    at_free(r->ctx, c->before);
-    at_free(r->ctx, c->after);
-    at_free(r->ctx, c->gradient);
-    at_free(r->ctx, c->has_gradient);
-    at_free(r->ctx, c->has_moved);
-    at_free(r->ctx, c->reach);
+    at_free(r->ctx, c->tensors);
+    at_free(r->ctx, c->piece);
     at_free(r->ctx, c);
+}
+
+/* Of n numbers; what is not finite is seen by the step itself. Lanes, for none waits for another. */
+static double largest_of(const at_real *x, int64_t n)
+{
+    enum { LANES = 16 };
+    at_real most[LANES] = {0};
+    for (int64_t i = 0; i < n; i += LANES) {
+        at_real size[LANES] = {0};
+        if (i + LANES <= n)
+            for (int l = 0; l < LANES; l++) size[l] = fabs(x[i + l]);
+        else
+            for (int64_t l = 0; i + l < n; l++) size[l] = fabs(x[i + l]);
+        for (int l = 0; l < LANES; l++) most[l] = size[l] > most[l] ? size[l] : most[l];
+    }
+    at_real all = 0;
+    for (int l = 0; l < LANES; l++) all = most[l] > all ? most[l] : all;
+    return (double)all;
+}
+
+/* The largest absolute value of a range of `flat`, and a hash of it; either may be NULL. */
+static at_status look(at_contract *c, at_run *r, const at_state *flat, const at_range *g, double *most,
+                      uint64_t *hash)
+{
+    if (most) *most = 0.0;
+    if (hash) *hash = 0;
+    for (int64_t i = g->lo; i < g->hi; i += PIECE) {
+        const int64_t n = at_min(PIECE, g->hi - i);
+        AT_TRY(at_state_get_part(r->model->net.store, flat, i, n, c->piece));
+        if (hash) *hash = hash_bytes(*hash, c->piece, (size_t)n * sizeof *c->piece);
+        if (most) *most = fmax(*most, largest_of(c->piece, n));
+    }
+    return AT_OK;
 }
 
 at_status at__contract_before_commit(at_contract *c, at_run *r)
 {
-    at_store *s = r->model->net.store;
-    AT_TRY(at_state_get(s, s->master, c->before));
-    return at_state_get(s, s->gradient, c->gradient);
-}
-
-static bool has_nonzero(const at_real *x, const at_range *g)
-{
-    for (int64_t i = g->lo; i < g->hi; i++)
-        if (x[i] != 0) return true;
-    return false;
-}
-
-static double largest(const at_real *x, const at_range *g)
-{
-    double most = 0.0;
-    for (int64_t i = g->lo; i < g->hi; i++) most = fmax(most, fabs((double)x[i]));
-    return most;
+    const at_store *s = r->model->net.store;
+    for (int i = 0; i < s->n_ranges; i++) {
+        tensor *t = &c->tensors[i];
+        AT_TRY(look(c, r, s->master, &s->ranges[i], &t->before, &t->hash));
+        AT_TRY(look(c, r, s->gradient, &s->ranges[i], &t->gradient, NULL));
+    }
+    return AT_OK;
 }
 
 at_status at__contract_after_commit(at_contract *c, at_run *r, double rate, double count, bool ok)
 {
-    at_store *s = r->model->net.store;
+    const at_store *s = r->model->net.store;
     if (!ok) return AT_OK; /* skipped, reported, and counted by the loop */
-    AT_TRY(at_state_get(s, s->master, c->after));
     for (int i = 0; i < s->n_ranges; i++) {
-        const at_range *g = &s->ranges[i];
-        const size_t bytes = (size_t)(g->hi - g->lo) * sizeof(at_real);
-        c->has_gradient[i] |= has_nonzero(c->gradient, g);
-        c->has_moved[i] |= memcmp(c->before + g->lo, c->after + g->lo, bytes) != 0;
-        const double step = rate * g->rate * largest(c->gradient, g) / count;
-        c->reach[i] = fmax(c->reach[i], step / fmax(largest(c->before, g), 1e-30));
+        tensor *t = &c->tensors[i];
+        uint64_t hash;
+        AT_TRY(look(c, r, s->master, &s->ranges[i], &t->after, &hash));
+        t->has_gradient |= t->gradient > 0;
+        t->has_moved |= hash != t->hash;
+        const double step = rate * s->ranges[i].rate * t->gradient / count;
+        t->reach = fmax(t->reach, step / fmax(t->before, 1e-30));
     }
     c->good_steps++;
     return AT_OK;
@@ -96,7 +136,7 @@ at_status at__contract_after_commit(at_contract *c, at_run *r, double rate, doub
 static at_status judge_still(const at_contract *c, at_run *r, int i, bool any_moved)
 {
     const char *name = r->model->net.store->ranges[i].state->name;
-    const bool excused = any_moved && c->reach[i] < 0x1p-22;
+    const bool excused = any_moved && c->tensors[i].reach < 0x1p-22;
     AT_REQUIRE(
         r->ctx, excused, AT_E_STATE,
         "%s is to be trained, but did not move in the first %d steps; raise its learning rate or freeze it",
@@ -121,17 +161,17 @@ at_status at__contract_verdict(at_contract *c, at_run *r)
     const at_store *s = r->model->net.store;
     bool any_moved = false;
     for (int i = 0; i < s->n_ranges; i++) /* that a bias of 0 becomes 1e-20 is no movement */
-        any_moved |= c->has_moved[i] && largest(c->after, &s->ranges[i]) > 1e-12;
+        any_moved |= c->tensors[i].has_moved && c->tensors[i].after > 1e-12;
     if (c->good_steps == 0) return AT_OK; /* divergence is reported as such */
     for (int i = 0; i < s->n_ranges; i++) {
         const at_range *g = &s->ranges[i];
         if (g->rate == 0 || may_wait(c, r, g->state)) continue; /* told not to move, or not yet */
         AT_REQUIRE(
-            r->ctx, c->has_gradient[i], AT_E_STATE,
+            r->ctx, c->tensors[i].has_gradient, AT_E_STATE,
             "%s is to be trained, but its gradient was zero in the first %d steps; freeze it, or see whether "
             "what lies above it is dead",
             g->state->name, c->good_steps);
-        if (!c->has_moved[i]) AT_TRY(judge_still(c, r, i, any_moved));
+        if (!c->tensors[i].has_moved) AT_TRY(judge_still(c, r, i, any_moved));
     }
     AT_REQUIRE(r->ctx, c->frozen == hash_frozen(r), AT_E_INTERNAL,
                "a frozen tensor changed in the first steps");
