@@ -32,10 +32,18 @@ static int64_t rows(const at_dataset *d, int64_t sample)
     return t->start[sample + 1] - t->start[sample];
 }
 
-/* Different for the first 4,096 rows of a million samples; beyond, a few rows share their random numbers. */
-static int32_t row_id(int64_t sample, int64_t i)
+int32_t at_token_row_id(int64_t sample, int64_t i)
 {
     return (int32_t)((uint32_t)sample << 12 ^ (uint32_t)i);
+}
+
+void at_token_columns(at_dataset *d, bool labels)
+{
+    static const char *const ragged[] = {"input_ids", "token_type_ids", "position_ids", "row_id"};
+    for (int i = 0; i < AT_COUNT(ragged); i++)
+        d->columns[i] = (at_column){.name = ragged[i], .dtype = AT_I32, .ragged = true};
+    d->n_columns = AT_COUNT(ragged);
+    if (labels) d->columns[d->n_columns++] = (at_column){.name = "labels", .dtype = AT_I32};
 }
 
 static at_status fill(at_ctx *ctx, const at_dataset *d, int64_t sample, const at_fill *how, void *const *out)
@@ -46,7 +54,7 @@ static at_status fill(at_ctx *ctx, const at_dataset *d, int64_t sample, const at
     if (out[0]) memcpy(out[0], t->ids + t->start[sample], (size_t)n * sizeof *t->ids);
     if (out[1]) memcpy(out[1], t->types + t->start[sample], (size_t)n * sizeof *t->types);
     for (int64_t i = 0; out[2] && i < n; i++) ((int32_t *)out[2])[i] = (int32_t)i;
-    for (int64_t i = 0; out[3] && i < n; i++) ((int32_t *)out[3])[i] = row_id(sample, i);
+    for (int64_t i = 0; out[3] && i < n; i++) ((int32_t *)out[3])[i] = at_token_row_id(sample, i);
     if (t->o.labels && out[4]) *(int32_t *)out[4] = t->texts->samples[t->index[sample]].label;
     return AT_OK;
 }
@@ -166,18 +174,15 @@ static at_status tokenise(at_ctx *ctx, tokens *t, at_token_stats *stats)
 at_status at_tokens_create(at_dataset **out, at_ctx *ctx, const at_texts *texts, const int32_t *index,
                            int64_t n, const at_token_options *o, at_token_stats *stats)
 {
-    static const char *const ragged[] = {"input_ids", "token_type_ids", "position_ids", "row_id"};
     at_token_stats unused = {0};
     tokens *t;
     *out = NULL;
     AT_NEW(ctx, t, 1);
-    t->base = (at_dataset){
-        .n = n, .rows = rows, .fill = fill, .name = name, .digest = digest, .close = close, .n_columns = 4};
+    t->base =
+        (at_dataset){.n = n, .rows = rows, .fill = fill, .name = name, .digest = digest, .close = close};
     t->texts = texts;
     t->o = *o;
-    for (int i = 0; i < AT_COUNT(ragged); i++)
-        t->base.columns[i] = (at_column){.name = ragged[i], .dtype = AT_I32, .ragged = true};
-    if (o->labels) t->base.columns[t->base.n_columns++] = (at_column){.name = "labels", .dtype = AT_I32};
+    at_token_columns(&t->base, o->labels);
     if (!stats) stats = &unused;
     *stats = (at_token_stats){0};
     at_status s = AT_OK;

@@ -25,4 +25,16 @@ typedef struct at_token_stats {
 at_status at_tokens_create(at_dataset **out, at_ctx *ctx, const at_texts *texts, const int32_t *index,
                            int64_t n, const at_token_options *o, at_token_stats *stats) AT_MUST_USE;
 
+/* n samples of `length` tokens that are made up, for measurements: ids below `vocabulary`, labels below
+ * `classes`. */
+at_status at_tokens_noise(at_dataset **out, at_ctx *ctx, int64_t n, int64_t length, int64_t vocabulary,
+                          int64_t classes) AT_MUST_USE;
+
+/* ---- What both kinds share ---- */
+
+void at_token_columns(at_dataset *d, bool labels);
+
+/* Different for the first 4,096 rows of a million samples; beyond, a few rows share their random numbers. */
+int32_t at_token_row_id(int64_t sample, int64_t i);
+
 #endif

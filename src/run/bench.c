@@ -11,6 +11,9 @@ enum { MOST_WATCHED = 100 }; /* steps: medians have settled, and each takes memo
 typedef struct figures {
     at_bench_settings settings;
     at_noise noise;
+    int32_t *order,
+        *sizes; /* the samples of a step, and of each of its passes; all samples have as many rows */
+    int64_t n_passes;
     double *seconds; /* of the steps that count; sorted */
     double median;
     int64_t peak;
@@ -22,13 +25,15 @@ typedef struct figures {
 /* ---- Steps ---- */
 
 /* One step as the loop queues it, awaited. */
-static at_status step(at_run *r, int64_t attempt, at_step_scalars *out)
+static at_status step(at_run *r, const figures *f, int64_t attempt, at_step_scalars *out)
 {
-    int64_t extents[2] = {0};
+    const at_dataset *d = r->job.split[AT_SPLIT_TRAIN];
+    int64_t extents[2];
     at_pass pass = {
         .seed = (uint64_t)r->settings.general.seed, .attempt = (uint64_t)attempt, .extents = extents};
-    for (int64_t done = 0; done < r->batch_size; done += extents[0], pass.micro++) {
-        extents[0] = at_min(r->micro_batch, r->batch_size - done);
+    for (; pass.micro < f->n_passes; pass.micro++) {
+        extents[0] = f->sizes[pass.micro];
+        extents[1] = d->rows ? extents[0] * d->rows(d, 0) : 0;
         at_plan_run(r->train.plan, &pass);
     }
     at__queue_commit(r, attempt, &pass);
@@ -37,28 +42,28 @@ static at_status step(at_run *r, int64_t attempt, at_step_scalars *out)
     return s;
 }
 
-/* The first samples, as many as a pass takes; every pass finds them in the plan's inputs. */
-static at_status feed_from(at_run *r, at_loader *l, const int32_t *order)
+/* The samples of the first pass, which has the most; every pass finds them in the plan's inputs. */
+static at_status feed_from(at_run *r, const figures *f, at_loader *l)
 {
     const at_dataset *d = r->job.split[AT_SPLIT_TRAIN];
-    const int32_t size = (int32_t)r->micro_batch;
     at_batch b;
-    at_loader_start(l, order, &size, 1, &(at_fill){0});
+    at_loader_start(l, f->order, f->sizes, 1, &(at_fill){0});
     AT_TRY(at_loader_next(l, &b));
     AT_TRY(at__feed(r, &r->train, d, &b));
     return at_plan_sync(r->train.plan);
 }
 
-static at_status feed(at_run *r)
+static at_status feed(at_run *r, figures *f)
 {
+    const at_dataset *d = r->job.split[AT_SPLIT_TRAIN];
     at_loader *l;
-    int32_t *order;
-    AT_NEW(r->ctx, order, r->micro_batch);
-    for (int64_t i = 0; i < r->micro_batch; i++) order[i] = (int32_t)i;
-    at_status s = at_loader_create(&l, r->ctx, r->job.split[AT_SPLIT_TRAIN], r->micro_batch, 1);
-    if (s == AT_OK) s = feed_from(r, l, order);
+    AT_NEW(r->ctx, f->order, r->batch_size);
+    AT_NEW(r->ctx, f->sizes, r->batch_size);
+    for (int64_t i = 0; i < r->batch_size; i++) f->order[i] = (int32_t)(i % d->n);
+    f->n_passes = at__cut_passes(&r->train, d, f->order, r->batch_size, f->sizes);
+    at_status s = at_loader_create(&l, r->ctx, d, r->micro_batch, 1);
+    if (s == AT_OK) s = feed_from(r, f, l);
     at_loader_destroy(l);
-    at_free(r->ctx, order);
     return s;
 }
 
@@ -68,7 +73,7 @@ static at_status do_steps(at_run *r, figures *f, int64_t first, int64_t n, doubl
     for (int64_t i = 0; i < n; i++) {
         AT_REQUIRE(r->ctx, !at_stop_requested(r->ctx), AT_E_INTERRUPTED, "interrupted");
         const double begin = at_clock();
-        AT_TRY(step(r, first + i, &f->last));
+        AT_TRY(step(r, f, first + i, &f->last));
         if (seconds) seconds[i] = at_clock() - begin;
         if (f->timer.plan) at__timer_step(&f->timer);
     }
@@ -79,7 +84,7 @@ static at_status time_steps(at_run *r, figures *f)
 {
     const int64_t n = f->settings.steps;
     AT_NEW(r->ctx, f->seconds, n);
-    AT_TRY(feed(r));
+    AT_TRY(feed(r, f));
     AT_TRY(do_steps(r, f, 0, f->settings.warmup, NULL));
     AT_TRY(do_steps(r, f, f->settings.warmup, n, f->seconds));
     AT_REQUIRE(r->ctx, (double)f->last.ok > 0, AT_E_NONFINITE, "the last step's gradient is not finite");
@@ -96,6 +101,7 @@ static at_status compare_with_limits(at_run *r, figures *f)
     AT_TRY(at__timer_begin(&f->timer, r->ctx, r->train.plan, n));
     AT_TRY(do_steps(r, f, f->settings.warmup + f->settings.steps, n, NULL));
     f->roofline.step = f->median;
+    f->roofline.passes = f->n_passes;
     return at__roofline(&f->roofline, r, &f->timer);
 }
 
@@ -111,7 +117,7 @@ static void write_text(const at_run *r, const figures *f, at_text *t)
                    "step       %.3f ms, median of %lld (%.3f to %.3f): %lld samples of size %lld, %lld at "
                    "once, %lld outputs\n",
                    f->median * 1e3, (long long)f->settings.steps, f->seconds[0] * 1e3, slowest * 1e3,
-                   (long long)r->batch_size, (long long)f->noise.size, (long long)r->micro_batch,
+                   (long long)r->batch_size, (long long)f->noise.size, (long long)f->sizes[0],
                    (long long)f->noise.outputs);
     at_text_printf(t, "speed      %.2f samples/s (%.2f to %.2f)\n", batch / f->median, batch / slowest,
                    batch / f->seconds[0]);
@@ -127,7 +133,7 @@ static void write_json(const at_run *r, const figures *f, at_text *t)
     at_text_printf(t, ",\"architecture\":\"%s\",\"method\":", r->model->architecture->name);
     at_text_json(t, r->method_name);
     at_text_printf(t, ",\"batch\":%lld,\"micro_batch\":%lld,\"size\":%lld,\"classes\":%lld,\"threads\":%d",
-                   (long long)r->batch_size, (long long)r->micro_batch, (long long)f->noise.size,
+                   (long long)r->batch_size, (long long)f->sizes[0], (long long)f->noise.size,
                    (long long)f->noise.outputs, r->ctx->threads);
     at_text_printf(t, ",\"isa\":\"%s\",\"precision\":\"%s\",\"kernels\":\"%s\",\"steps\":%lld",
                    at_isa_name(r->ctx->isa), at__precision_name(r->act), r->settings.general.kernels,
@@ -189,6 +195,8 @@ static at_status bench(at_run *r, void *unused)
     at__timer_end(&f.timer);
     at__roofline_end(r->ctx, &f.roofline);
     at_free(r->ctx, f.seconds);
+    at_free(r->ctx, f.order);
+    at_free(r->ctx, f.sizes);
     return s;
 }
 

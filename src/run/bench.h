@@ -63,9 +63,10 @@ typedef struct at_roofline {
     int n_nodes, n_kernels;
     double seconds, least; /* of all nodes */
     double step;           /* seconds of a step that nobody watches */
+    int64_t passes;        /* of a step */
 } at_roofline;
 
-/* t: has taken the time of some steps of `batch` samples. out->machine is set before. */
+/* t: has taken the time of some steps of `batch` samples. out->machine, step and passes are set before. */
 at_status at__roofline(at_roofline *out, at_run *r, const at_timer *t);
 void at__roofline_text(const at_roofline *f, at_text *t);
 void at__roofline_json(const at_roofline *f, at_text *t); /* members, each after a comma */

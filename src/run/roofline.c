@@ -4,6 +4,7 @@
  * 1. */
 #include "run/bench.h"
 #include "run/figures.h"
+#include <math.h>
 #include <stdlib.h>
 
 enum { LARGEST_LOSSES = 10 };
@@ -21,9 +22,16 @@ static double lost(const at_work *w)
 /* ---- The work of a node ---- */
 
 typedef struct runs {
-    double a_step; /* how often the node runs in a step */
-    double filled; /* mean share of an extent's maximum that a pass has */
+    double a_step;               /* how often the node runs in a step */
+    const at_extent *row_extent; /* of ragged rows; the other one is the samples' */
+    double samples, rows;        /* mean share of each extent's maximum that a pass has */
 } runs;
+
+static double filled(const runs *r, const at_value *v)
+{
+    if (!v->meta.extent) return 1.0;
+    return v->meta.extent == r->row_extent ? r->rows : r->samples;
+}
 
 /* Of one operand at its maximum, touched once. */
 static double bytes_of(const at_value *v, const at_arg *a)
@@ -41,20 +49,18 @@ static double bytes_of(const at_value *v, const at_arg *a)
 static void add_work(at_work *w, const runs *r)
 {
     const at_node *n = w->node;
-    bool on_extent = false;
+    double share = 1.0; /* of the node's work that a pass does */
     for (int i = 0; i < n->n_in; i++) {
         if (!n->in[i]) continue;
-        on_extent |= n->in[i]->meta.extent != NULL;
-        w->bytes +=
-            bytes_of(n->in[i], &w->call->in[i]) * (n->in[i]->meta.extent ? r->filled : 1.0) * r->a_step;
+        share = fmin(share, filled(r, n->in[i]));
+        w->bytes += bytes_of(n->in[i], &w->call->in[i]) * filled(r, n->in[i]) * r->a_step;
     }
     for (int o = 0; o < n->op->n_out + n->op->n_saved; o++) {
         const double times = (w->call->accumulate >> o & 1) ? 2.0 : 1.0;
-        on_extent |= n->out[o]->meta.extent != NULL;
-        w->bytes += bytes_of(n->out[o], &w->call->out[o]) * times *
-                    (n->out[o]->meta.extent ? r->filled : 1.0) * r->a_step;
+        share = fmin(share, filled(r, n->out[o]));
+        w->bytes += bytes_of(n->out[o], &w->call->out[o]) * times * filled(r, n->out[o]) * r->a_step;
     }
-    w->flops = at_node_flops(n) * (on_extent ? r->filled : 1.0) * r->a_step;
+    w->flops = at_node_flops(n) * share * r->a_step;
 }
 
 static double least_of(const at_work *w, const at_machine *m)
@@ -65,8 +71,11 @@ static double least_of(const at_work *w, const at_machine *m)
 
 static void collect(at_roofline *f, const at_run *r, const at_timer *t)
 {
-    const double passes = (double)at_ceil_div(r->batch_size, r->micro_batch);
-    const double filled = (double)r->batch_size / (passes * (double)r->micro_batch);
+    const at_pipe *p = &r->train;
+    const at_dataset *d = r->job.split[AT_SPLIT_TRAIN];
+    const double samples = (double)r->batch_size / (double)f->passes;
+    runs of = {.row_extent = p->rows, .samples = samples / (double)p->batch};
+    if (p->rows) of.rows = samples * (double)d->rows(d, 0) / (double)p->max_rows;
     at_plan_line line;
     for (int i = 0, cursor = 0; at_plan_next(t->plan, &cursor, &line); i++) {
         at_work w = {.node = line.node, .call = line.call, .n_nodes = 1};
@@ -75,7 +84,8 @@ static void collect(at_roofline *f, const at_run *r, const at_timer *t)
         w.run = at__median(t->run + i * t->steps, t->done);
         w.prepare = at__median(t->prepare + i * t->steps, t->done);
         if (!(w.run > 0)) continue; /* the clock is too coarse */
-        add_work(&w, &(runs){(double)t->runs[i] / (double)t->done, filled});
+        of.a_step = (double)t->runs[i] / (double)t->done;
+        add_work(&w, &of);
         w.least = least_of(&w, &f->machine);
         f->seconds += seconds_of(&w);
         f->least += w.least;

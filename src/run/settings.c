@@ -119,9 +119,11 @@ static const at_option bench[] = {
     {"warmup", AT_OPTION_WHOLE, AT_OPTION(at_bench_settings, warmup), "3", 1, 1000000, .transient = true,
      .help = "steps before those that count"},
     {"size", AT_OPTION_WHOLE, AT_OPTION(at_bench_settings, size), .low = 1, .high = 4096, .transient = true,
-     .help = "side of the pictures of noise; the checkpoint's when absent"},
+     .help =
+         "side of the pictures of noise, the checkpoint's when absent; tokens of a text, 128 when absent"},
     {"classes", AT_OPTION_WHOLE, AT_OPTION(at_bench_settings, classes), .low = 2, .high = 1 << 20,
-     .transient = true, .help = "outputs of the head; the checkpoint's when absent, or 1,000"},
+     .transient = true,
+     .help = "outputs of the head; the checkpoint's when absent, or 1,000 (pictures) and 2 (texts)"},
     {"limits", AT_OPTION_FLAG, AT_OPTION(at_bench_settings, limits), "true", .transient = true,
      .help = "measure the machine and every node, too"},
     {0},

@@ -49,6 +49,22 @@ static void close_data(at_job *j)
     at_text_data_close(j, &((job *)j->self)->data);
 }
 
+/* As long as texts are usually cut when encoders are measured. */
+static at_status open_noise(at_job *j)
+{
+    enum { TEXTS = 100000, TOKENS = 128, CLASSES = 2 };
+    at_noise *noise = j->setup.noise;
+    const at_model *m = j->model;
+    if (noise->outputs < 0) noise->outputs = m->head.in_file ? m->n_labels : CLASSES;
+    if (noise->size < 0) noise->size = at_min(TOKENS, m->text.positions);
+    AT_REQUIRE(j->ctx, noise->size <= m->text.positions, AT_E_RANGE,
+               "%s is %lld, but %s takes at most %lld tokens", at_job_where(j, "bench.size"),
+               (long long)noise->size, m->folder, (long long)m->text.positions);
+    j->n_outputs = (int)noise->outputs;
+    return at_tokens_noise(&j->split[AT_SPLIT_TRAIN], j->ctx, TEXTS, noise->size, m->text.vocabulary,
+                           noise->outputs);
+}
+
 static at_status open_files(at_job *j, at_dataset **out, const char *const *paths, int n)
 {
     return at_text_data_open_files(j, &((job *)j->self)->data, out, paths, n);
@@ -74,6 +90,7 @@ const at_task at_task_text_classification = {
                "folder of such tables (train, valid, test)",
     .recognise = at_path_exists, /* what is no table is told when it is read */
     .open = open_data,
+    .open_noise = open_noise,
     .close = close_data,
     .open_files = open_files,
     .objective = at_class_objective,

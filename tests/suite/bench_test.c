@@ -170,6 +170,34 @@ AT_TEST(test_bench__keys_are_heard)
     at_test_done(ctx);
 }
 
+/* Texts of noise: a pass takes as many as their tokens fit, and the work of a step does not depend on it. */
+AT_TEST(test_bench__takes_networks_for_texts)
+{
+    static const char quick[] = "--bench.size 8 --bench.steps 2 --bench.warmup 1 --batch_size 4";
+    char folder[1024], line[2400], cut_options[200];
+    at_ctx *ctx = at_test_ctx();
+    at_arena arena;
+    at_arena_init(&arena, ctx);
+    at_test_folder(folder, "bench-texts");
+    snprintf(line, sizeof line, "mkdir '%s/model' && cp '%s'/* '%s/model'", folder,
+             AT_SOURCE_DIR "/src/models/bert/golden_hf", folder);
+    assert_int_equal(system(line), 0);
+    snprintf(cut_options, sizeof cut_options, "%s --train.max_tokens 17", quick);
+    const at_tree *whole = bench(&arena, folder, quick), *cut = bench(&arena, folder, cut_options);
+    const at_tree *const both[] = {whole, cut};
+    for (int i = 0; i < AT_COUNT(both); i++) {
+        expect_speed(both[i]);
+        expect_sums(both[i]);
+        assert_int_equal((int)number(both[i], "size"), 8);
+        assert_int_equal((int)number(both[i], "batch"), 4);
+    }
+    assert_int_equal((int)number(whole, "micro_batch"), 4);
+    assert_int_equal((int)number(cut, "micro_batch"), 2);
+    at_attune_expect(2, folder, "bench model --bench.size 4096");
+    at_arena_deinit(&arena);
+    at_test_done(ctx);
+}
+
 /* ---- Text ---- */
 
 /* Sum of the first column from the line after `head` to the one that tells the sum; *n: how many lines. */
