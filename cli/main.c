@@ -106,6 +106,7 @@ static int take_flag(at_line *line, int argc, char **argv, int *i)
     if (strcmp(key, "help") == 0) return line->help = true, 0;
     if (strcmp(key, "quiet") == 0) return line->quiet = true, 0;
     if (strcmp(key, "resume") == 0 && !value) value = "yes";
+    if (strcmp(key, "ladder") == 0 && !value) value = "usual";
     if (!value && is_switch(line->ctx, key) && !is_truth(*i + 1 < argc ? argv[*i + 1] : "")) value = "true";
     if (!value) {
         if (*i + 1 >= argc) return bad_line("--", key, " needs a value");

@@ -29,17 +29,23 @@ const at_verb at_verb_train = {
     .name = "train",
     .summary = "fine-tune a model on data",
     .usage = "attune train MODEL DATA [--recipe FILE] [--key value ...]",
-    .details = "MODEL is a folder with config.json and model.safetensors (Transformers or timm layout), or "
-               "an earlier run.\n"
-               "DATA is a folder with one sub-folder of photos a class, or with train/ and test/ of that "
-               "kind. Everything is\n"
-               "checked before work starts; the run folder receives the best model, logs, checkpoints and "
-               "report.html.\n"
-               "Ctrl-C saves and stops; --resume continues with the same bits.",
+    .details =
+        "MODEL is a folder with config.json and model.safetensors (Transformers or timm layout), or "
+        "an earlier run.\n"
+        "DATA is a folder with one sub-folder of photos a class, or with train/ and test/ of that "
+        "kind. Everything is\n"
+        "checked before work starts; the run folder receives the best model, logs, checkpoints and "
+        "report.html.\n"
+        "Ctrl-C saves and stops; --resume continues with the same bits. --ladder runs several methods "
+        "from the cheapest\n"
+        "to the dearest, each with its forecast, and shows what each gains over the commonest answer and "
+        "the ones before;\n"
+        "Ctrl-C shows what there is.",
     .examples = "  attune train mobilenet/ photos/\n"
                 "  attune train mobilenet/ photos/ --method head --output runs/quick\n"
                 "  attune train mobilenet/ photos/ --method last:3 --epochs 30 --augment '[{flip: both}]'\n"
                 "  attune train --recipe recipe.yaml --learning_rate 3e-4\n"
+                "  attune train minilm/ messages.tsv --ladder=probe,lora,full\n"
                 "  attune train --resume runs/quick\n",
     .takes_recipe = true,
     .run = run,

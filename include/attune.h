@@ -189,6 +189,8 @@ typedef void (*at_event_fn)(void *data, const at_event *event);
 
 /* Train as the recipe says; needs the keys model and data.train. Everything is checked before work starts.
  * The run folder (key output) receives the recipe, logs, checkpoints, the best model and a report.
+ * With the key ladder (a list of methods) it does so for each of them, in sub-folders of the run folder, and
+ * the last AT_EVENT_DONE compares them.
  * @return ARG, RANGE (recipe), FORMAT, SHAPE, IO (files), NONFINITE (diverged), INTERRUPTED (saved; continue
  * with resume), NOMEM. What existed before is left as it was. */
 AT_API at_status at_train(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;

@@ -80,7 +80,8 @@ struct at_ctx {
     struct { /* allocation accounting; fail_at counts down to a simulated failure, 0 = never */
         int64_t calls, live, fail_at;
     } alloc;
-    int stop; /* at_request_stop: written from signal handlers, atomically */
+    int stop;     /* at_request_stop: written from signal handlers, atomically */
+    bool has_run; /* a verb: the first one counts its time from the start of the process */
     at_status status;
     char message[1024];
 };

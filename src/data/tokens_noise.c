@@ -26,8 +26,7 @@ static at_status fill(at_ctx *ctx, const at_dataset *d, int64_t sample, const at
         if (out[2]) ((int32_t *)out[2])[i] = (int32_t)i;
         if (out[3]) ((int32_t *)out[3])[i] = at_token_row_id(sample, i);
     }
-    if (out[4])
-        *(int32_t *)out[4] = (int32_t)at_rng_below(key, (uint64_t)sample, 1, 0, (uint64_t)t->classes);
+    if (out[4]) *(int32_t *)out[4] = (int32_t)at_rng_below(key, (uint64_t)sample, 1, 0, (uint64_t)t->classes);
     return AT_OK;
 }
 

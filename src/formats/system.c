@@ -1,6 +1,7 @@
 /* system.c: clocks and memory of the process and the machine, from Linux' /proc and cgroup files. Layer:
  * formats. */
 #include "formats/system.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,14 @@ static int64_t proc_bytes(const char *path, const char *key)
 int64_t at_peak_memory(void)
 {
     return proc_bytes("/proc/self/status", "VmHWM:");
+}
+
+void at_forget_peak_memory(void)
+{
+    const int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+    if (file < 0) return;
+    (void)!write(file, "5", 1); /* proc(5): the peak becomes what is resident now */
+    close(file);
 }
 
 int64_t at_last_cache(void)

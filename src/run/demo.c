@@ -38,7 +38,7 @@ static at_status make_recipe(at_demonstration *d, const at_demo_run *e, at_recip
     at_status s = at_recipe_load(*out, e->path);
     if (s == AT_OK) s = at_recipe_set(*out, "model", model);
     if (s == AT_OK) s = at_recipe_set(*out, "data.train", photos);
-    if (s == AT_OK) s = at_recipe_take(*out, d->recipe);
+    if (s == AT_OK) s = at_recipe_take(*out, d->recipe, AT_FROM_FLAG, NULL);
     if (s == AT_OK) s = at_recipe_set(*out, "output", e->output);
     return s;
 }

@@ -216,12 +216,13 @@ static at_tree *copy(at_arena *a, const at_tree *t)
     return c;
 }
 
-at_status at_recipe_take(at_recipe *r, const at_recipe *from)
+at_status at_recipe_take(at_recipe *r, const at_recipe *from, at_source weakest, const char *except)
 {
     for (const at_setting *s = from->settings; s; s = s->next) {
-        if (s->source != AT_FROM_FLAG) continue;
+        if (s->source < weakest || s->source > AT_FROM_FLAG) continue;
+        if (except && strcmp(s->key, except) == 0) continue;
         at_tree *value = copy(&r->arena, s->value);
-        AT_TRY(value ? add_setting(r, s->key, value, AT_FROM_FLAG, s->origin) : AT_E_NOMEM);
+        AT_TRY(value ? add_setting(r, s->key, value, s->source, s->origin) : AT_E_NOMEM);
     }
     return AT_OK;
 }

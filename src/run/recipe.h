@@ -39,8 +39,10 @@ at_status at_recipe_apply_method(at_recipe *r, const char *method, const char *f
 /* Forget what an earlier run with this recipe decided and its method said. */
 void at_recipe_begin(at_recipe *r);
 
-/* Take over what was set by flags in another recipe. */
-at_status at_recipe_take(at_recipe *r, const at_recipe *from) AT_MUST_USE;
+/* Take over what was set in another recipe, by flags or, if that is `weakest`, also by its file. except: a
+ * key that is left out; NULL = none. */
+at_status at_recipe_take(at_recipe *r, const at_recipe *from, at_source weakest,
+                         const char *except) AT_MUST_USE;
 
 /* Fill the struct of a table with the effective values; unset options get their defaults. */
 at_status at_recipe_read(at_recipe *r, const at_options *table, void *out) AT_MUST_USE;

@@ -222,6 +222,10 @@ void at__emit_step(at_run *r, int64_t step, double loss, double norm, double rat
 void at__emit_scores(at_run *r, at_event_kind kind, at_split split, const at_scores *s);
 at_status at__emit_done(at_run *r, const at_scores *valid, const at_scores *test, at_text *json_out);
 
+/* ---- ladder.c ---- */
+/* at_train with the key ladder. */
+at_status at__ladder(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data);
+
 /* ---- report.c ---- */
 at_status at__write_report(at_run *r, const float *test_outputs, at_split split, const at_scores *valid,
                            const at_scores *test);

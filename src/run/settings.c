@@ -8,6 +8,10 @@ static const at_option general[] = {
      .help = "inferred from the data when absent"},
     {"method", AT_OPTION_TREE, AT_OPTION(at_general, method), "full", .aliases = "finetuning_type",
      .help = "head, last:N, full, lora, scratch, probe; or a list of edits"},
+    {"ladder", AT_OPTION_TEXT, AT_OPTION(at_general, ladder), .transient = true,
+     .help =
+         "methods to run one after the other and to compare (\"probe,lora,full\"), each in a folder of its "
+         "own; usual: probe,head,last,full"},
     {"edits", AT_OPTION_TREE, AT_OPTION(at_general, edits),
      .help = "edits after those of the method: [{freeze: \"stem*\"}]"},
     {"augment", AT_OPTION_TREE, AT_OPTION(at_general, augment),

@@ -5,7 +5,7 @@
 #include "tasks/task.h"
 
 typedef struct at_general {
-    const char *model, *task, *output, *resume, *precision, *kernels, *memory, *cache;
+    const char *model, *task, *ladder, *output, *resume, *precision, *kernels, *memory, *cache;
     const at_tree *method, *edits, *augment;
     int64_t seed, threads;
     double dropout;

@@ -18,7 +18,8 @@ at_status at__run_open(at_run *r, at_ctx *ctx, at_recipe *recipe, at_event_fn on
                   .recipe = recipe,
                   .on_event = on_event,
                   .event_data = data,
-                  .started = at_process_start()};
+                  .started = ctx->has_run ? at_clock() : at_process_start()};
+    ctx->has_run = true;
     at_arena_init(&r->arena, ctx);
     at_recipe_begin(recipe);
     return AT_OK;
@@ -127,5 +128,6 @@ static at_status train_and_log(at_run *r, void *unused)
 
 at_status at_train(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data)
 {
+    if (at_recipe_is_set(recipe, "ladder")) return at__ladder(ctx, recipe, on_event, data);
     return at__with_run(ctx, recipe, on_event, data, train_and_log, NULL);
 }

@@ -28,6 +28,17 @@ at_status at_class_weigh(at_job *j)
     return AT_OK;
 }
 
+/* Log shares of the classes; one that has no sample counts as half a one. */
+at_status at_class_commonest(const at_job *j, float *output)
+{
+    const at_class_target *k = j->self;
+    const int64_t n = j->split[AT_SPLIT_TRAIN]->n;
+    for (int c = 0; c < j->n_outputs; c++) output[c] = 0;
+    for (int64_t i = 0; i < n; i++) output[k->label[AT_SPLIT_TRAIN][i]]++;
+    for (int c = 0; c < j->n_outputs; c++) output[c] = logf(fmaxf(output[c], 0.5F) / (float)n);
+    return AT_OK;
+}
+
 void at_class_objective(const at_job *j, at_graph *g, at_value *output, const at_inputs *in, at_value **loss,
                         at_value **count)
 {

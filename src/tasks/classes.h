@@ -24,6 +24,7 @@ at_status at_class_weigh(at_job *j) AT_MUST_USE;
 /* Members of at_task. The objective is cross-entropy with the input "labels". */
 void at_class_objective(const at_job *j, at_graph *g, at_value *output, const at_inputs *in, at_value **loss,
                         at_value **count);
+at_status at_class_commonest(const at_job *j, float *output);
 at_status at_class_score(const at_job *j, at_split split, const float *outputs, at_scores *out);
 void at_class_describe(const at_job *j, const float *output, at_text *json, at_text *text);
 

@@ -98,6 +98,9 @@ struct at_task {
     /* Training graph: output [S, n_outputs] act -> loss and count [1]: sums over the samples. */
     void (*objective)(const at_job *j, at_graph *g, at_value *output, const at_inputs *in, at_value **loss,
                       at_value **count);
+    /* The one output [n_outputs] that fits the training split best: what is known without looking at a
+     * sample. NULL = the task knows none. */
+    at_status (*commonest)(const at_job *j, float *output);
     /* Scores of outputs [n, n_outputs] of the split's samples in order. */
     at_status (*score)(const at_job *j, at_split split, const float *outputs, at_scores *out);
     /* One prediction as members of a JSON object ("label": ..., "probabilities": {...}) and for people. */

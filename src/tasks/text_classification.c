@@ -94,6 +94,7 @@ const at_task at_task_text_classification = {
     .close = close_data,
     .open_files = open_files,
     .objective = at_class_objective,
+    .commonest = at_class_commonest,
     .score = at_class_score,
     .describe = at_class_describe,
     .report = report};
