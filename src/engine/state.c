@@ -197,29 +197,55 @@ static at_status add_flat(at_state **out, at_store *s, const char *name, int64_t
     return AT_OK;
 }
 
+/* The value as dense at_real at `to` on the device, some rows at a time. */
+static at_status upload_rows(at_store *s, const at_state *t, at_real *to)
+{
+    enum { PIECE = 64 << 10 }; /* numbers */
+    at_device *d = s->device;
+    const int64_t some = at_min(at_max(t->rows, 1), at_max(1, PIECE / at_max(t->cols, 1)));
+    at_real *values = at_alloc_array(s->ctx, some * t->cols, sizeof *values);
+    if (!values) return AT_E_NOMEM;
+    for (int64_t first = 0; first < t->rows; first += some) {
+        const int64_t n = at_min(some, t->rows - first);
+        const size_t bytes = (size_t)(n * t->cols) * sizeof *values;
+        for (int64_t r = 0; r < n; r++)
+            t->storage->load(values + r * t->cols, t->host, t->cols, first + r, 0, t->cols);
+        d->kind->upload(d, to + first * t->cols, bytes, values, bytes, bytes, 1);
+    }
+    at_free(s->ctx, values);
+    return AT_OK;
+}
+
+/* The same of a value that only the device has. */
+static at_status upload_whole(at_store *s, const at_state *t, at_real *to)
+{
+    at_device *d = s->device;
+    const size_t bytes = (size_t)t->count * sizeof(at_real);
+    at_real *values = at_alloc_array(s->ctx, t->count, sizeof *values);
+    if (!values) return AT_E_NOMEM;
+    const at_status status = at_state_get(s, t, values);
+    if (status == AT_OK) d->kind->upload(d, to, bytes, values, bytes, bytes, 1);
+    at_free(s->ctx, values);
+    return status;
+}
+
 /* Move a state into its place in a flat range: convert to at_real, upload, let go of what it was read from.
  */
 static at_status move_in(at_store *s, at_state *t, at_state *flat)
 {
-    at_real *values = at_alloc_array(s->ctx, t->count, sizeof *values);
-    if (!values) return AT_E_NOMEM;
-    at_status status = at_state_get(s, t, values);
     at_device *d = s->device;
-    if (status == AT_OK) {
-        for (int b = 0; b < AT_MAX_BUFFERS; b++) d->kind->release(d, &t->buffer[b]);
-        const size_t bytes = (size_t)t->count * sizeof(at_real);
-        t->buffer[0] = (at_buffer){(at_real *)flat->buffer[0].data + t->offset, bytes};
-        t->loaded[0] = t->buffer[0].data;
-        d->kind->upload(d, t->buffer[0].data, bytes, values, bytes, bytes, 1);
-        t->storage = real_storage(s);
-        memset(t->host, 0, sizeof t->host);
-        at_free(s->ctx, t->owned);
-        t->owned = NULL;
-        t->flat = flat;
-        t->version++;
-    }
-    at_free(s->ctx, values);
-    return status;
+    at_real *to = (at_real *)flat->buffer[0].data + t->offset;
+    AT_TRY(t->host[0] ? upload_rows(s, t, to) : upload_whole(s, t, to));
+    for (int b = 0; b < AT_MAX_BUFFERS; b++) d->kind->release(d, &t->buffer[b]);
+    t->buffer[0] = (at_buffer){to, (size_t)t->count * sizeof *to};
+    t->loaded[0] = to;
+    t->storage = real_storage(s);
+    memset(t->host, 0, sizeof t->host);
+    at_free(s->ctx, t->owned);
+    t->owned = NULL;
+    t->flat = flat;
+    t->version++;
+    return AT_OK;
 }
 
 typedef struct completion { /* a trainable state and the node that completes its gradient */

@@ -58,7 +58,8 @@ static at_status check_method(const ladder *l, const char *method)
     snprintf(name, sizeof name, "%.*s", (int)strcspn(method, ":"), method);
     if (at_registry_find(l->ctx, "method", name)) return AT_OK;
     const char *nearest = at_registry_nearest(l->ctx, "method", name);
-    return at_fail(l->ctx, AT_E_ARG, "%s: no method is called \"%s\"%s%s%s; a ladder is a list like probe,last:3,full",
+    return at_fail(l->ctx, AT_E_ARG,
+                   "%s: no method is called \"%s\"%s%s%s; a ladder is a list like probe,last:3,full",
                    at_recipe_where(l->recipe, "ladder"), name, nearest ? "; did you mean \"" : "",
                    nearest ? nearest : "", nearest ? "\"?" : "");
 }
@@ -136,10 +137,11 @@ static at_status look(at_run *r, void *arg)
     ladder *l = arg;
     AT_TRY(at__look(r));
     const at_task *task = r->job.task;
-    AT_REQUIRE(r->ctx, task->commonest, AT_E_UNSUPPORTED, "task %s has no ladder: it knows no commonest answer",
-               task->name);
-    AT_REQUIRE(r->ctx, r->job.split[AT_SPLIT_VALID] || r->job.split[AT_SPLIT_TEST], AT_E_ARG,
-               "a ladder compares methods on a validation or a test split, and there is none: see data.valid");
+    AT_REQUIRE(r->ctx, task->commonest, AT_E_UNSUPPORTED,
+               "task %s has no ladder: it knows no commonest answer", task->name);
+    AT_REQUIRE(
+        r->ctx, r->job.split[AT_SPLIT_VALID] || r->job.split[AT_SPLIT_TEST], AT_E_ARG,
+        "a ladder compares methods on a validation or a test split, and there is none: see data.valid");
     l->metric = task->main_metric;
     l->output = at_arena_printf(&l->arena, "%s", r->folder);
     l->model = at_arena_printf(&l->arena, "%s", r->settings.general.model);
@@ -373,17 +375,18 @@ static at_status make_page(ladder *l, at_text *html)
 {
     at_report_row rows[MOST_RUNGS];
     int n = 0;
-    char *lead = at_arena_printf(&l->arena,
-                                 "%s on %s: from the commonest answer of the training data to the method that "
-                                 "changes most, compared on the %s split.",
-                                 l->model, l->source, l->n_valid ? "validation" : "test");
+    char *lead =
+        at_arena_printf(&l->arena,
+                        "%s on %s: from the commonest answer of the training data to the method that "
+                        "changes most, compared on the %s split.",
+                        l->model, l->source, l->n_valid ? "validation" : "test");
     if (!lead) return AT_E_NOMEM;
     for (int i = 0; i < l->n; i++) {
         const rung *g = &l->rungs[i];
         if (!g->done) continue;
-        const char *link = g->output ? at_arena_printf(&l->arena, "%s/report.html",
-                                                       g->output + strlen(l->output) + 1)
-                                     : NULL;
+        const char *link =
+            g->output ? at_arena_printf(&l->arena, "%s/report.html", g->output + strlen(l->output) + 1)
+                      : NULL;
         rows[n++] = (at_report_row){.name = g->method,
                                     .link = link,
                                     .scores = compared(l, g),

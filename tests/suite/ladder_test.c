@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LADDER "train model photos --output runs --ladder=probe,head --train.epochs 3 --data.valid 25%% --data.test 25%%"
+#define LADDER                                                                                               \
+    "train model photos --output runs --ladder=probe,head --train.epochs 3 --data.valid 25%% --data.test "   \
+    "25%%"
 
 static double number(const at_tree *t, const char *key)
 {
@@ -122,11 +124,13 @@ AT_TEST(test_ladder__refuses_before_it_starts)
 {
     static const char *const cases[][2] = {
         {"train model photos --output runs --ladder=probe,fulll",
-         "--ladder: ladder: no method is called \"fulll\"; did you mean \"full\"?; a ladder is a list like probe,last:3,full"},
+         "--ladder: ladder: no method is called \"fulll\"; did you mean \"full\"?; a ladder is a list like "
+         "probe,last:3,full"},
         {"train model photos --output runs --ladder=probe,,full", "no method is called \"\""},
         {"train model photos --output runs --ladder --method full",
          "--method: method: a ladder chooses the methods itself; list them instead: --ladder=probe,full"},
-        {"train model photos --output runs --ladder=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", "no method is called \"a\""},
+        {"train model photos --output runs --ladder=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q",
+         "no method is called \"a\""},
         {"train model photos --output model --ladder", "model exists; choose another --output"},
         {"train model photos --output runs --ladder --data.valid none --data.test none",
          "a ladder compares methods on a validation or a test split, and there is none: see data.valid"},
