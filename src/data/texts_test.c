@@ -288,7 +288,7 @@ AT_TEST(test_texts__sets_of_classes)
     static const char *const classes[] = {"a", "b", "c,d"};
     static const float rows[][3] = {{1, 1, 0}, {0, 1, 0}, {0, 0, 0}, {0, 1, 1}, {1, 1, 0}};
     static const int rarest[] = {0, 1, 3, 2, 0};
-    put("x.tsv", "text\tlabel\nq\tb; a; b\nr\tb\ns\t \nt\tc,d; ; b\nu\ta; b\n");
+    put("x.tsv", "text\tlabel\nq\tb; a; b\nr\tb\ns\t \nt\tc,d; b\nu\ta; b\n");
     at_texts t = read_as("x.tsv", o, NULL);
     expect_classes(&t, 3, classes);
     for (int i = 0; i < 5; i++) {
@@ -308,6 +308,14 @@ AT_TEST(test_texts__sets_of_classes)
     at_texts_deinit(&t);
     put("x.tsv", "text\tlabel\nq\t\n");
     expect_refused("x.tsv", o, NULL, AT_E_FORMAT, ": no row has a label");
+    put("x.tsv", "text\tlabel\nq\ta; b\nr\ta; ; b\n");
+    expect_refused(
+        "x.tsv", o, NULL, AT_E_FORMAT,
+        ":3: a label between two \"; \" is empty; remove a separator, or set data.label_separator");
+    put("x.tsv", "text\tlabel\nq\tb; a; \n");
+    expect_refused(
+        "x.tsv", o, NULL, AT_E_FORMAT,
+        ":2: a label between two \"; \" is empty; remove a separator, or set data.label_separator");
     expect_refused("x.tsv", (at_texts_options){.target = AT_TEXTS_SET, .label_separator = ""}, NULL, AT_E_ARG,
                    "data.label_separator is empty, must be a text such as \";\"");
     put("x.csv", "text,label\nq,\"a, b\"\nr,b\n");

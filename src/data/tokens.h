@@ -1,5 +1,6 @@
 /* tokens.h: texts as a data set of token ids: the ragged columns input_ids, token_type_ids, position_ids and
- * row_id i32, whose rows are a sample's tokens, and, where known, labels i32. row_id tells rows apart,
+ * row_id i32, whose rows are a sample's tokens, and, where known, labels: i32 a class, f32 a number, f32
+ * [n_classes] of 0 and 1 a set. row_id tells rows apart,
  * whatever batch they are in: random numbers are keyed by it. Layer: data. Texts are tokenised once, when the
  * data set is made. */
 #ifndef AT_TOKENS_H

@@ -35,12 +35,14 @@ static at_status open_data(at_job *j)
     job *k = j->self;
     if (j->setup.uses_head) {
         AT_TRY(at_text_data_open_test(j, &k->data, AT_TEXTS_CLASS));
-        return take_labels(j);
+        AT_TRY(take_labels(j));
+        return at_class_prepare(j);
     }
     AT_TRY(at_text_data_open(j, &k->data, AT_TEXTS_CLASS, make_share));
     AT_TRY(take_labels(j));
     j->n_labels = j->n_outputs = k->data.train.n_classes;
     j->labels = k->data.train.classes;
+    AT_TRY(at_class_prepare(j));
     return at_class_weigh(j);
 }
 
@@ -57,7 +59,8 @@ static at_status open_files(at_job *j, at_dataset **out, const char *const *path
 static at_status report(const at_job *j, at_split split, const float *outputs, at_text *html)
 {
     const job *k = j->self;
-    AT_TRY(at_report_classes(j, j->split[split], outputs, k->target.label[split], NULL, html));
+    AT_TRY(at_report_classes(j, j->split[split], outputs, k->target.label[split], k->target.threshold, NULL,
+                             html));
     return at_report_texts(j, &k->data.train, html);
 }
 
@@ -73,10 +76,12 @@ const at_task at_task_text_classification = {
     .expects = "a table of labels and texts (.csv, .tsv, .json, .jsonl), or a "
                "folder of such tables (train, valid, test)",
     .recognise = at_path_exists, /* what is no table is told when it is read */
+    .choose = at_text_choose_task,
     .open = open_data,
     .close = close_data,
     .open_files = open_files,
     .objective = at_class_objective,
+    .decide = at_class_decide,
     .score = at_class_score,
     .describe = at_class_describe,
     .report = report};

@@ -7,7 +7,7 @@
 #include "tasks/shares.h"
 
 typedef struct at_text_settings { /* keys data.* beside those of all tasks; NULL = inferred */
-    const char *label, *text, *text_pair, *delimiter, *quote, *header, *encoding;
+    const char *label, *text, *text_pair, *label_separator, *delimiter, *quote, *header, *encoding;
     int64_t max_length;
 } at_text_settings;
 
@@ -39,6 +39,15 @@ at_status at_text_data_open_files(at_job *j, at_text_data *k, at_dataset **out, 
                                   int n) AT_MUST_USE;
 
 void at_text_data_close(at_job *j, at_text_data *k);
+
+/* Member of at_task: classes, sets of classes or numbers, by what the labels look like (at_texts_kind). */
+at_status at_text_choose_task(at_ctx *ctx, const at_job_setup *s, const at_task **out) AT_MUST_USE;
+
+/* Does config.json say so (problem_type)? */
+bool at_config_problem_is(const at_tree *config, const char *problem);
+
+/* at_show_fn: a sample's text, or its beginning. */
+at_status at_show_text(const at_job *j, const at_dataset *d, int64_t sample, at_text *html) AT_MUST_USE;
 
 /* A section of the report on a table of texts: texts and words of each class, lengths. */
 at_status at_report_texts(const at_job *j, const at_texts *t, at_text *html) AT_MUST_USE;

@@ -2,6 +2,30 @@
  * HTML; its classes are those of the report's style sheet. */
 #include "tasks/texts.h"
 
+/* Whole characters of UTF-8, cut where a reader has seen enough. */
+static void write_beginning(const at_cell *c, at_text *html)
+{
+    enum { SHOWN = 400 };
+    size_t n = c->n;
+    if (n > SHOWN)
+        for (n = SHOWN; n > 0 && ((unsigned char)c->text[n] & 0xc0) == 0x80;) n--;
+    char text[SHOWN + 1];
+    memcpy(text, c->text, n);
+    text[n] = '\0';
+    at_text_html(html, text);
+    if (n < c->n) at_text_add(html, " ...");
+}
+
+at_status at_show_text(const at_job *j, const at_dataset *d, int64_t sample, at_text *html)
+{
+    (void)j;
+    const char *text = d->name(d, sample);
+    at_text_add(html, "<q>");
+    write_beginning(&(at_cell){text, strlen(text)}, html);
+    at_text_add(html, "</q>");
+    return AT_OK;
+}
+
 static void write_classes(const at_texts *t, const at_text_stats *s, at_text *html)
 {
     at_text_add(html, "<table><thead><tr><th>class</th><th>texts</th><th>words</th><th>words a text</th></tr>"

@@ -1,0 +1,24 @@
+/* scores.c: all metrics that fit what is scored. */
+#include "tasks/task.h"
+
+static void put_first(at_scores *s, const char *name)
+{
+    for (int i = 1; i < s->n; i++) {
+        if (strcmp(s->list[i].name, name) != 0) continue;
+        const at_score_value found = s->list[i];
+        memmove(&s->list[1], &s->list[0], (size_t)i * sizeof *s->list);
+        s->list[0] = found;
+    }
+}
+
+void at_score(const at_ctx *ctx, at_scores *out, const char *first, at_metric_value_fn value, const void *of)
+{
+    int cursor = 0;
+    const at_metric *m;
+    double x;
+    out->n = 0;
+    while ((m = at_registry_next(ctx, "metric", &cursor)) && out->n < AT_MAX_SCORES)
+        if (value(m, of, &x))
+            out->list[out->n++] = (at_score_value){m->name, x, m->higher_is_better, m->proportion, m->plain};
+    if (first) put_first(out, first);
+}
