@@ -87,7 +87,7 @@ const at_score_value *at__score_named(const at_scores *s, const char *name)
 static void share_cell(at_text *html, const char *label, const at_score_value *s, int64_t n)
 {
     double low, high;
-    at__wilson(s->value, n, &low, &high);
+    at_wilson(s->value, n, &low, &high);
     at_text_add(html, "<td class=\"score\" data-label=\"");
     at_text_html(html, label);
     at_text_printf(

@@ -43,7 +43,7 @@ static at_page_fact score_fact(const at_run *r, const results *x, char label[NOT
     f.value = at__score_text(value, s);
     if (s->proportion) {
         double low, high;
-        at__wilson(s->value, r->job.split[x->split]->n, &low, &high);
+        at_wilson(s->value, r->job.split[x->split]->n, &low, &high);
         snprintf(note, NOTE, "95 %% interval: %.1f to %.1f %%", 100 * low, 100 * high);
         f.note = note;
     }

@@ -83,15 +83,30 @@ void at_class_objective(const at_job *j, at_graph *g, at_value *output, const at
     *count = l.weight;
 }
 
-at_status at_class_score(const at_job *j, at_split split, const float *outputs, at_scores *out)
+static at_status score(const at_job *j, const float *outputs, const int32_t *label, int64_t n, at_scores *out)
 {
-    const at_class_target *k = j->self;
-    const at_classified c = {.n = j->split[split]->n,
+    const at_classified c = {.n = n,
                              .n_classes = j->n_outputs,
                              .logits = outputs,
-                             .label = k->label[split],
-                             .threshold = k->threshold};
+                             .label = label,
+                             .threshold = ((const at_class_target *)j->self)->threshold};
     return at_score_classes(j->ctx, out, j->task->main_metric, &c);
+}
+
+at_status at_class_score(const at_job *j, at_split split, const float *outputs, at_scores *out)
+{
+    return score(j, outputs, ((const at_class_target *)j->self)->label[split], j->split[split]->n, out);
+}
+
+at_status at_class_score_part(const at_job *j, at_split split, const float *outputs, const int32_t *part,
+                              int64_t n, at_scores *out)
+{
+    const int32_t *label = ((const at_class_target *)j->self)->label[split];
+    int32_t *own = at_alloc_array(j->ctx, n, sizeof *own);
+    for (int64_t i = 0; own && i < n; i++) own[i] = label[part[i]];
+    const at_status s = own ? score(j, outputs, own, n, out) : AT_E_NOMEM;
+    at_free(j->ctx, own);
+    return s;
 }
 
 void at_class_describe(const at_job *j, const float *output, at_text *json, at_text *text)

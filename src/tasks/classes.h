@@ -32,6 +32,8 @@ void at_class_objective(const at_job *j, at_graph *g, at_value *output, const at
                         at_value **count);
 at_status at_class_decide(at_job *j, at_split split, const float *outputs) AT_MUST_USE;
 at_status at_class_score(const at_job *j, at_split split, const float *outputs, at_scores *out);
+at_status at_class_score_part(const at_job *j, at_split split, const float *outputs, const int32_t *part,
+                              int64_t n, at_scores *out);
 void at_class_describe(const at_job *j, const float *output, at_text *json, at_text *text);
 
 #endif

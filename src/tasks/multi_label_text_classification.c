@@ -67,6 +67,7 @@ static at_status report(const at_job *j, at_split split, const float *outputs, a
 {
     const job *k = j->self;
     AT_TRY(at_report_sets(j, split, outputs, at_show_text, html));
+    AT_TRY(at_report_slices(j, &k->data, split, outputs, at_set_score_part, html));
     return at_report_texts(j, &k->data.train, html);
 }
 

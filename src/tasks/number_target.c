@@ -34,6 +34,18 @@ at_status at_number_score(const at_job *j, at_split split, const float *outputs,
                             k->truth[split]);
 }
 
+at_status at_number_score_part(const at_job *j, at_split split, const float *outputs, const int32_t *part,
+                               int64_t n, at_scores *out)
+{
+    const double *truth = ((const at_number_target *)j->self)->truth[split];
+    double *own = at_alloc_array(j->ctx, n, sizeof *own);
+    for (int64_t i = 0; own && i < n; i++) own[i] = truth[part[i]];
+    const at_status s =
+        own ? at_score_numbers(j->ctx, out, j->task->main_metric, n, outputs, j->unit, own) : AT_E_NOMEM;
+    at_free(j->ctx, own);
+    return s;
+}
+
 void at_number_describe(const at_job *j, const float *output, at_text *json, at_text *text)
 {
     const double x = at_in_unit(j->unit, output[0]);

@@ -20,6 +20,8 @@ at_status at_number_standardise(at_job *j, const char *source) AT_MUST_USE;
 void at_number_objective(const at_job *j, at_graph *g, at_value *output, const at_inputs *in, at_value **loss,
                          at_value **count);
 at_status at_number_score(const at_job *j, at_split split, const float *outputs, at_scores *out);
+at_status at_number_score_part(const at_job *j, at_split split, const float *outputs, const int32_t *part,
+                               int64_t n, at_scores *out);
 void at_number_describe(const at_job *j, const float *output, at_text *json, at_text *text);
 
 /* Predicted against true numbers as HTML, and the samples that are farthest off. */

@@ -68,8 +68,8 @@ static void axis_words(at_text *html, double low, double high)
 {
     for (int i = 0; i <= 4; i++) {
         const double at = low + (high - low) * i / 4.0;
-        at_text_printf(html, "<span class=\"y\" style=\"bottom:%d%%\">%.3g</span>", 25 * i, at);
-        at_text_printf(html, "<span class=\"x\" style=\"left:%d%%\">%.3g</span>", 25 * i, at);
+        at_text_printf(html, "<span class=\"y\" style=\"bottom:%d%%\">%.4g</span>", 25 * i, at);
+        at_text_printf(html, "<span class=\"x\" style=\"left:%d%%\">%.4g</span>", 25 * i, at);
     }
 }
 

@@ -1,5 +1,6 @@
-/* scores.c: all metrics that fit what is scored. */
+/* scores.c: all metrics that fit what is scored, and how sure a share is. */
 #include "tasks/task.h"
+#include <math.h>
 
 static void put_first(at_scores *s, const char *name)
 {
@@ -21,4 +22,15 @@ void at_score(const at_ctx *ctx, at_scores *out, const char *first, at_metric_va
         if (value(m, of, &x))
             out->list[out->n++] = (at_score_value){m->name, x, m->higher_is_better, m->proportion, m->plain};
     if (first) put_first(out, first);
+}
+
+void at_wilson(double share, int64_t n, double *low, double *high)
+{
+    *low = 0;
+    *high = 1;
+    if (n <= 0) return;
+    const double z = 1.959963984540054, m = (double)n, centre = share + z * z / (2 * m);
+    const double half = z * sqrt(share * (1 - share) / m + z * z / (4 * m * m)), whole = 1 + z * z / m;
+    *low = fmax(0, (centre - half) / whole);
+    *high = fmin(1, (centre + half) / whole);
 }

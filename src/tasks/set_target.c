@@ -92,15 +92,31 @@ at_status at_set_decide(at_job *j, at_split split, const float *outputs)
 
 /* ---- Scores and predictions ---- */
 
-at_status at_set_score(const at_job *j, at_split split, const float *outputs, at_scores *out)
+static at_status score(const at_job *j, const float *outputs, const uint8_t *truth, int64_t n, at_scores *out)
 {
-    const at_set_target *t = j->self;
-    const at_class_sets c = {.n = j->split[split]->n,
+    const at_class_sets c = {.n = n,
                              .n_classes = j->n_outputs,
                              .logits = outputs,
-                             .truth = t->truth[split],
-                             .threshold = t->threshold};
+                             .truth = truth,
+                             .threshold = ((const at_set_target *)j->self)->threshold};
     return at_score_sets(j->ctx, out, j->task->main_metric, &c);
+}
+
+at_status at_set_score(const at_job *j, at_split split, const float *outputs, at_scores *out)
+{
+    return score(j, outputs, ((const at_set_target *)j->self)->truth[split], j->split[split]->n, out);
+}
+
+at_status at_set_score_part(const at_job *j, at_split split, const float *outputs, const int32_t *part,
+                            int64_t n, at_scores *out)
+{
+    const uint8_t *truth = ((const at_set_target *)j->self)->truth[split];
+    const int64_t K = j->n_outputs;
+    uint8_t *own = at_alloc_array(j->ctx, n * K, sizeof *own);
+    for (int64_t i = 0; own && i < n; i++) memcpy(own + i * K, truth + part[i] * K, (size_t)K);
+    const at_status s = own ? score(j, outputs, own, n, out) : AT_E_NOMEM;
+    at_free(j->ctx, own);
+    return s;
 }
 
 void at_set_describe(const at_job *j, const float *output, at_text *json, at_text *text)

@@ -27,6 +27,8 @@ void at_set_objective(const at_job *j, at_graph *g, at_value *output, const at_i
                       at_value **count);
 at_status at_set_decide(at_job *j, at_split split, const float *outputs) AT_MUST_USE;
 at_status at_set_score(const at_job *j, at_split split, const float *outputs, at_scores *out);
+at_status at_set_score_part(const at_job *j, at_split split, const float *outputs, const int32_t *part,
+                            int64_t n, at_scores *out);
 void at_set_describe(const at_job *j, const float *output, at_text *json, at_text *text);
 
 /* Each class's precision and recall as HTML, and the samples of the greatest loss. */

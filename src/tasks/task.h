@@ -139,6 +139,10 @@ void at_job_close(at_job *j);
 const char *at_job_where(const at_job *j, const char *key);
 void at_job_note(at_job *j, const char *fmt, ...) AT_PRINTF(2, 3);
 
+/* Scores of n samples of a split, part[n]; outputs [n, n_outputs] are theirs alone. */
+typedef at_status (*at_score_part_fn)(const at_job *j, at_split split, const float *outputs,
+                                      const int32_t *part, int64_t n, at_scores *out);
+
 /* ---- Metrics ---- */
 
 typedef struct at_ranked at_ranked; /* tasks/ranking.h */
@@ -197,6 +201,9 @@ typedef struct at_metric {
  * one called `first` (may be NULL) at the front. */
 typedef bool (*at_metric_value_fn)(const at_metric *m, const void *of, double *out);
 void at_score(const at_ctx *ctx, at_scores *out, const char *first, at_metric_value_fn value, const void *of);
+
+/* 95 % interval of a share of n counted things (Wilson 1927); 0 to 1 when nothing was counted. */
+void at_wilson(double share, int64_t n, double *low, double *high);
 
 /* All metrics of classes. of: n, n_classes, logits, label and threshold; the rest is made of them. */
 at_status at_score_classes(at_ctx *ctx, at_scores *out, const char *first,

@@ -25,6 +25,21 @@ static at_status take_labels(at_job *j)
     return AT_OK;
 }
 
+/* Grades may be meant as numbers. */
+static void note_numbers(at_job *j)
+{
+    for (int c = 0; c < j->n_labels; c++) {
+        const char *s = j->labels[c] + (j->labels[c][0] == '-');
+        if (!*s || s[strspn(s, "0123456789")] != '\0') return;
+    }
+    if (j->setup.inferred && j->n_labels > 2)
+        at_job_note(
+            j,
+            "the labels are %d whole numbers and taken as classes (task: text-regression takes them as "
+            "numbers)",
+            j->n_labels);
+}
+
 static at_status make_share(at_job *j, at_split split, int32_t *index, int64_t n)
 {
     return at_text_data_make_share(j, &((job *)j->self)->data, split, index, n);
@@ -42,6 +57,7 @@ static at_status open_data(at_job *j)
     AT_TRY(take_labels(j));
     j->n_labels = j->n_outputs = k->data.train.n_classes;
     j->labels = k->data.train.classes;
+    note_numbers(j);
     AT_TRY(at_class_prepare(j));
     return at_class_weigh(j);
 }
@@ -59,8 +75,9 @@ static at_status open_files(at_job *j, at_dataset **out, const char *const *path
 static at_status report(const at_job *j, at_split split, const float *outputs, at_text *html)
 {
     const job *k = j->self;
-    AT_TRY(at_report_classes(j, j->split[split], outputs, k->target.label[split], k->target.threshold, NULL,
-                             html));
+    AT_TRY(at_report_classes(j, j->split[split], outputs, k->target.label[split], k->target.threshold,
+                             at_show_text, html));
+    AT_TRY(at_report_slices(j, &k->data, split, outputs, at_class_score_part, html));
     return at_report_texts(j, &k->data.train, html);
 }
 

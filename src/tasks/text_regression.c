@@ -65,6 +65,7 @@ static at_status report(const at_job *j, at_split split, const float *outputs, a
 {
     const job *k = j->self;
     AT_TRY(at_report_numbers(j, j->split[split], outputs, k->target.truth[split], at_show_text, html));
+    AT_TRY(at_report_slices(j, &k->data, split, outputs, at_number_score_part, html));
     return at_report_texts(j, &k->data.train, html);
 }
 

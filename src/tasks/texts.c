@@ -23,6 +23,8 @@ static const at_option option_list[] = {
     {"max_length", AT_OPTION_WHOLE, AT_OPTION(at_text_settings, max_length), .low = 3, .high = 1 << 20,
      .aliases = "max_seq_length max_length",
      .help = "most tokens of a sample, special ones included; what the network takes when absent"},
+    {"slices", AT_OPTION_TREE, AT_OPTION(at_text_settings, slices),
+     .help = "columns, by name or number: the report gives the main score of each of their values"},
     {0},
 };
 
@@ -141,6 +143,7 @@ at_status at_text_data_open(at_job *j, at_text_data *k, at_texts_target target, 
     AT_TRY(at_job_sources(j, &from, found.valid, found.test, k->train.n, "texts"));
     AT_TRY(open_file(j, k, AT_SPLIT_VALID, &k->valid, from.valid));
     AT_TRY(open_file(j, k, AT_SPLIT_TEST, &k->test, from.test));
+    AT_TRY(at_text_slices_read(j, k));
     return at_job_make_shares(j, &k->train.contents, &from, make_share);
 }
 

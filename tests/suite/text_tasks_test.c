@@ -220,6 +220,36 @@ AT_TEST(test_text_tasks__a_threshold_is_chosen_kept_and_used)
     in_folder(folder, "! grep -q attune_thresholds plain/model/config.json");
 }
 
+/* ---- Slices ---- */
+
+/* Films of the radio have the wrong label, so that a network which has learnt the others has none of them. */
+AT_TEST(test_text_tasks__a_report_has_slices)
+{
+    char folder[1024], rows[8192] = "label\ttext\tsource\n";
+    size_t n = strlen(rows);
+    at_test_folder(folder, "tasks-slices");
+    make_bert(folder);
+    for (int i = 0; i < 60; i++)
+        n += (size_t)snprintf(rows + n, sizeof rows - n, "%s\t%c %s film %c.\t%s\n", i % 2 ? "up" : "down",
+                              'a' + i % 26, i % 2 ? "good" : "bad", 'a' + i % 11, i % 3 ? "web" : "<press>");
+    at_put_text(folder, "films.tsv", rows);
+    at_put_text(
+        folder, "test.tsv",
+        "label\ttext\tsource\nup\tx good film a.\tweb\ndown\ty bad film b.\tweb\nup\tz bad film a.\tradio\n");
+    at_attune_expect(
+        0, folder, "train bert films.tsv --data.test test.tsv --data.slices source --train.epochs 30" LEARN);
+    expect_in_file(folder, "report.html", "<h3>By source</h3>");
+    expect_in_file(
+        folder, "report.html",
+        "<tr><th scope=\"row\">web</th><td>2</td><td><b>100.0 %</b> <small>34.2 to 100.0 %</small>");
+    expect_in_file(folder, "report.html",
+                   "<tr><th scope=\"row\">radio</th><td>1</td><td><b>0.0 %</b> <small>0.0 to 79.3 %</small>");
+    at_attune_expect(0, folder, "train bert films.tsv --data.slices '[3]' --train.epochs 1 --output two");
+    in_folder(
+        folder,
+        "grep -qF '<h3>By source</h3>' two/report.html && grep -qF '&lt;press&gt;</th>' two/report.html");
+}
+
 /* ---- Mistakes ---- */
 
 #define TRAIN "train bert films.tsv --output run"
@@ -298,6 +328,10 @@ static const at_mistake mistakes[] = {
     {"tasks-no-valid", make_films, TRAIN " --text-classification.threshold f1 --data.valid none", 2,
      "--text-classification.threshold: text-classification.threshold: a threshold is chosen on validation "
      "samples, and there are none (data.valid)"},
+    {"tasks-slice", make_films, TRAIN " --data.slices '[label, sauce]'", 2,
+     "films.tsv: data.slices is sauce, but no column is called so; the nearest is \"label\""},
+    {"tasks-slices", make_films, TRAIN " --data.slices '{a: b}'", 2,
+     "--data.slices: data.slices must be a column, or a list of up to 16"},
     {"tasks-two-thresholds", two_thresholds, "eval two films.tsv", 1,
      "two/config.json: attune_thresholds are 2 numbers, must be 1"},
     {"tasks-bad-threshold", bad_threshold, "eval bert films.tsv", 1,
