@@ -6,13 +6,13 @@
 
 /* ---- The option ---- */
 
-const char *at_threshold_key(const at_job *j)
+const char *at_threshold_key(at_job *j)
 {
-    char *key = at_arena_printf(&((at_job *)j)->arena, "%s.threshold", j->task->name);
+    char *key = at_arena_printf(&j->arena, "%s.threshold", j->task->name);
     return at_job_where(j, key ? key : "threshold");
 }
 
-static at_status read_cost(const at_job *j, const at_tree *cost, const char *key, double *out)
+static at_status read_cost(at_job *j, const at_tree *cost, const char *key, double *out)
 {
     const at_tree *t = at_tree_get(cost, key);
     AT_REQUIRE(j->ctx, t && (t->kind == AT_WHOLE || t->kind == AT_NUMBER), AT_E_ARG,
@@ -24,7 +24,7 @@ static at_status read_cost(const at_job *j, const at_tree *cost, const char *key
     return AT_OK;
 }
 
-at_status at_threshold_read(const at_job *j, at_threshold_rule *out, const at_tree *option)
+at_status at_threshold_read(at_job *j, at_threshold_rule *out, const at_tree *option)
 {
     *out = (at_threshold_rule){.kind = AT_THRESHOLD_NONE};
     const char *word = option && option->kind == AT_STRING ? option->text : "";

@@ -12,10 +12,10 @@ typedef struct at_threshold_rule {
 /* The option "threshold": none, f1, or {cost: {false_positive: 1, false_negative: 5}}; NULL = none. A rule
  * takes validation samples to choose on.
  * @return ARG, RANGE with the key. */
-at_status at_threshold_read(const at_job *j, at_threshold_rule *out, const at_tree *option) AT_MUST_USE;
+at_status at_threshold_read(at_job *j, at_threshold_rule *out, const at_tree *option) AT_MUST_USE;
 
 /* The option's place, for messages. */
-const char *at_threshold_key(const at_job *j);
+const char *at_threshold_key(at_job *j);
 
 /* Of probabilities (the list is sorted) the threshold with the largest F1 of the positives, or the least
  * cost; of equally good ones the one nearest to a half. It lies between two probabilities. NaN: none is

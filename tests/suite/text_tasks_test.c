@@ -1,9 +1,12 @@
 /* text_tasks_test.c: whole runs of tasks on texts beside one label a text, with a tiny BERT: numbers, sets of
  * classes, thresholds; and mistakes in their tables and options, as the program tells them. */
+#include "formats/file.h"
+#include "run/recipe.h"
 #include "tests/harness/mistake.h"
 #include "tests/harness/program.h"
 #include "tests/harness/scene.h"
 #include "tests/harness/test.h"
+#include "tests/harness/torture.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,6 +251,71 @@ AT_TEST(test_text_tasks__a_report_has_slices)
     in_folder(
         folder,
         "grep -qF '<h3>By source</h3>' two/report.html && grep -qF '&lt;press&gt;</th>' two/report.html");
+}
+
+/* ---- Memory ---- */
+
+typedef struct starving { /* a training of a few steps while allocations fail */
+    at_ctx *own;          /* of the test: not the one that starves */
+    char model[1100], data[1100], output[1100];
+    const char *const (*keys)[2]; /* and their values; ends with NULL */
+} starving;
+
+static at_status set_all(at_recipe *r, const starving *s)
+{
+    AT_TRY(at_recipe_set(r, "model", s->model));
+    AT_TRY(at_recipe_set(r, "data.train", s->data));
+    AT_TRY(at_recipe_set(r, "output", s->output));
+    AT_TRY(at_recipe_set(r, "cache", "none"));
+    AT_TRY(at_recipe_set(r, "train.steps", "2"));
+    for (int i = 0; s->keys[i][0]; i++) AT_TRY(at_recipe_set(r, s->keys[i][0], s->keys[i][1]));
+    return AT_OK;
+}
+
+static at_status attempt(at_ctx *ctx, void *arg)
+{
+    const starving *s = arg;
+    at_recipe *r;
+    at_expect_ok(s->own, at_folder_remove(s->own, s->output));
+    AT_TRY(at_recipe_create(&r, ctx));
+    at_status status = set_all(r, s);
+    if (status == AT_OK) status = at_train(ctx, r, NULL, NULL);
+    at_recipe_destroy(r);
+    return status;
+}
+
+static void starve(const char *folder, const char *table, const char *const (*keys)[2])
+{
+    at_ctx *ctx = at_test_ctx();
+    starving s = {.own = at_test_ctx(), .keys = keys};
+    snprintf(s.model, sizeof s.model, "%s/bert", folder);
+    snprintf(s.data, sizeof s.data, "%s/%s", folder, table);
+    snprintf(s.output, sizeof s.output, "%s/run", folder);
+    at_torture_some(ctx, attempt, &s, 11, 23);
+    at_test_done(s.own);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_text_tasks__trainings_survive_lack_of_memory)
+{
+    static const char *const numbers[][2] = {{"data.slices", "text"}, {NULL, NULL}};
+    static const char *const sets[][2] = {{"data.label_separator", "|"},
+                                          {"data.slices", "[label, text]"},
+                                          {"multi-label-text-classification.threshold", "f1"},
+                                          {"multi-label-text-classification.class_weights", "balanced"},
+                                          {NULL, NULL}};
+    static const char *const classes[][2] = {
+        {"data.slices", "label"}, {"text-classification.threshold", "f1"}, {NULL, NULL}};
+    char folder[1024];
+    at_test_folder(folder, "tasks-memory-numbers");
+    make_years(folder);
+    starve(folder, "years.tsv", numbers);
+    at_test_folder(folder, "tasks-memory-sets");
+    make_sets(folder);
+    starve(folder, "words.tsv", sets);
+    at_test_folder(folder, "tasks-memory-classes");
+    make_films(folder);
+    starve(folder, "films.tsv", classes);
 }
 
 /* ---- Mistakes ---- */
