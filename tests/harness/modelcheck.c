@@ -127,12 +127,13 @@ static void add_texts(rig *t, const at_safetensors *from)
     add_feed(t, "offsets", at_input(t->g, "offsets", AT_INT, NULL, 1, bounds), offsets, t->n + 1);
 }
 
-/* Whole numbers are classes; [S] real numbers targets, [S,K] sets of classes. */
+/* Whole numbers are classes, as when there are none; [S] real numbers targets, [S,K] sets of classes. */
 static void add_labels(rig *t, const at_extent *samples, const at_tensor *labels)
 {
-    const bool whole = labels->dtype == AT_I64;
-    const int64_t dim[] = {1, labels->rank > 1 ? labels->dim[1] : 1};
-    at_value *v = at_input(t->g, "labels", whole ? AT_INT : AT_ACC, samples, labels->rank, dim);
+    const bool whole = !labels || labels->dtype == AT_I64;
+    const int rank = labels ? labels->rank : 1;
+    const int64_t dim[] = {1, rank > 1 ? labels->dim[1] : 1};
+    at_value *v = at_input(t->g, "labels", whole ? AT_INT : AT_ACC, samples, rank, dim);
     add_feed(t, "labels", v, whole ? (void *)wholes(labels, t->n) : (void *)reals(t->ctx, labels), t->n);
 }
 
@@ -151,7 +152,7 @@ static void build_rig(rig *t, at_mode mode, const at_safetensors *from)
                     *labels = at_safetensors_find(from, "labels");
     const int64_t one[] = {1};
     t->n = t->extents[0] = pixels ? pixels->dim[0] : labels->dim[0];
-    t->counted = labels->count;
+    t->counted = labels ? labels->count : t->n;
     at_expect_ok(t->ctx, at_graph_create(&t->g, t->ctx, t->model->net.store, mode));
     const at_extent *samples = at_graph_extent(t->g, "samples", t->n);
     add_feed(t, "sample_id", at_input(t->g, "sample_id", AT_INT, samples, 1, one), wholes(NULL, t->n), t->n);

@@ -223,6 +223,26 @@ AT_TEST(test_text_tasks__a_threshold_is_chosen_kept_and_used)
     in_folder(folder, "! grep -q attune_thresholds plain/model/config.json");
 }
 
+/* The same of every class of a set: bad is said of a text whose probability is below a half. */
+AT_TEST(test_text_tasks__each_class_of_a_set_has_its_threshold)
+{
+    char folder[1024];
+    ran r;
+    at_test_folder(folder, "tasks-thresholds");
+    make_sets(folder);
+    at_attune_expect(
+        0, folder,
+        "train bert words.tsv --data.label_separator '|' --train.epochs 1 --train.learning_rate 1e-5 "
+        "--multi-label-text-classification.threshold "
+        "'{cost: {false_positive: 1, false_negative: 1000}}' --output run");
+    at_put_text(folder, "new.csv", "text\nx good film a.\n");
+    begin(&r, folder, "predict run new.csv --json");
+    const at_tree *said = at_event_named(r.lines, "prediction", 0);
+    assert_string_equal(at_tree_get(said, "labels")->first->text, "bad");
+    assert_true(number(said, "probabilities.bad") < 0.5);
+    end(&r);
+}
+
 /* ---- Slices ---- */
 
 /* Films of the radio have the wrong label, so that a network which has learnt the others has none of them. */
