@@ -251,6 +251,11 @@ static at_status choose_metric(at_run *r)
                        at_recipe_where(r->recipe, "train.early_stop.metric"), name,
                        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
     }
+    const at_metric *main = at_registry_find(r->ctx, "metric", r->job.task->main_metric);
+    AT_REQUIRE(r->ctx, !m || !main || at_metric_fits(m, main), AT_E_ARG,
+               "%s: %s is no score of task %s, whose main one is %s",
+               at_recipe_where(r->recipe, "train.early_stop.metric"), name, r->job.task->name,
+               r->job.task->main_metric);
     r->metric = name;
     return AT_OK;
 }

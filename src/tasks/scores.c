@@ -2,6 +2,12 @@
 #include "tasks/task.h"
 #include <math.h>
 
+bool at_metric_fits(const at_metric *m, const at_metric *other)
+{
+    return (m->of_classes && other->of_classes) || (m->of_sets && other->of_sets) ||
+           (m->of_numbers && other->of_numbers);
+}
+
 static void put_first(at_scores *s, const char *name)
 {
     for (int i = 1; i < s->n; i++) {

@@ -197,6 +197,9 @@ typedef struct at_metric {
     double (*of_numbers)(const at_numbers *c);
 } at_metric;
 
+/* Do both score the same kind of thing? Of a task's main metric: can the other be asked of the task? */
+bool at_metric_fits(const at_metric *m, const at_metric *other);
+
 /* All registered metrics that `value` gives a value (returns false where a metric scores something else), the
  * one called `first` (may be NULL) at the front. */
 typedef bool (*at_metric_value_fn)(const at_metric *m, const void *of, double *out);

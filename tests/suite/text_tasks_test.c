@@ -159,6 +159,25 @@ AT_TEST(test_text_tasks__numbers_far_from_0_learn_in_bf16)
     end(&r);
 }
 
+/* Of one year and the same words nothing can be ranked: no weights are chosen, and the run says so. */
+AT_TEST(test_text_tasks__a_score_that_is_not_defined_chooses_nothing)
+{
+    char folder[1024];
+    ran r;
+    at_test_folder(folder, "tasks-not-defined");
+    make_years(folder);
+    at_put_text(folder, "valid.tsv", "label\ttext\n1980.5\tgood\n1980.5\tbad\n");
+    begin(&r, folder,
+          "train bert years.tsv --data.valid valid.tsv --train.epochs 2 --train.early_stop.metric pearson "
+          "--json --output run");
+    assert_true(has_note(&r, "validation pearson is not defined"));
+    const at_tree *done = at_event_named(r.lines, "done", 0);
+    assert_int_equal(at_tree_at(done, "valid.pearson")->kind, AT_NULL);
+    assert_null(at_tree_get(done, "best_step"));
+    end(&r);
+    expect_in_file(folder, "report.html", ">not defined</td>");
+}
+
 /* ---- Sets ---- */
 
 AT_TEST(test_text_tasks__sets_are_learnt_and_predicted)
@@ -416,6 +435,9 @@ static const at_mistake mistakes[] = {
     {"tasks-no-valid", make_films, TRAIN " --text-classification.threshold f1 --data.valid none", 2,
      "--text-classification.threshold: text-classification.threshold: a threshold is chosen on validation "
      "samples, and there are none (data.valid)"},
+    {"tasks-metric", make_films, TRAIN " --train.early_stop.metric pearson", 2,
+     "--train.early_stop.metric: train.early_stop.metric: pearson is no score of task text-classification, "
+     "whose main one is accuracy"},
     {"tasks-slice", make_films, TRAIN " --data.slices '[label, sauce]'", 2,
      "films.tsv: data.slices is sauce, but no column is called so; the nearest is \"label\""},
     {"tasks-slices", make_films, TRAIN " --data.slices '{a: b}'", 2,
