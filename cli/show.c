@@ -1,6 +1,7 @@
 /* show.c: how events look: one redrawn progress line on a terminal, sparse lines in a log, JSON with --json;
  * errors and exit codes; signals. */
 #include "cli/cli.h"
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,7 +89,9 @@ static void keep_score(at_display *d, const at_event *e)
     if (e->kind == AT_EVENT_PLAN) d->score[0] = '\0';
     if (e->kind != AT_EVENT_EVALUATION || e->n_scores == 0) return;
     const at_score_value *s = &e->scores[0];
-    if (s->proportion)
+    if (isnan(s->value))
+        d->score[0] = '\0';
+    else if (s->proportion)
         snprintf(d->score, sizeof d->score, "%s %.1f %%", s->name, 100 * s->value);
     else
         snprintf(d->score, sizeof d->score, "%s %.4f", s->name, s->value);

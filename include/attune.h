@@ -161,9 +161,10 @@ typedef enum at_event_kind {
 
 typedef struct at_score_value {
     const char *name;
-    double value;
+    double value; /* NaN: the samples do not define it, as those of one class alone */
     bool higher_is_better;
     bool proportion; /* the share of samples that are right: a binomial interval applies */
+    bool plain;      /* no share of anything: an error, a correlation */
 } at_score_value;
 
 /* Valid during the callback only. Members that an event does not have are 0 or NULL. */

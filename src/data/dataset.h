@@ -19,6 +19,7 @@ typedef struct at_column {
     int rank;       /* of one row; 0 = one number */
     int64_t dim[AT_COLUMN_RANK];
     bool ragged;
+    bool exact; /* real numbers that stay float where activations are bf16: targets */
 } at_column;
 
 typedef struct at_fill {

@@ -72,6 +72,12 @@ typedef struct at_texts {
 at_status at_texts_read(at_ctx *ctx, at_texts *out, const char *path, const at_texts_options *o,
                         const at_texts *like) AT_MUST_USE;
 
+/* What a table's labels look like, found as at_texts_read finds them: SET where a separator is given; NUMBER
+ * where all are numbers that are not the names of classes (20 different whole numbers at most, or those from
+ * 0 or 1 on without a gap); else CLASS. */
+at_status at_texts_kind(at_ctx *ctx, at_texts_target *out, const char *path,
+                        const at_texts_options *o) AT_MUST_USE;
+
 void at_texts_deinit(at_texts *t);
 
 /* ---- Samples ---- */

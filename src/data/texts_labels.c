@@ -1,6 +1,6 @@
 /* texts_labels.c: label cells to classes, sets of classes and numbers. Layer: data. Reading path:
- * at__read_labels, read_parts, sort_classes. A label cell is cut into parts: one, or with a separator any
- * number of them. */
+ * at__read_labels, read_parts, sort_classes. A cell with a set is cut into parts: none, or one more than it
+ * has separators. */
 #include "base/text.h"
 #include "data/texts_internal.h"
 #include <math.h>
@@ -12,29 +12,27 @@ enum { MOST_CLASSES = 100000, WHOLE_DIGITS = 18 /* fit into int64_t */ };
 
 typedef struct parts {
     at_cell rest;
-    const char *separator; /* NULL: the cell is one part */
+    const char *separator;
     bool done;
 } parts;
 
 static parts cut(const at_cell *cell, const char *separator)
 {
-    return (parts){.rest = *cell, .separator = separator};
+    return (parts){.rest = *cell, .separator = separator, .done = at__trim(cell).n == 0};
 }
 
-/* The next part, without white space around it; those without anything else are left out of sets. */
+/* The next part, without white space around it. */
 static bool next_part(parts *p, at_cell *out)
 {
-    while (!p->done) {
-        at_cell part = p->rest;
-        const size_t width = p->separator ? strlen(p->separator) : 0;
-        const char *end = p->separator ? strstr(p->rest.text, p->separator) : NULL;
-        if (end) part.n = (size_t)(end - part.text);
-        p->done = !end;
-        if (end) p->rest = (at_cell){end + width, p->rest.n - part.n - width};
-        *out = at__trim(&part);
-        if (out->n || !p->separator) return true;
-    }
-    return false;
+    if (p->done) return false;
+    at_cell part = p->rest;
+    const size_t width = strlen(p->separator);
+    const char *end = strstr(p->rest.text, p->separator);
+    if (end) part.n = (size_t)(end - part.text);
+    p->done = !end;
+    if (end) p->rest = (at_cell){end + width, p->rest.n - part.n - width};
+    *out = at__trim(&part);
+    return true;
 }
 
 /* ---- Classes ---- */
@@ -197,6 +195,10 @@ static at_status read_one_set(labeller *l, int64_t sample)
     parts p = cut(at_texts_cell(t, sample, t->label_column), l->separator);
     for (at_cell part; next_part(&p, &part);) {
         int32_t label;
+        AT_REQUIRE(t->arena.ctx, part.n > 0, AT_E_FORMAT,
+                   "%s:%lld: a label between two \"%s\" is empty; remove a separator, or set "
+                   "data.label_separator",
+                   t->table.path, (long long)at_texts_line(t, sample), l->separator);
         AT_TRY(find_class(l, sample, part, &label));
         if (!has(set, n, label)) set[n++] = label;
     }
@@ -251,7 +253,7 @@ static at_status read_numbers(at_texts *t)
         char text[64] = "";
         if (c.n < sizeof text) memcpy(text, c.text, c.n);
         double *x = &t->samples[i].number;
-        AT_REQUIRE(t->arena.ctx, at_number_parse(x, text) && isfinite(*x), AT_E_FORMAT,
+        AT_REQUIRE(t->arena.ctx, at_number_parse(x, text) && isfinite((float)*x), AT_E_FORMAT,
                    "%s:%lld: label %.*s is no finite number", t->table.path, (long long)at_texts_line(t, i),
                    (int)at_min((int64_t)c.n, 100), c.text);
     }

@@ -288,7 +288,7 @@ AT_TEST(test_texts__sets_of_classes)
     static const char *const classes[] = {"a", "b", "c,d"};
     static const float rows[][3] = {{1, 1, 0}, {0, 1, 0}, {0, 0, 0}, {0, 1, 1}, {1, 1, 0}};
     static const int rarest[] = {0, 1, 3, 2, 0};
-    put("x.tsv", "text\tlabel\nq\tb; a; b\nr\tb\ns\t \nt\tc,d; ; b\nu\ta; b\n");
+    put("x.tsv", "text\tlabel\nq\tb; a; b\nr\tb\ns\t \nt\tc,d; b\nu\ta; b\n");
     at_texts t = read_as("x.tsv", o, NULL);
     expect_classes(&t, 3, classes);
     for (int i = 0; i < 5; i++) {
@@ -308,12 +308,56 @@ AT_TEST(test_texts__sets_of_classes)
     at_texts_deinit(&t);
     put("x.tsv", "text\tlabel\nq\t\n");
     expect_refused("x.tsv", o, NULL, AT_E_FORMAT, ": no row has a label");
+    put("x.tsv", "text\tlabel\nq\ta; b\nr\ta; ; b\n");
+    expect_refused(
+        "x.tsv", o, NULL, AT_E_FORMAT,
+        ":3: a label between two \"; \" is empty; remove a separator, or set data.label_separator");
+    put("x.tsv", "text\tlabel\nq\tb; a; \n");
+    expect_refused(
+        "x.tsv", o, NULL, AT_E_FORMAT,
+        ":2: a label between two \"; \" is empty; remove a separator, or set data.label_separator");
     expect_refused("x.tsv", (at_texts_options){.target = AT_TEXTS_SET, .label_separator = ""}, NULL, AT_E_ARG,
                    "data.label_separator is empty, must be a text such as \";\"");
     put("x.csv", "text,label\nq,\"a, b\"\nr,b\n");
     t = read_as("x.csv", (at_texts_options){.target = AT_TEXTS_SET}, NULL); /* a comma when nothing is told */
     assert_int_equal(t.n_classes, 2);
     at_texts_deinit(&t);
+    at_test_done(ctx);
+}
+
+/* Labels: a number from 0 on between two texts. */
+static at_texts_target kind_of(const char *before, const char *after, int n, const char *separator)
+{
+    char rows[4096] = "text,label\n";
+    size_t m = strlen(rows);
+    for (int i = 0; i < n; i++)
+        m += (size_t)snprintf(rows + m, sizeof rows - m, "t%d,%s%d%s\n", i, before, i, after);
+    put("kind.csv", rows);
+    char path[1200];
+    at_texts_target kind;
+    snprintf(path, sizeof path, "%s/kind.csv", folder);
+    at_expect_ok(ctx, at_texts_kind(ctx, &kind, path, &(at_texts_options){.label_separator = separator}));
+    return kind;
+}
+
+/* Whole numbers are classes where there are few, or where they count up from 0 or 1. */
+AT_TEST(test_texts__what_labels_look_like)
+{
+    begin("texts-kind");
+    assert_int_equal(kind_of("a", "", 5, NULL), AT_TEXTS_CLASS);
+    assert_int_equal(kind_of("3", "", 9, NULL), AT_TEXTS_CLASS);
+    assert_int_equal(kind_of("3", "", 21, NULL), AT_TEXTS_NUMBER); /* 30 to 39, 310 ... */
+    assert_int_equal(kind_of("", "", 77, NULL), AT_TEXTS_CLASS);
+    assert_int_equal(kind_of("", ".5", 2, NULL), AT_TEXTS_NUMBER);
+    assert_int_equal(kind_of("", ".0", 5, NULL), AT_TEXTS_CLASS);
+    assert_int_equal(kind_of("-", "e1", 30, NULL), AT_TEXTS_NUMBER);
+    assert_int_equal(kind_of("", ".5", 2, ";"), AT_TEXTS_SET);
+    put("kind.csv", "text,label\na,1.5\nb,2.5\nc,many\n");
+    char path[1200];
+    at_texts_target kind;
+    snprintf(path, sizeof path, "%s/kind.csv", folder);
+    at_expect_ok(ctx, at_texts_kind(ctx, &kind, path, &(at_texts_options){0}));
+    assert_int_equal(kind, AT_TEXTS_CLASS);
     at_test_done(ctx);
 }
 

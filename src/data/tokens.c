@@ -37,13 +37,36 @@ int32_t at_token_row_id(int64_t sample, int64_t i)
     return (int32_t)((uint32_t)sample << 12 ^ (uint32_t)i);
 }
 
-void at_token_columns(at_dataset *d, bool labels)
+void at_token_columns(at_dataset *d, const at_column *labels)
 {
     static const char *const ragged[] = {"input_ids", "token_type_ids", "position_ids", "row_id"};
     for (int i = 0; i < AT_COUNT(ragged); i++)
         d->columns[i] = (at_column){.name = ragged[i], .dtype = AT_I32, .ragged = true};
     d->n_columns = AT_COUNT(ragged);
-    if (labels) d->columns[d->n_columns++] = (at_column){.name = "labels", .dtype = AT_I32};
+    if (labels) d->columns[d->n_columns++] = *labels;
+}
+
+static at_column label_column(const at_texts *t)
+{
+    switch (t->target) {
+    case AT_TEXTS_NUMBER:
+        return (at_column){.name = "labels", .dtype = AT_F32, .exact = true};
+    case AT_TEXTS_SET:
+        return (at_column){
+            .name = "labels", .dtype = AT_F32, .rank = 1, .dim = {t->n_classes}, .exact = true};
+    default:
+        return (at_column){.name = "labels", .dtype = AT_I32};
+    }
+}
+
+static void put_labels(const at_texts *t, int64_t sample, void *out)
+{
+    if (t->target == AT_TEXTS_NUMBER)
+        *(float *)out = (float)t->samples[sample].number;
+    else if (t->target == AT_TEXTS_SET)
+        at_texts_set_row(t, sample, out);
+    else
+        *(int32_t *)out = t->samples[sample].label;
 }
 
 static at_status fill(at_ctx *ctx, const at_dataset *d, int64_t sample, const at_fill *how, void *const *out)
@@ -55,7 +78,7 @@ static at_status fill(at_ctx *ctx, const at_dataset *d, int64_t sample, const at
     if (out[1]) memcpy(out[1], t->types + t->start[sample], (size_t)n * sizeof *t->types);
     for (int64_t i = 0; out[2] && i < n; i++) ((int32_t *)out[2])[i] = (int32_t)i;
     for (int64_t i = 0; out[3] && i < n; i++) ((int32_t *)out[3])[i] = at_token_row_id(sample, i);
-    if (t->o.labels && out[4]) *(int32_t *)out[4] = t->texts->samples[t->index[sample]].label;
+    if (t->o.labels && out[4]) put_labels(t->texts, t->index[sample], out[4]);
     return AT_OK;
 }
 
@@ -182,7 +205,8 @@ at_status at_tokens_create(at_dataset **out, at_ctx *ctx, const at_texts *texts,
         (at_dataset){.n = n, .rows = rows, .fill = fill, .name = name, .digest = digest, .close = close};
     t->texts = texts;
     t->o = *o;
-    at_token_columns(&t->base, o->labels);
+    const at_column labels = label_column(texts);
+    at_token_columns(&t->base, o->labels ? &labels : NULL);
     if (!stats) stats = &unused;
     *stats = (at_token_stats){0};
     at_status s = AT_OK;

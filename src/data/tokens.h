@@ -1,5 +1,6 @@
 /* tokens.h: texts as a data set of token ids: the ragged columns input_ids, token_type_ids, position_ids and
- * row_id i32, whose rows are a sample's tokens, and, where known, labels i32. row_id tells rows apart,
+ * row_id i32, whose rows are a sample's tokens, and, where known, labels: i32 a class, f32 a number, f32
+ * [n_classes] of 0 and 1 a set. row_id tells rows apart,
  * whatever batch they are in: random numbers are keyed by it. Layer: data. Texts are tokenised once, when the
  * data set is made. */
 #ifndef AT_TOKENS_H
@@ -32,7 +33,8 @@ at_status at_tokens_noise(at_dataset **out, at_ctx *ctx, int64_t n, int64_t leng
 
 /* ---- What both kinds share ---- */
 
-void at_token_columns(at_dataset *d, bool labels);
+/* The columns of tokens, and one of labels; NULL = none. */
+void at_token_columns(at_dataset *d, const at_column *labels);
 
 /* Different for the first 4,096 rows of a million samples; beyond, a few rows share their random numbers. */
 int32_t at_token_row_id(int64_t sample, int64_t i);

@@ -41,7 +41,7 @@ at_status at_tokens_noise(at_dataset **out, at_ctx *ctx, int64_t n, int64_t leng
     noise *t;
     AT_NEW(ctx, t, 1);
     t->base = (at_dataset){.n = n, .max_rows = length, .rows = rows, .fill = fill, .close = close};
-    at_token_columns(&t->base, true);
+    at_token_columns(&t->base, &(at_column){.name = "labels", .dtype = AT_I32});
     t->length = length;
     t->vocabulary = vocabulary;
     t->classes = classes;

@@ -41,6 +41,10 @@ typedef struct at_model {
     } text;
     int n_labels; /* of the head; as the config says until at_model_head */
     const char **labels;
+    const char *problem_type; /* that saving writes; NULL = single_label_classification */
+    const double *thresholds; /* of the outputs' probabilities, for who decides; config.json's own key
+                                 attune_thresholds, which others ignore; NULL = none */
+    int n_thresholds;
 } at_model;
 
 /* Inputs of a graph by name: a data set's columns, and "sample_id". */
@@ -91,6 +95,10 @@ at_status at_model_head_group(at_model *m) AT_MUST_USE;
  * `init`; keeping a head takes that it has them. labels are copied. Once, before a graph is built. */
 at_status at_model_keep_head(at_model *m) AT_MUST_USE;
 at_status at_model_new_head(at_model *m, int n_labels, const char *const *labels, uint64_t seed) AT_MUST_USE;
+
+/* From now on the head puts out shift + scale x what it put out before: of a head that is its weights' alone.
+ */
+at_status at_model_scale_head(at_model *m, double shift, double scale) AT_MUST_USE;
 
 /* Are these the labels of the checkpoint's head, in this order? */
 bool at_model_has_labels(const at_model *m, int n_labels, const char *const *labels);

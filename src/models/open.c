@@ -97,6 +97,23 @@ static at_status read_labels(at_model *m)
     return set_labels(m, (int)n, NULL);
 }
 
+static at_status read_thresholds(at_model *m)
+{
+    const at_tree *list = at_tree_get(m->config, "attune_thresholds");
+    if (!list) return AT_OK;
+    bool good = list->kind == AT_LIST && list->n > 0;
+    double *x = at_arena_alloc(&m->arena, (size_t)(list->n + 1) * sizeof *x);
+    if (!x) return AT_E_NOMEM;
+    for (const at_tree *t = good ? list->first : NULL; t; t = t->next) {
+        good = good && (t->kind == AT_NUMBER || t->kind == AT_WHOLE) && t->number > 0 && t->number <= 1;
+        x[m->n_thresholds++] = t->number;
+    }
+    AT_REQUIRE(m->ctx, good, AT_E_FORMAT,
+               "%s/config.json: attune_thresholds must be numbers above 0, at most 1", m->folder);
+    m->thresholds = x;
+    return AT_OK;
+}
+
 /* ---- Tensors ---- */
 
 static const at_tensor *tensor_of(const at_model *m, const char *file_name)
@@ -237,6 +254,7 @@ static at_status open_model(at_model *m, at_device *device, const char *folder)
     AT_TRY(read_config(m));
     AT_TRY(recognise(m));
     AT_TRY(read_labels(m));
+    AT_TRY(read_thresholds(m));
     AT_TRY(at_net_init(&m->net, m->ctx, device));
     if (!(m->self = at_arena_alloc(&m->arena, m->architecture->size))) return AT_E_NOMEM;
     AT_TRY(m->architecture->open(m));
@@ -326,6 +344,23 @@ at_status at_model_new_head(at_model *m, int n_labels, const char *const *labels
     AT_TRY(at_init_normal(m, m->head.site->part[AT_WEIGHT], 0.01, seed));
     AT_TRY(at_init_constant(m, m->head.site->part[AT_BIAS], 0.0));
     return init_missing(m, seed);
+}
+
+static at_status scale_param(at_model *m, const at_param *p, double shift, double scale)
+{
+    at_real *x;
+    AT_NEW(m->ctx, x, p->state->count);
+    at_status s = at_state_get(m->net.store, p->state, x);
+    for (int64_t i = 0; i < p->state->count; i++) x[i] = (at_real)(shift + scale * (double)x[i]);
+    if (s == AT_OK) s = at_state_set(m->net.store, p->state, x);
+    at_free(m->ctx, x);
+    return s;
+}
+
+at_status at_model_scale_head(at_model *m, double shift, double scale)
+{
+    AT_TRY(scale_param(m, m->head.site->part[AT_WEIGHT], 0, scale));
+    return scale_param(m, m->head.site->part[AT_BIAS], shift, scale);
 }
 
 bool at_model_has_labels(const at_model *m, int n_labels, const char *const *labels)

@@ -59,14 +59,15 @@ static at_tree *copy_without(at_model *m, const at_tree *map, const char *const 
 
 static at_tree *config_transformers(at_model *m)
 {
-    static const char *const replaced[] = {"architectures", "id2label",     "label2id",
-                                           "num_labels",    "problem_type", NULL};
+    static const char *const replaced[] = {"architectures", "id2label",          "label2id", "num_labels",
+                                           "problem_type",  "attune_thresholds", NULL};
     at_tree *c = copy_without(m, m->config, replaced), *names = at_tree_new(&m->arena, AT_LIST);
     at_tree_add(&m->arena, names, NULL, at_tree_string(&m->arena, m->architecture->task_class));
     at_tree_add(&m->arena, c, "architectures", names);
     at_tree_add(&m->arena, c, "id2label", labels_by_id(m));
     at_tree_add(&m->arena, c, "label2id", ids_by_label(m));
-    at_tree_add(&m->arena, c, "problem_type", at_tree_string(&m->arena, "single_label_classification"));
+    const char *problem = m->problem_type ? m->problem_type : "single_label_classification";
+    at_tree_add(&m->arena, c, "problem_type", at_tree_string(&m->arena, problem));
     return c;
 }
 
@@ -82,8 +83,8 @@ static at_tree *with_classes(at_model *m, const at_tree *map)
 /* model_args, where there are some, win over the number beside them: timm would drop the head. */
 static at_tree *config_timm(at_model *m)
 {
-    static const char *const replaced[] = {"num_classes", "label_names", "model_args", "pretrained_cfg",
-                                           NULL};
+    static const char *const replaced[] = {"num_classes",    "label_names",       "model_args",
+                                           "pretrained_cfg", "attune_thresholds", NULL};
     const at_tree *args = at_tree_get(m->config, "model_args");
     at_tree *c = copy_without(m, m->config, replaced);
     at_tree_add(&m->arena, c, "num_classes", at_tree_whole(&m->arena, m->n_labels));
@@ -93,9 +94,18 @@ static at_tree *config_timm(at_model *m)
     return c;
 }
 
+static at_tree *thresholds(at_model *m)
+{
+    at_tree *list = at_tree_new(&m->arena, AT_LIST);
+    for (int i = 0; i < m->n_thresholds; i++)
+        at_tree_add(&m->arena, list, NULL, at_tree_number(&m->arena, m->thresholds[i]));
+    return list;
+}
+
 static at_status save_config(at_model *m, const char *path)
 {
     at_tree *c = m->layout == AT_LAYOUT_TIMM ? config_timm(m) : config_transformers(m);
+    if (m->thresholds) at_tree_add(&m->arena, c, "attune_thresholds", thresholds(m));
     at_text text;
     at_text_init(&text, m->ctx);
     if (c) at_json_write(&text, c, 2);

@@ -18,8 +18,8 @@ static at_value *column_input(at_pipe *p, const at_column *c)
 {
     int64_t dim[AT_MAX_RANK] = {1};
     for (int i = 0; i < c->rank; i++) dim[i + 1] = c->dim[i];
-    return at_input(p->g, c->name, c->dtype == AT_I32 ? AT_INT : AT_ACT, c->ragged ? p->rows : p->samples,
-                    c->rank + 1, dim);
+    const at_type type = c->dtype == AT_I32 ? AT_INT : c->exact ? AT_ACC : AT_ACT;
+    return at_input(p->g, c->name, type, c->ragged ? p->rows : p->samples, c->rank + 1, dim);
 }
 
 /* The most ragged rows that a sample of any split has: all of them go through the evaluation graph. */

@@ -163,7 +163,7 @@ static void table_text(const at_demonstration *d, at_text *t)
     for (int i = 0; i < d->n; i++) {
         const at_demo_run *e = &d->runs[i];
         double low, high;
-        at__wilson(at__demo_accuracy(e), e->n_test, &low, &high);
+        at_wilson(at__demo_accuracy(e), e->n_test, &low, &high);
         at_text_printf(t, "%-*s  %6.1f %%   %5.1f to %5.1f %%  %12s   %18s\n", width, e->name,
                        100 * at__demo_accuracy(e), 100 * low, 100 * high, at__seconds(seconds, e->seconds),
                        at__exact(trained, e->trainable));
@@ -188,7 +188,7 @@ static void table_json(const at_demonstration *d, at_text *t)
     for (int i = 0; i < d->n; i++) {
         const at_demo_run *e = &d->runs[i];
         double low, high;
-        at__wilson(at__demo_accuracy(e), e->n_test, &low, &high);
+        at_wilson(at__demo_accuracy(e), e->n_test, &low, &high);
         at_text_add(t, i ? ",{\"name\":" : "{\"name\":");
         at_text_json(t, e->name);
         at_text_add(t, ",\"accuracy\":");

@@ -50,8 +50,8 @@ static void add_facts(const at_demonstration *d, const at_demo_run *best, const 
 static void add_reading(const at_demo_run *best, const at_demo_run *scratch, at_text *html)
 {
     double best_low, best_high, scratch_low, scratch_high;
-    at__wilson(at__demo_accuracy(best), best->n_test, &best_low, &best_high);
-    at__wilson(at__demo_accuracy(scratch), scratch->n_test, &scratch_low, &scratch_high);
+    at_wilson(at__demo_accuracy(best), best->n_test, &best_low, &best_high);
+    at_wilson(at__demo_accuracy(scratch), scratch->n_test, &scratch_low, &scratch_high);
     at_text_printf(
         html,
         "<p>The interval says how far chance may have moved an accuracy that was measured on only %lld "

@@ -220,7 +220,7 @@ static void scores_text(at_text *t, const at_scores *s, int64_t n)
                        at__score_text(value, v));
         if (!v->proportion || n == 0) continue;
         double low, high;
-        at__wilson(v->value, n, &low, &high);
+        at_wilson(v->value, n, &low, &high);
         at_text_printf(t, " (95 %%: %.1f to %.1f %%)", 100 * low, 100 * high);
     }
 }
@@ -235,7 +235,7 @@ static void scores_table(at_text *t, const at_scores *s, const char *what, int64
         at_text_printf(t, "\n  %-18s %8s", at__metric_words(name, v->name), at__score_text(value, v));
         if (!v->proportion) continue;
         double low, high;
-        at__wilson(v->value, n, &low, &high);
+        at_wilson(v->value, n, &low, &high);
         at_text_printf(t, "   95 %% interval %.1f to %.1f %%", 100 * low, 100 * high);
     }
 }

@@ -65,14 +65,3 @@ double at__median(double *x, int64_t n)
     qsort(x, (size_t)n, sizeof *x, smaller_first);
     return n % 2 ? x[n / 2] : 0.5 * (x[n / 2 - 1] + x[n / 2]);
 }
-
-void at__wilson(double share, int64_t n, double *low, double *high)
-{
-    *low = 0;
-    *high = 1;
-    if (n <= 0) return;
-    const double z = 1.959963984540054, m = (double)n, centre = share + z * z / (2 * m);
-    const double half = z * sqrt(share * (1 - share) / m + z * z / (4 * m * m)), whole = 1 + z * z / m;
-    *low = fmax(0, (centre - half) / whole);
-    *high = fmin(1, (centre + half) / whole);
-}

@@ -20,7 +20,4 @@ const char *at__metric_words(char out[AT_FIGURE], const char *name);
 /* Sorts x; the mean of the middle two when n is even; 0 of nothing. */
 double at__median(double *x, int64_t n);
 
-/* 95 % interval of a share of n counted things (Wilson 1927); 0 to 1 when nothing was counted. */
-void at__wilson(double share, int64_t n, double *low, double *high);
-
 #endif

@@ -229,6 +229,14 @@ static void count_batches(at_run *r)
     }
 }
 
+/* What learned in a unit of its own puts out numbers in the labels' unit from now on. */
+static at_status fold_unit(at_run *r)
+{
+    const at_unit u = r->job.unit;
+    if (u.shift == 0 && u.scale == 1) return AT_OK;
+    return at_model_scale_head(r->model, u.shift, u.scale);
+}
+
 /* The model goes to a folder beside its place, which it then takes. */
 at_status at__hand_over(at_run *r)
 {
@@ -237,6 +245,7 @@ at_status at__hand_over(at_run *r)
     count_batches(r);
     AT_TRY(at_folder_remove(r->ctx, beside));
     AT_TRY(at_folder_make(r->ctx, beside));
+    AT_TRY(fold_unit(r));
     AT_TRY(at_model_save(r->model, beside));
     AT_TRY(at__prove_merge(r, beside));
     AT_TRY(at_folder_remove(r->ctx, to));

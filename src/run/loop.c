@@ -170,6 +170,8 @@ static at_status follow_metric(at_run *r, const at_scores *scores)
     at_best *best = &r->progress.best;
     const at_score_value *s = score_named(scores, r->metric);
     AT_REQUIRE(r->ctx, s, AT_E_ARG, "train.early_stop.metric: the task gives no \"%s\"", r->metric);
+    if (!isfinite(s->value))
+        at__note(r, "validation %s is not defined, so that these weights are not chosen by it", r->metric);
     const double gain = (s->higher_is_better ? 1 : -1) * (s->value - best->value);
     if (isfinite(s->value) && (!best->exists || gain > r->settings.early_stop.min_delta)) {
         *best = (at_best){.value = s->value, .step = r->progress.attempt, .exists = true};

@@ -1,6 +1,7 @@
 /* page.c: the frame of a report and its tables. Nothing is loaded: the style sheet is written into the page.
  */
 #include "run/report.h"
+#include <math.h>
 #include <stdio.h>
 
 extern const char at_asset_report_css[];
@@ -65,8 +66,13 @@ void at__page_facts(at_text *html, const at_page_fact *facts, int n)
 
 const char *at__score_text(char out[AT_FIGURE], const at_score_value *s)
 {
-    const bool share = s->higher_is_better && s->value >= 0 && s->value <= 1;
-    snprintf(out, AT_FIGURE, share ? "%.1f %%" : "%.3f", share ? 100 * s->value : s->value);
+    const bool share = s->higher_is_better && !s->plain && s->value >= 0 && s->value <= 1;
+    if (isnan(s->value))
+        snprintf(out, AT_FIGURE, "not defined");
+    else if (s->plain)
+        snprintf(out, AT_FIGURE, fabs(s->value) < 1000 ? "%.4g" : "%.6g", s->value);
+    else
+        snprintf(out, AT_FIGURE, share ? "%.1f %%" : "%.3f", share ? 100 * s->value : s->value);
     return out;
 }
 
@@ -81,7 +87,7 @@ const at_score_value *at__score_named(const at_scores *s, const char *name)
 static void share_cell(at_text *html, const char *label, const at_score_value *s, int64_t n)
 {
     double low, high;
-    at__wilson(s->value, n, &low, &high);
+    at_wilson(s->value, n, &low, &high);
     at_text_add(html, "<td class=\"score\" data-label=\"");
     at_text_html(html, label);
     at_text_printf(

@@ -116,12 +116,13 @@ at_dtype at__native_precision(const at_ctx *ctx)
     return ctx->isa >= AT_ISA_AVX512BF16 ? AT_BF16 : AT_F32;
 }
 
-/* A solver's line search compares losses that differ by less than bf16 resolves: it gets float. */
-static at_status choose_precision(at_run *r)
+/* A solver's line search compares losses that differ by less than bf16 resolves: it gets float. exact: so do
+ * the outputs. */
+static at_status choose_precision(at_run *r, bool exact)
 {
     const char *wish = r->settings.general.precision;
     const bool native = at__native_precision(r->ctx) == AT_BF16, solves = r->optimizer && r->optimizer->solve;
-    const bool bf16 = strcmp(wish, "bf16") == 0 || (strcmp(wish, "auto") == 0 && native && !solves);
+    const bool bf16 = strcmp(wish, "bf16") == 0 || (strcmp(wish, "auto") == 0 && native && !solves && !exact);
     AT_REQUIRE(r->ctx, !(bf16 && solves), AT_E_ARG, "%s is \"bf16\", but optimizer %s needs f32",
                at_recipe_where(r->recipe, "precision"), r->optimizer->name);
     r->act = bf16 ? AT_BF16 : AT_F32;
@@ -132,7 +133,7 @@ static at_status choose(at_run *r)
 {
     r->optimizer = at_registry_find(r->ctx, "optimizer", r->settings.train.optimizer);
     r->schedule = at_registry_find(r->ctx, "schedule", r->settings.train.schedule);
-    AT_TRY(choose_precision(r));
+    AT_TRY(choose_precision(r, false));
     return read_table(r, r->optimizer->options, &r->optimizer_options);
 }
 
@@ -141,47 +142,56 @@ static const char *where(void *recipe, const char *key)
     return at_recipe_where(recipe, key);
 }
 
-static const at_task *task_of_family(at_ctx *ctx, const char *family)
+/* The task that claims the network; else the family's that claims none. */
+static const at_task *task_of_network(at_ctx *ctx, const at_model *m)
 {
     int cursor = 0;
-    const at_task *t;
-    while ((t = at_registry_next(ctx, "task", &cursor)))
-        if (strcmp(t->family, family) == 0) return t;
-    return NULL;
+    const at_task *t, *other = NULL;
+    while ((t = at_registry_next(ctx, "task", &cursor))) {
+        if (strcmp(t->family, m->architecture->family) != 0) continue;
+        if (t->trained && t->trained(m->config)) return t;
+        if (!t->trained && !other) other = t;
+    }
+    return other;
 }
 
-/* Where no data tell it: the task that is named, else the one of the network's family. */
+/* Where no data tell it: the task that is named, else the one of the network. */
 static at_status task_of_model(at_run *r, const at_task **out)
 {
     const char *name = r->settings.general.task;
-    *out = name ? at_registry_find(r->ctx, "task", name)
-                : task_of_family(r->ctx, r->model->architecture->family);
+    *out = name ? at_registry_find(r->ctx, "task", name) : task_of_network(r->ctx, r->model);
     AT_REQUIRE(r->ctx, *out, AT_E_UNSUPPORTED, "%s: there is no task for %s networks", r->model->folder,
                r->model->architecture->family);
     return AT_OK;
 }
 
+static at_status find_task(at_run *r, at_job_setup *s)
+{
+    const char *name = r->settings.general.task;
+    if (r->noise) return task_of_model(r, &s->task);
+    AT_TRY(at_task_find(r->ctx, &s->task, name, r->model->architecture->family, s->data.train));
+    s->inferred = !name;
+    if (name || !s->task->choose) return AT_OK;
+    AT_TRY(read_table(r, s->task->data_options, &s->data_options));
+    return s->task->choose(r->ctx, s, &s->task);
+}
+
 static at_status open_job(at_run *r)
 {
-    const at_settings *s = &r->settings;
-    const at_task *task;
-    AT_TRY(r->noise
-               ? task_of_model(r, &task)
-               : at_task_find(r->ctx, &task, s->general.task, r->model->architecture->family, s->data.train));
-    AT_TRY(read_table(r, task->options, &r->task_options));
-    AT_TRY(read_table(r, task->data_options, &r->data_options));
-    AT_TRY(at_job_open(&r->job, r->ctx,
-                       &(at_job_setup){.task = task,
-                                       .model = r->model,
-                                       .data = s->data,
-                                       .options = r->task_options,
-                                       .data_options = r->data_options,
-                                       .seed = (uint64_t)s->general.seed,
-                                       .memory = r->memory_limit / 4,
-                                       .where = where,
-                                       .where_from = r->recipe,
-                                       .noise = r->noise}));
-    return at_recipe_decide(r->recipe, "task", at_tree_string(&r->recipe->arena, task->name));
+    at_job_setup s = {.model = r->model,
+                      .data = r->settings.data,
+                      .seed = (uint64_t)r->settings.general.seed,
+                      .memory = r->memory_limit / 4,
+                      .where = where,
+                      .where_from = r->recipe,
+                      .noise = r->noise};
+    AT_TRY(find_task(r, &s));
+    AT_TRY(read_table(r, s.task->options, &r->task_options));
+    AT_TRY(read_table(r, s.task->data_options, &r->data_options));
+    s.options = r->task_options;
+    s.data_options = r->data_options;
+    AT_TRY(at_job_open(&r->job, r->ctx, &s));
+    return at_recipe_decide(r->recipe, "task", at_tree_string(&r->recipe->arena, s.task->name));
 }
 
 /* ---- Numbers that follow from the data ---- */
@@ -241,6 +251,11 @@ static at_status choose_metric(at_run *r)
                        at_recipe_where(r->recipe, "train.early_stop.metric"), name,
                        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
     }
+    const at_metric *main = at_registry_find(r->ctx, "metric", r->job.task->main_metric);
+    AT_REQUIRE(r->ctx, !m || !main || at_metric_fits(m, main), AT_E_ARG,
+               "%s: %s is no score of task %s, whose main one is %s",
+               at_recipe_where(r->recipe, "train.early_stop.metric"), name, r->job.task->name,
+               r->job.task->main_metric);
     r->metric = name;
     return AT_OK;
 }
@@ -260,11 +275,11 @@ at_status at__look_at_model(at_run *r)
 at_status at__look_to_use(at_run *r)
 {
     AT_TRY(at__look_at_model(r));
-    AT_TRY(choose_precision(r));
     AT_TRY(at_model_keep_head(r->model));
     const at_settings *s = &r->settings;
     const at_task *task;
     AT_TRY(task_of_model(r, &task));
+    AT_TRY(choose_precision(r, task->exact));
     AT_TRY(read_table(r, task->options, &r->task_options));
     AT_TRY(read_table(r, task->data_options, &r->data_options));
     r->micro_batch = s->train.micro_batch > 0 ? s->train.micro_batch : 32;
@@ -336,6 +351,11 @@ at_status at__adapt(at_run *r)
         AT_TRY(at_edits_apply(&e, lists[i]));
     }
     set_rates(r);
+    r->model->problem_type = r->job.task->problem_type;
+    r->model->thresholds = NULL; /* of an earlier training */
+    r->model->n_thresholds = 0;
+    if (!r->model->head.is_new || r->model->head.site->intercepts) /* numbers come in the labels' unit */
+        r->job.unit = (at_unit){.shift = 0, .scale = 1};
     if (!isnan(r->settings.general.dropout)) r->model->head.dropout = r->settings.general.dropout;
     at_net_assign_roles(&r->model->net);
     return AT_OK;

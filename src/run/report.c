@@ -43,7 +43,7 @@ static at_page_fact score_fact(const at_run *r, const results *x, char label[NOT
     f.value = at__score_text(value, s);
     if (s->proportion) {
         double low, high;
-        at__wilson(s->value, r->job.split[x->split]->n, &low, &high);
+        at_wilson(s->value, r->job.split[x->split]->n, &low, &high);
         snprintf(note, NOTE, "95 %% interval: %.1f to %.1f %%", 100 * low, 100 * high);
         f.note = note;
     }
@@ -92,9 +92,13 @@ static void add_scores(const at_run *r, const results *x, at_text *html)
              n == 2 ? ", " : "", x->valid ? at__exact(valid, r->job.split[AT_SPLIT_VALID]->n) : "",
              x->valid ? " validation" : "");
     at__page_scores(r->ctx, html, caption, columns, n);
-    at_text_add(
-        html, "<p class=\"soft\">The bar spans the 95 % interval (Wilson): were the test repeated with other "
-              "samples of the kind, 95 of 100 such intervals would hold the true share.</p>\n");
+    bool interval = false;
+    for (int i = 0; i < columns[0].scores->n; i++) interval |= columns[0].scores->list[i].proportion;
+    if (interval)
+        at_text_add(
+            html,
+            "<p class=\"soft\">The bar spans the 95 % interval (Wilson): were the test repeated with other "
+            "samples of the kind, 95 of 100 such intervals would hold the true share.</p>\n");
     at__page_section_end(html);
 }
 
@@ -120,11 +124,14 @@ static at_status add_curves(at_run *r, at_text *html)
     const at_metric *m = at_registry_find(r->ctx, "metric", metric);
     snprintf(title, sizeof title, "Validation %s", at__metric_words(words, metric));
     const at_report_curve loss_curve = {"training loss", path}, valid_curve = {title, path};
-    const at_report_chart loss = {"Loss of the training batches", "nats a sample; lower is better", "loss",
-                                  NULL, false};
+    char of_loss[NOTE];
+    const char *unit = r->job.task->loss ? r->job.task->loss : "nats a sample";
+    snprintf(of_loss, sizeof of_loss, "%s; lower is better", unit);
+    const at_report_chart loss = {"Loss of the training batches", of_loss, "loss", NULL, false};
     const bool higher = m && m->higher_is_better;
+    const bool share = higher && !m->plain;
     const at_report_chart valid = {title, higher ? "higher is better" : "lower is better", metric, "valid",
-                                   higher};
+                                   share};
     at__page_section(html, "Curves",
                      "Each epoch is one pass over the training samples. A loss that still falls at the end "
                      "asks for more epochs; a validation score that falls while the loss does, too, is "

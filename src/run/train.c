@@ -56,10 +56,26 @@ static at_status get_ready(at_run *r)
     return at__emit_plan(r);
 }
 
+/* Choose by the validation split how samples are decided, and tell. */
+static at_status decide(at_run *r, const float *outputs, at_scores *s)
+{
+    const at_task *task = r->job.task;
+    const at_tree *before = r->job.notes->last;
+    if (!task->decide) return AT_OK;
+    AT_TRY(task->decide(&r->job, AT_SPLIT_VALID, outputs));
+    const at_tree *t = before ? before->next : r->job.notes->first;
+    for (; t; t = t->next) at__note(r, "%s", t->text);
+    return task->score(&r->job, AT_SPLIT_VALID, outputs, s);
+}
+
+/* outputs: of the last split that was judged; freed by the caller. */
 static at_status judge_split(at_run *r, at_split split, at_scores *s, float **outputs)
 {
     if (!r->job.split[split]) return AT_OK;
+    at_free(r->ctx, *outputs);
+    *outputs = NULL;
     AT_TRY(at__evaluate_split(r, split, s, outputs));
+    if (split == AT_SPLIT_VALID) AT_TRY(decide(r, *outputs, s));
     return at__log_scores(r, split, r->progress.attempt, s);
 }
 
@@ -84,7 +100,7 @@ static at_status judge_and_hand_over(at_run *r)
     const bool has_valid = r->job.split[AT_SPLIT_VALID] != NULL,
                has_test = r->job.split[AT_SPLIT_TEST] != NULL;
     at_status s = at__restore_best(r);
-    if (s == AT_OK) s = judge_split(r, AT_SPLIT_VALID, &valid, has_test ? NULL : &outputs);
+    if (s == AT_OK) s = judge_split(r, AT_SPLIT_VALID, &valid, &outputs);
     if (s == AT_OK) s = judge_split(r, AT_SPLIT_TEST, &test, &outputs);
     if (s == AT_OK) s = at__flush_logs(r);
     if (s == AT_OK) s = at__hand_over(r);

@@ -1,4 +1,5 @@
 /* classes.c: from logits to what metrics see. */
+#include "tasks/ranking.h"
 #include "tasks/task.h"
 #include <math.h>
 
@@ -11,9 +12,10 @@ double at_log_probability(const float *logits, int n, int label)
     return (double)logits[label] - top - log(sum);
 }
 
-static int32_t first_of_largest(const float *logits, int n)
+int at_class_of(const float *logits, int n, double threshold)
 {
     int best = 0;
+    if (threshold > 0 && n == 2) return exp(at_log_probability(logits, n, 1)) >= threshold;
     for (int i = 1; i < n; i++)
         if (logits[i] > logits[best]) best = i;
     return best;
@@ -22,28 +24,32 @@ static int32_t first_of_largest(const float *logits, int n)
 static void classify(at_classified *c, int32_t *predicted, int64_t *confusion)
 {
     for (int64_t i = 0; i < c->n; i++) {
-        predicted[i] = first_of_largest(c->logits + i * c->n_classes, c->n_classes);
+        predicted[i] = at_class_of(c->logits + i * c->n_classes, c->n_classes, c->threshold);
         if (c->label[i] >= 0) confusion[c->label[i] * c->n_classes + predicted[i]]++;
     }
     c->predicted = predicted;
     c->confusion = confusion;
 }
 
-at_status at_score_classes(at_ctx *ctx, at_scores *out, int64_t n, int n_classes, const float *logits,
-                           const int32_t *label)
+static bool value(const at_metric *m, const void *of, double *out)
 {
-    at_classified c = {.n = n, .n_classes = n_classes, .logits = logits, .label = label};
-    int32_t *predicted = at_alloc_array(ctx, n, sizeof *predicted);
-    int64_t *confusion = at_alloc_array(ctx, (int64_t)n_classes * n_classes, sizeof *confusion);
-    if (predicted && confusion) {
+    if (m->of_classes) *out = m->of_classes(of);
+    return m->of_classes != NULL;
+}
+
+at_status at_score_classes(at_ctx *ctx, at_scores *out, const char *first, const at_classified *of)
+{
+    at_classified c = *of;
+    int32_t *predicted = at_alloc_array(ctx, c.n, sizeof *predicted);
+    int64_t *confusion = at_alloc_array(ctx, (int64_t)c.n_classes * c.n_classes, sizeof *confusion);
+    c.scratch = at_alloc_array(ctx, c.n, sizeof *c.scratch);
+    const bool room = predicted && confusion && c.scratch;
+    if (room) {
         classify(&c, predicted, confusion);
-        int cursor = 0;
-        const at_metric *m;
-        out->n = 0;
-        while ((m = at_registry_next(ctx, "metric", &cursor)) && out->n < AT_MAX_SCORES)
-            out->list[out->n++] = (at_score_value){m->name, m->value(&c), m->higher_is_better, m->proportion};
+        at_score(ctx, out, first, value, &c);
     }
     at_free(ctx, predicted);
     at_free(ctx, confusion);
-    return predicted && confusion ? AT_OK : AT_E_NOMEM;
+    at_free(ctx, c.scratch);
+    return room ? AT_OK : AT_E_NOMEM;
 }

@@ -17,6 +17,7 @@ typedef struct mistake {
 typedef struct outcome {
     const at_job *j;
     const at_dataset *d;
+    double threshold;      /* at_class_of */
     int n;                 /* classes */
     int64_t *confusion;    /* [n, n]: rows are true classes */
     int64_t *truly, *said; /* [n]: samples of a class, predictions of a class */
@@ -34,20 +35,12 @@ static int by_confidence(const void *a, const void *b)
     return (x->sample > y->sample) - (x->sample < y->sample);
 }
 
-static int largest(const float *row, int n)
-{
-    int best = 0;
-    for (int i = 1; i < n; i++)
-        if (row[i] > row[best]) best = i;
-    return best;
-}
-
 static void look(outcome *o, const float *logits, const int32_t *label)
 {
     const int n = o->n;
     for (int64_t i = 0; i < o->d->n; i++) {
         const float *row = logits + i * n;
-        const int said = largest(row, n), truth = label[i];
+        const int said = at_class_of(row, n, o->threshold), truth = label[i];
         if (truth < 0) continue;
         o->counted++;
         o->confusion[truth * n + said]++;
@@ -94,6 +87,13 @@ static void summary(const outcome *o, at_text *html)
                    100.0 * (double)(o->counted - o->wrong) / all, (long long)o->wrong);
     class_name(o, common, html);
     at_text_printf(html, " would be right in %.1f %%.</p>\n", 100.0 * (double)o->truly[common] / all);
+    if (!(o->threshold > 0)) return;
+    at_text_add(html, "<p>");
+    class_name(o, 1, html);
+    at_text_printf(
+        html,
+        " is predicted from a probability of %.4g on, which was chosen on the validation samples.</p>\n",
+        o->threshold);
 }
 
 /* ---- Confusion matrix ---- */
@@ -192,7 +192,9 @@ static at_status show_mistake(const outcome *o, const mistake *m, at_show_fn sho
     at_text_printf(html, "</b>&nbsp;%.0f&nbsp;%%</span><span>is <b>", 100.0 * m->confidence);
     class_name(o, m->truth, html);
     at_text_printf(html, "</b>&nbsp;%.0f&nbsp;%%</span><small>", 100.0 * m->of_truth);
-    if (o->d->name)
+    if (show && o->j->task && strcmp(o->j->task->sample, "text") == 0)
+        at_text_printf(html, "sample %lld", (long long)m->sample + 1); /* the text itself is shown */
+    else if (o->d->name)
         at_text_html(html, short_name(o->d->name(o->d, m->sample)));
     else
         at_text_printf(html, "sample %lld", (long long)m->sample);
@@ -220,10 +222,10 @@ static at_status worst(const outcome *o, at_show_fn show, at_text *html)
 }
 
 at_status at_report_classes(const at_job *j, const at_dataset *d, const float *logits, const int32_t *label,
-                            at_show_fn show, at_text *html)
+                            double threshold, at_show_fn show, at_text *html)
 {
     const int n = j->n_labels;
-    outcome o = {.j = j, .d = d, .n = n};
+    outcome o = {.j = j, .d = d, .threshold = threshold, .n = n};
     o.confusion = at_alloc_array(j->ctx, (int64_t)n * (n + 2), sizeof *o.confusion);
     o.mistakes = at_alloc_array(j->ctx, d->n, sizeof *o.mistakes);
     at_status s = o.confusion && o.mistakes ? AT_OK : AT_E_NOMEM;

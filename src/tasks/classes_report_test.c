@@ -39,7 +39,7 @@ AT_TEST(test_classes_report__counts_and_orders)
     const at_dataset d = {.n = 8, .name = name_of};
     at_text html;
     at_text_init(&html, ctx);
-    at_expect_ok(ctx, at_report_classes(&j, &d, logits[0], label, show, &html));
+    at_expect_ok(ctx, at_report_classes(&j, &d, logits[0], label, 0, show, &html));
     at_expect_html(html.data);
     static const char *const parts[] = {
         "4 of 7 are right (57.1 %), 3 wrong. To compare: always guessing leaf spot would be right in 57.1 %",
@@ -69,7 +69,7 @@ AT_TEST(test_classes_report__nothing_wrong)
     const at_dataset d = {.n = 2};
     at_text html;
     at_text_init(&html, ctx);
-    at_expect_ok(ctx, at_report_classes(&j, &d, logits[0], label, NULL, &html));
+    at_expect_ok(ctx, at_report_classes(&j, &d, logits[0], label, 0, NULL, &html));
     at_expect_html(html.data);
     assert_non_null(strstr(html.data, "2 of 2 are right (100.0 %), 0 wrong"));
     assert_null(strstr(html.data, "Worst mistakes"));
@@ -97,7 +97,7 @@ AT_TEST(test_classes_report__many_classes_and_mistakes)
     const at_dataset d = {.n = SAMPLES};
     at_text html;
     at_text_init(&html, ctx);
-    at_expect_ok(ctx, at_report_classes(&j, &d, y, truth, NULL, &html));
+    at_expect_ok(ctx, at_report_classes(&j, &d, y, truth, 0, NULL, &html));
     at_expect_html(html.data);
     assert_null(strstr(html.data, "<table")); /* nobody reads a matrix of 1,681 cells */
     static const char *const parts[] = {"22 of 41 are right",

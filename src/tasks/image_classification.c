@@ -178,12 +178,14 @@ static at_status open_data(at_job *j)
 {
     job *k = j->self;
     AT_TRY(read_preprocess(j));
+    if (j->setup.uses_head) AT_TRY(at_class_prepare(j));
     if (j->setup.uses_head) return j->setup.data.test ? open_test(j, j->setup.data.test) : AT_OK;
     AT_TRY(at_augment_read(&j->arena, &k->augment, j->setup.data.augment, at_job_where(j, "augment")));
     AT_TRY(open_splits(j));
     j->n_labels = j->n_outputs = k->train.n_classes;
     j->labels = (const char *const *)k->train.classes;
     j->augments = k->augment.n > 0;
+    AT_TRY(at_class_prepare(j));
     return at_class_weigh(j);
 }
 
@@ -275,7 +277,8 @@ static at_status show(const at_job *j, const at_dataset *d, int64_t sample, at_t
 static at_status report(const at_job *j, at_split split, const float *outputs, at_text *html)
 {
     const job *k = j->self;
-    return at_report_classes(j, j->split[split], outputs, k->target.label[split], show, html);
+    return at_report_classes(j, j->split[split], outputs, k->target.label[split], k->target.threshold, show,
+                             html);
 }
 
 const at_task at_task_image_classification = {
@@ -295,6 +298,7 @@ const at_task at_task_image_classification = {
     .open_files = open_files,
     .objective = at_class_objective,
     .commonest = at_class_commonest,
+    .decide = at_class_decide,
     .score = at_class_score,
     .describe = at_class_describe,
     .report = report};

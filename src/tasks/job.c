@@ -45,7 +45,8 @@ at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup)
                   .task = task,
                   .model = setup->model,
                   .options = setup->options,
-                  .data_options = setup->data_options};
+                  .data_options = setup->data_options,
+                  .unit = {.shift = 0, .scale = 1}};
     at_arena_init(&j->arena, ctx);
     AT_REQUIRE(ctx, strcmp(task->family, model->architecture->family) == 0, AT_E_UNSUPPORTED,
                "task %s is for %s networks; %s is a %s (%s network)", task->name, task->family, model->folder,

@@ -25,6 +25,21 @@ static at_status take_labels(at_job *j)
     return AT_OK;
 }
 
+/* Grades may be meant as numbers. */
+static void note_numbers(at_job *j)
+{
+    for (int c = 0; c < j->n_labels; c++) {
+        const char *s = j->labels[c] + (j->labels[c][0] == '-');
+        if (!*s || s[strspn(s, "0123456789")] != '\0') return;
+    }
+    if (j->setup.inferred && j->n_labels > 2)
+        at_job_note(
+            j,
+            "the labels are %d whole numbers and taken as classes (task: text-regression takes them as "
+            "numbers)",
+            j->n_labels);
+}
+
 static at_status make_share(at_job *j, at_split split, int32_t *index, int64_t n)
 {
     return at_text_data_make_share(j, &((job *)j->self)->data, split, index, n);
@@ -35,12 +50,15 @@ static at_status open_data(at_job *j)
     job *k = j->self;
     if (j->setup.uses_head) {
         AT_TRY(at_text_data_open_test(j, &k->data, AT_TEXTS_CLASS));
-        return take_labels(j);
+        AT_TRY(take_labels(j));
+        return at_class_prepare(j);
     }
     AT_TRY(at_text_data_open(j, &k->data, AT_TEXTS_CLASS, make_share));
     AT_TRY(take_labels(j));
     j->n_labels = j->n_outputs = k->data.train.n_classes;
     j->labels = k->data.train.classes;
+    note_numbers(j);
+    AT_TRY(at_class_prepare(j));
     return at_class_weigh(j);
 }
 
@@ -73,7 +91,9 @@ static at_status open_files(at_job *j, at_dataset **out, const char *const *path
 static at_status report(const at_job *j, at_split split, const float *outputs, at_text *html)
 {
     const job *k = j->self;
-    AT_TRY(at_report_classes(j, j->split[split], outputs, k->target.label[split], NULL, html));
+    AT_TRY(at_report_classes(j, j->split[split], outputs, k->target.label[split], k->target.threshold,
+                             at_show_text, html));
+    AT_TRY(at_report_slices(j, &k->data, split, outputs, at_class_score_part, html));
     return at_report_texts(j, &k->data.train, html);
 }
 
@@ -89,12 +109,14 @@ const at_task at_task_text_classification = {
     .expects = "a table of labels and texts (.csv, .tsv, .json, .jsonl), or a "
                "folder of such tables (train, valid, test)",
     .recognise = at_path_exists, /* what is no table is told when it is read */
+    .choose = at_text_choose_task,
     .open = open_data,
     .open_noise = open_noise,
     .close = close_data,
     .open_files = open_files,
     .objective = at_class_objective,
     .commonest = at_class_commonest,
+    .decide = at_class_decide,
     .score = at_class_score,
     .describe = at_class_describe,
     .report = report};

@@ -9,6 +9,9 @@ static const at_option option_list[] = {
      .help = "column of the texts, by name or number; inferred when absent"},
     {"text_pair", AT_OPTION_TEXT, AT_OPTION(at_text_settings, text_pair), .aliases = "text_pair_column",
      .help = "column of the second texts of pairs, or none; inferred when absent"},
+    {"label_separator", AT_OPTION_TEXT, AT_OPTION(at_text_settings, label_separator),
+     .help = "between the classes of a label cell; makes the task multi-label-text-classification, whose "
+             "own is \",\""},
     {"delimiter", AT_OPTION_TEXT, AT_OPTION(at_text_settings, delimiter),
      .help = "between cells: \",\", \";\", \"|\", tab or first-space; by the file when absent"},
     {"quote", AT_OPTION_TEXT, AT_OPTION(at_text_settings, quote),
@@ -20,6 +23,8 @@ static const at_option option_list[] = {
     {"max_length", AT_OPTION_WHOLE, AT_OPTION(at_text_settings, max_length), .low = 3, .high = 1 << 20,
      .aliases = "max_seq_length max_length",
      .help = "most tokens of a sample, special ones included; what the network takes when absent"},
+    {"slices", AT_OPTION_TREE, AT_OPTION(at_text_settings, slices),
+     .help = "columns, by name or number: the report gives the main score of each of their values"},
     {0},
 };
 
@@ -32,21 +37,27 @@ static void note(void *j, const char *text)
     at_job_note(j, "%s", text);
 }
 
-static at_status read_table(at_job *j, at_texts *out, const char *path, at_texts_target target,
-                            const at_texts *like)
+/* What the keys say, for the table of a job that is open or not yet. */
+static at_texts_options options_of(const at_job_setup *setup, const at_text_settings *s)
 {
-    const at_text_settings *s = j->data_options;
-    const at_texts_options o = {
+    return (at_texts_options){
         .table = {.delimiter = s->delimiter, .quote = s->quote, .header = s->header, .encoding = s->encoding},
-        .target = target,
         .label = s->label,
         .text = s->text,
         .text_pair = s->text_pair,
-        .skip_corrupt = strcmp(j->setup.data.corrupt, "skip") == 0,
-        .classes = j->setup.uses_head ? j->labels : NULL,
-        .n_classes = j->setup.uses_head ? j->n_labels : 0,
-        .note = note,
-        .note_data = j};
+        .label_separator = s->label_separator,
+        .skip_corrupt = strcmp(setup->data.corrupt, "skip") == 0};
+}
+
+static at_status read_table(at_job *j, at_texts *out, const char *path, at_texts_target target,
+                            const at_texts *like)
+{
+    at_texts_options o = options_of(&j->setup, j->data_options);
+    o.target = target;
+    o.classes = j->setup.uses_head ? j->labels : NULL;
+    o.n_classes = j->setup.uses_head ? j->n_labels : 0;
+    o.note = note;
+    o.note_data = j;
     return at_texts_read(j->ctx, out, path, &o, like);
 }
 
@@ -132,7 +143,31 @@ at_status at_text_data_open(at_job *j, at_text_data *k, at_texts_target target, 
     AT_TRY(at_job_sources(j, &from, found.valid, found.test, k->train.n, "texts"));
     AT_TRY(open_file(j, k, AT_SPLIT_VALID, &k->valid, from.valid));
     AT_TRY(open_file(j, k, AT_SPLIT_TEST, &k->test, from.test));
+    AT_TRY(at_text_slices_read(j, k));
     return at_job_make_shares(j, &k->train.contents, &from, make_share);
+}
+
+at_status at_text_choose_task(at_ctx *ctx, const at_job_setup *s, const at_task **out)
+{
+    static const char *const names[] = {[AT_TEXTS_CLASS] = "text-classification",
+                                        [AT_TEXTS_SET] = "multi-label-text-classification",
+                                        [AT_TEXTS_NUMBER] = "text-regression"};
+    at_texts_options o = options_of(s, s->data_options);
+    at_texts_target kind;
+    at_text_splits found;
+    at_arena a;
+    at_arena_init(&a, ctx);
+    at_status status = at_texts_find_splits(&a, &found, s->data.train);
+    if (status == AT_OK) status = at_texts_kind(ctx, &kind, found.train ? found.train : s->data.train, &o);
+    if (status == AT_OK) *out = at_registry_find(ctx, "task", names[kind]);
+    at_arena_deinit(&a);
+    return status;
+}
+
+bool at_config_problem_is(const at_tree *config, const char *problem)
+{
+    const at_tree *t = at_tree_get(config, "problem_type");
+    return t && t->kind == AT_STRING && strcmp(t->text, problem) == 0;
 }
 
 at_status at_text_data_make_share(at_job *j, at_text_data *k, at_split split, int32_t *index, int64_t n)

@@ -7,11 +7,14 @@
 #include "tasks/shares.h"
 
 typedef struct at_text_settings { /* keys data.* beside those of all tasks; NULL = inferred */
-    const char *label, *text, *text_pair, *delimiter, *quote, *header, *encoding;
+    const char *label, *text, *text_pair, *label_separator, *delimiter, *quote, *header, *encoding;
     int64_t max_length;
+    const at_tree *slices;
 } at_text_settings;
 
 extern const at_options at_options_texts;
+
+enum { AT_MOST_SLICES = 16 };
 
 typedef struct at_text_data {
     at_tokenizer *tokenizer;
@@ -21,6 +24,8 @@ typedef struct at_text_data {
         const at_texts *texts;
         int32_t *index; /* samples of texts; NULL = there is no such split */
     } split[AT_SPLIT_COUNT];
+    const char *slices[AT_MOST_SLICES]; /* columns by which the report divides scores */
+    int n_slices;
 } at_text_data;
 
 /* Open j's data: read tables, split, tokenise; j->split is set. Not for heads that are there already. */
@@ -39,6 +44,22 @@ at_status at_text_data_open_files(at_job *j, at_text_data *k, at_dataset **out, 
                                   int n) AT_MUST_USE;
 
 void at_text_data_close(at_job *j, at_text_data *k);
+
+/* Member of at_task: classes, sets of classes or numbers, by what the labels look like (at_texts_kind). */
+at_status at_text_choose_task(at_ctx *ctx, const at_job_setup *s, const at_task **out) AT_MUST_USE;
+
+/* Does config.json say so (problem_type)? */
+bool at_config_problem_is(const at_tree *config, const char *problem);
+
+/* at_show_fn: a sample's text, or its beginning. */
+at_status at_show_text(const at_job *j, const at_dataset *d, int64_t sample, at_text *html) AT_MUST_USE;
+
+/* The option data.slices: a column or a list of columns, which every table of a split must have. */
+at_status at_text_slices_read(at_job *j, at_text_data *k) AT_MUST_USE;
+
+/* Sections of the report: for each of the columns, the main score of the samples of each of its values. */
+at_status at_report_slices(const at_job *j, const at_text_data *k, at_split split, const float *outputs,
+                           at_score_part_fn score, at_text *html) AT_MUST_USE;
 
 /* A section of the report on a table of texts: texts and words of each class, lengths. */
 at_status at_report_texts(const at_job *j, const at_texts *t, at_text *html) AT_MUST_USE;

@@ -3,9 +3,10 @@
 #include "engine/fuse.h"
 #include "engine/plan.h"
 #include "models/model.h"
+#include "ops/mse/mse.h"
 #include "ops/optim/adamw.h"
 #include "ops/optim/sgd.h"
-#include "ops/softmax_xent/softmax_xent.h"
+#include "ops/sigmoid_xent/sigmoid_xent.h"
 #include "tests/harness/report.h"
 #include "tests/harness/tolerance.h"
 #include <math.h>
@@ -32,6 +33,7 @@ typedef struct rig {
     at_loss loss;
     at_commit commit;
     int64_t n, extents[2]; /* samples; samples and, of texts, rows */
+    int64_t counted;       /* what a mean loss divides by */
     feed feeds[MAX_FEEDS];
     int n_feeds;
     bool plain; /* no fusions */
@@ -125,6 +127,24 @@ static void add_texts(rig *t, const at_safetensors *from)
     add_feed(t, "offsets", at_input(t->g, "offsets", AT_INT, NULL, 1, bounds), offsets, t->n + 1);
 }
 
+/* Whole numbers are classes, as when there are none; [S] real numbers targets, [S,K] sets of classes. */
+static void add_labels(rig *t, const at_extent *samples, const at_tensor *labels)
+{
+    const bool whole = !labels || labels->dtype == AT_I64;
+    const int rank = labels ? labels->rank : 1;
+    const int64_t dim[] = {1, rank > 1 ? labels->dim[1] : 1};
+    at_value *v = at_input(t->g, "labels", whole ? AT_INT : AT_ACC, samples, rank, dim);
+    add_feed(t, "labels", v, whole ? (void *)wholes(labels, t->n) : (void *)reals(t->ctx, labels), t->n);
+}
+
+static at_loss loss_of(rig *t)
+{
+    at_value *labels = at_inputs_get(t->g, &t->in, "labels");
+    if (labels->meta.type == AT_INT) return at_softmax_xent(t->g, t->output, labels, NULL, 0);
+    if (labels->meta.rank == 1) return at_mse(t->g, t->output, labels, 0, 1);
+    return at_sigmoid_xent(t->g, t->output, labels, NULL);
+}
+
 /* Inputs of the file, and the network's output. */
 static void build_rig(rig *t, at_mode mode, const at_safetensors *from)
 {
@@ -132,10 +152,11 @@ static void build_rig(rig *t, at_mode mode, const at_safetensors *from)
                     *labels = at_safetensors_find(from, "labels");
     const int64_t one[] = {1};
     t->n = t->extents[0] = pixels ? pixels->dim[0] : labels->dim[0];
+    t->counted = labels ? labels->count : t->n;
     at_expect_ok(t->ctx, at_graph_create(&t->g, t->ctx, t->model->net.store, mode));
     const at_extent *samples = at_graph_extent(t->g, "samples", t->n);
     add_feed(t, "sample_id", at_input(t->g, "sample_id", AT_INT, samples, 1, one), wholes(NULL, t->n), t->n);
-    add_feed(t, "labels", at_input(t->g, "labels", AT_INT, samples, 1, one), wholes(labels, t->n), t->n);
+    add_labels(t, samples, labels);
     if (pixels)
         add_photos(t, samples, pixels);
     else
@@ -241,7 +262,7 @@ static void build_training(rig *t, const at_trace *trace)
     }
     at_net_assign_roles(&t->model->net);
     build_rig(t, AT_TRAIN, t->golden);
-    t->loss = at_softmax_xent(t->g, t->output, at_inputs_get(t->g, &t->in, "labels"), NULL, 0);
+    t->loss = loss_of(t);
     at_gradients(t->g, &t->loss.sum, &(at_value *){NULL}, 1);
     at_step_sum(t->g, t->loss.sum);
     at_step_sum(t->g, t->loss.weight);
@@ -278,12 +299,12 @@ static void compare_gradients(rig *t, at_report *r)
     double largest =
         0; /* a shift before a batch norm has no gradient at all: differences count against the others */
     for (int64_t i = 0; i < s->gradient->count; i++)
-        largest = fmax(largest, fabs((double)flat[i]) / (double)t->n);
+        largest = fmax(largest, fabs((double)flat[i]) / (double)t->counted);
     for (int i = 0; i < t->model->net.n_params; i++) {
         const at_param *p = t->model->net.params[i];
         if (!p->trainable) continue;
         at_real *want = reals(t->ctx, golden_of(t, "grad", p)), *got = flat + p->state->offset;
-        for (int64_t k = 0; k < p->state->count; k++) got[k] /= (at_real)t->n;
+        for (int64_t k = 0; k < p->state->count; k++) got[k] /= (at_real)t->counted;
         at_report_close_to(r, p->state->name, got, want, p->state->count, AT_TOL_GOLDEN_GRADIENT,
                            1e-3 * largest);
         free(want);
@@ -305,7 +326,7 @@ static void run_step(rig *t, double rate, at_real *loss, at_real *norm)
     at_plan_fetch(t->plan, t->commit.ok, &ok);
     at_expect_ok(t->ctx, at_plan_sync(t->plan));
     assert_true(ok > 0);
-    *loss /= (at_real)t->n;
+    *loss /= (at_real)t->counted;
 }
 
 /* Outputs and loss of the pass that ran last. */

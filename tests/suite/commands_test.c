@@ -37,16 +37,19 @@ static void expect_keys(const at_tree *t, const char *keys)
     at_test_done(ctx);
 }
 
-/* Every score is there and those between 0 and 1 are fractions. */
+/* The main score is the first, every score is there, and those between 0 and 1 are fractions. */
 static void expect_scores(const at_tree *scores)
 {
-    static const char *const fractions[] = {"accuracy", "balanced_accuracy", "macro_f1"};
-    for (int i = 0; i < 3; i++) {
+    static const char *const fractions[] = {"accuracy", "balanced_accuracy", "macro_f1", "roc_auc",
+                                            "average_precision"};
+    for (int i = 0; i < AT_COUNT(fractions); i++) {
         const double x = number(scores, fractions[i]);
         assert_true(x >= 0 && x <= 1);
     }
     assert_true(number(scores, "log_loss") > 0);
-    assert_int_equal(scores->n, 4);
+    assert_true(fabs(number(scores, "matthews_correlation")) <= 1);
+    assert_string_equal(scores->first->key, "accuracy");
+    assert_int_equal(scores->n, 7);
 }
 
 typedef struct ran { /* a command and its events */

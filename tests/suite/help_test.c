@@ -94,7 +94,7 @@ AT_TEST(test_help__lists_what_comes_in_kinds)
                                         "edits: freeze, head, lr, norm, reinit, train\n",
                                         "adapters: lora\n",
                                         "augmentations: flip\n",
-                                        "metrics: accuracy, balanced_accuracy, log_loss, macro_f1\n",
+                                        "metrics: accuracy, average_precision, balanced_accuracy, ",
                                         "architectures: bert, distilbert, mobilenet_v2, modernbert, resnet, "
                                         "roberta, xlm_roberta, camembert\n"};
     char folder[1024];

@@ -59,7 +59,7 @@ AT_TEST(test_text_runs__a_table_is_learnt_and_predicted)
     if (accuracy < 0.99) fail_msg("valid accuracy %g", accuracy);
     at_output_free(&o);
     expect_in_report(folder, "films.tsv: 60 texts, ");
-    expect_in_report(folder, "<tr><th>up</th><td>30</td>");
+    expect_in_report(folder, "<tr><th scope=\"row\">up</th><td>30<div");
     at_put_text(folder, "new.csv", "text\n\"x, good films\"\ny bad film\n");
     at_attune(&o, folder, "predict run new.csv --json");
     if (o.code) fail_msg("%s", o.err);

@@ -46,6 +46,15 @@ AT_TEST(test_bert__20_sgd_steps_equal_pytorch)
     at_test_done(ctx);
 }
 
+/* Transformers' losses of problem_type "regression" and "multi_label_classification". */
+AT_TEST(test_bert__20_steps_of_other_objectives_equal_transformers)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_check_trace(ctx, AT_SOURCE_DIR "/src/models/bert/golden_regression", "cpu", &at_trace_adamw, false);
+    at_check_trace(ctx, AT_SOURCE_DIR "/src/models/bert/golden_multi_label", "cpu", &at_trace_adamw, false);
+    at_test_done(ctx);
+}
+
 AT_TEST(test_bert__packed_sequences_are_as_alone)
 {
     at_ctx *ctx = at_test_ctx();

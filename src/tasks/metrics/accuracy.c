@@ -1,7 +1,7 @@
 /* accuracy: share of counted samples whose predicted class is the true one. */
 #include "tasks/task.h"
 
-static double value(const at_classified *c)
+static double of_classes(const at_classified *c)
 {
     int64_t right = 0, all = 0;
     for (int i = 0; i < c->n_classes; i++)
@@ -16,4 +16,4 @@ const at_metric at_metric_accuracy = {.name = "accuracy",
                                       .doc = "share predicted right",
                                       .higher_is_better = true,
                                       .proportion = true,
-                                      .value = value};
+                                      .of_classes = of_classes};

@@ -2,7 +2,7 @@
  */
 #include "tasks/task.h"
 
-static double value(const at_classified *c)
+static double of_classes(const at_classified *c)
 {
     double sum = 0.0;
     int classes = 0;
@@ -20,4 +20,4 @@ const at_metric at_metric_balanced_accuracy = {.name = "balanced_accuracy",
                                                .doc =
                                                    "mean recall of the classes: each class counts the same",
                                                .higher_is_better = true,
-                                               .value = value};
+                                               .of_classes = of_classes};

@@ -1,7 +1,7 @@
 /* toy_second: share of counted samples whose true class has the largest or the second largest logit. */
 #include "tasks/task.h"
 
-static double value(const at_classified *c)
+static double of_classes(const at_classified *c)
 {
     int64_t right = 0, all = 0;
     for (int64_t i = 0; i < c->n; i++) {
@@ -18,4 +18,4 @@ static double value(const at_classified *c)
 const at_metric at_metric_toy_second = {.name = "toy-second",
                                         .doc = "share whose class is among the two likeliest",
                                         .higher_is_better = true,
-                                        .value = value};
+                                        .of_classes = of_classes};
