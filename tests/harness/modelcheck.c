@@ -32,6 +32,7 @@ typedef struct rig {
     at_loss loss;
     at_commit commit;
     int64_t n, extents[2]; /* samples; samples and, of texts, rows */
+    int64_t counted;       /* labels that are */
     feed feeds[MAX_FEEDS];
     int n_feeds;
     bool plain; /* no fusions */
@@ -107,6 +108,14 @@ static int32_t *positions(const int32_t *offsets, int64_t n)
     return out;
 }
 
+static void add_labels(rig *t, const at_extent *extent, const at_tensor *labels)
+{
+    const int64_t one[] = {1}, n = labels->dim[0];
+    int32_t *values = wholes(labels, n);
+    for (int64_t i = 0; i < n; i++) t->counted += values[i] != AT_NO_LABEL;
+    add_feed(t, "labels", at_input(t->g, "labels", AT_INT, extent, 1, one), values, n);
+}
+
 /* Sequences laid end to end, with room for more. */
 static void add_texts(rig *t, const at_safetensors *from)
 {
@@ -116,6 +125,7 @@ static void add_texts(rig *t, const at_safetensors *from)
     const at_extent *rows = at_graph_extent(t->g, "rows", MOST_ROWS);
     int32_t *offsets = wholes(at_safetensors_find(from, "offsets"), t->n + 1);
     assert_true(R <= MOST_ROWS);
+    if (t->model->head.per_token) add_labels(t, rows, at_safetensors_find(from, "labels"));
     add_feed(t, "input_ids", at_input(t->g, "input_ids", AT_INT, rows, 1, one), wholes(ids, R), R);
     add_feed(t, "token_type_ids", at_input(t->g, "token_type_ids", AT_INT, rows, 1, one),
              wholes(at_safetensors_find(from, "token_type_ids"), R), R);
@@ -129,13 +139,13 @@ static void add_texts(rig *t, const at_safetensors *from)
 static void build_rig(rig *t, at_mode mode, const at_safetensors *from)
 {
     const at_tensor *pixels = at_safetensors_find(from, "pixel_values"),
-                    *labels = at_safetensors_find(from, "labels");
+                    *offsets = at_safetensors_find(from, "offsets");
     const int64_t one[] = {1};
-    t->n = t->extents[0] = pixels ? pixels->dim[0] : labels->dim[0];
+    t->n = t->extents[0] = pixels ? pixels->dim[0] : offsets->dim[0] - 1;
     at_expect_ok(t->ctx, at_graph_create(&t->g, t->ctx, t->model->net.store, mode));
     const at_extent *samples = at_graph_extent(t->g, "samples", t->n);
     add_feed(t, "sample_id", at_input(t->g, "sample_id", AT_INT, samples, 1, one), wholes(NULL, t->n), t->n);
-    add_feed(t, "labels", at_input(t->g, "labels", AT_INT, samples, 1, one), wholes(labels, t->n), t->n);
+    if (!t->model->head.per_token) add_labels(t, samples, at_safetensors_find(from, "labels"));
     if (pixels)
         add_photos(t, samples, pixels);
     else
@@ -278,12 +288,12 @@ static void compare_gradients(rig *t, at_report *r)
     double largest =
         0; /* a shift before a batch norm has no gradient at all: differences count against the others */
     for (int64_t i = 0; i < s->gradient->count; i++)
-        largest = fmax(largest, fabs((double)flat[i]) / (double)t->n);
+        largest = fmax(largest, fabs((double)flat[i]) / (double)t->counted);
     for (int i = 0; i < t->model->net.n_params; i++) {
         const at_param *p = t->model->net.params[i];
         if (!p->trainable) continue;
         at_real *want = reals(t->ctx, golden_of(t, "grad", p)), *got = flat + p->state->offset;
-        for (int64_t k = 0; k < p->state->count; k++) got[k] /= (at_real)t->n;
+        for (int64_t k = 0; k < p->state->count; k++) got[k] /= (at_real)t->counted;
         at_report_close_to(r, p->state->name, got, want, p->state->count, AT_TOL_GOLDEN_GRADIENT,
                            1e-3 * largest);
         free(want);
@@ -305,7 +315,7 @@ static void run_step(rig *t, double rate, at_real *loss, at_real *norm)
     at_plan_fetch(t->plan, t->commit.ok, &ok);
     at_expect_ok(t->ctx, at_plan_sync(t->plan));
     assert_true(ok > 0);
-    *loss /= (at_real)t->n;
+    *loss /= (at_real)t->counted;
 }
 
 /* Outputs and loss of the pass that ran last. */
@@ -427,6 +437,12 @@ static at_real *copy_gradient(rig *t)
     return flat;
 }
 
+/* Where a sequence's outputs begin: a row each, or one of each of its rows. */
+static int64_t output_row(const rig *t, int64_t s)
+{
+    return t->model->head.per_token ? data_of(t, "offsets")[s] : s;
+}
+
 void at_check_packing(at_ctx *ctx, const char *folder)
 {
     char path[1200];
@@ -436,18 +452,19 @@ void at_check_packing(at_ctx *ctx, const char *folder)
     open_rig(&t, folder, path, "cpu");
     build_training(&t, &at_trace_sgd);
     const int64_t width = at_meta_cols(&t.output->meta);
-    at_real *packed = malloc((size_t)(t.n * width) * sizeof *packed), alone[64], loss, sum;
-    assert_true(width <= AT_COUNT(alone));
+    at_real *packed = malloc((size_t)(output_row(&t, t.n) * width) * sizeof *packed), alone[64], loss, sum;
     write_feeds(&t);
     at_plan_run(t.plan, &(at_pass){.extents = t.extents});
     at_plan_fetch(t.plan, t.output, packed);
     at_plan_fetch(t.plan, t.loss.sum, &loss);
     at_real *together = copy_gradient(&t);
     for (int64_t s = 0; s < t.n; s++) {
+        const int64_t first = output_row(&t, s), n = (output_row(&t, s + 1) - first) * width;
+        assert_true(n <= AT_COUNT(alone));
         run_alone(&t, s, (int)s);
         at_plan_fetch(t.plan, t.output, alone);
         at_expect_ok(ctx, at_plan_sync(t.plan));
-        at_report_check(&r, memcmp(alone, packed + s * width, (size_t)width * sizeof *alone) == 0,
+        at_report_check(&r, memcmp(alone, packed + first * width, (size_t)n * sizeof *alone) == 0,
                         "sequence %lld has other bits alone", (long long)s);
     }
     at_plan_fetch(t.plan, t.loss.sum, &sum);
@@ -533,6 +550,38 @@ void at_check_saving(at_ctx *ctx, const char *folder)
     expect_classes(m->config, AT_COUNT(labels));
     at_expect_ok(ctx, at_model_keep_head(m));
     at_model_close(m);
+    at_device_close(device);
+}
+
+/* ---- Heads of the other kind ---- */
+
+static void check_other_kind(at_ctx *ctx, at_device *device, const char *folder, at_head_kind kind)
+{
+    static const char *const labels[] = {"zero", "one", "two", "three", "four"};
+    const bool per_token = kind == AT_HEAD_TOKEN;
+    char saved[1024];
+    at_model *m;
+    at_expect_ok(ctx, at_model_open(&m, ctx, device, folder));
+    assert_true(m->head.per_token != per_token && m->head.in_file);
+    at_model_close(m);
+    at_expect_ok(ctx, at_model_open_for(&m, ctx, device, folder, kind));
+    assert_true(m->head.per_token == per_token && !m->head.in_file);
+    assert_false(at_model_has_labels(m, m->n_labels, m->labels));
+    at_expect_ok(ctx, at_model_new_head(m, AT_COUNT(labels), labels, 1));
+    at_expect_ok(ctx, at_model_save(m, scratch(saved, folder, "other")));
+    at_model_close(m);
+    at_expect_ok(ctx, at_model_open(&m, ctx, device, saved));
+    assert_true(m->head.per_token == per_token);
+    at_expect_ok(ctx, at_model_keep_head(m));
+    at_model_close(m);
+}
+
+void at_check_head_kinds(at_ctx *ctx, const char *of_tokens, const char *of_samples)
+{
+    at_device *device;
+    at_expect_ok(ctx, at_device_open(&device, ctx, "cpu"));
+    check_other_kind(ctx, device, of_tokens, AT_HEAD_SAMPLE);
+    check_other_kind(ctx, device, of_samples, AT_HEAD_TOKEN);
     at_device_close(device);
 }
 
