@@ -73,7 +73,7 @@ static at_status check_kernels(at_run *r)
 
 /* ---- Model: a folder, or the result of an earlier run ---- */
 
-static at_status open_model(at_run *r)
+static at_status open_model(at_run *r, at_head_kind kind)
 {
     const char *path = r->settings.general.model;
     AT_REQUIRE(r->ctx, path, AT_E_ARG,
@@ -82,7 +82,16 @@ static at_status open_model(at_run *r)
     char *inner = at_arena_printf(&r->arena, "%s/model", path),
          *config = at_arena_printf(&r->arena, "%s/model/config.json", path);
     if (!inner || !config) return AT_E_NOMEM;
-    return at_model_open(&r->model, r->ctx, r->device, at_path_exists(config) ? inner : path);
+    return at_model_open_for(&r->model, r->ctx, r->device, at_path_exists(config) ? inner : path, kind);
+}
+
+/* The checkpoint's head may be of another kind than the task's. */
+static at_status open_model_for(at_run *r, const at_task *task)
+{
+    if (r->model->head.per_token == task->per_token) return AT_OK;
+    at_model_close(r->model);
+    r->model = NULL;
+    return open_model(r, task->per_token ? AT_HEAD_TOKEN : AT_HEAD_SAMPLE);
 }
 
 /* ---- Method ---- */
@@ -141,21 +150,21 @@ static const char *where(void *recipe, const char *key)
     return at_recipe_where(recipe, key);
 }
 
-static const at_task *task_of_family(at_ctx *ctx, const char *family)
+static const at_task *task_of_family(at_ctx *ctx, const char *family, bool per_token)
 {
     int cursor = 0;
     const at_task *t;
     while ((t = at_registry_next(ctx, "task", &cursor)))
-        if (strcmp(t->family, family) == 0) return t;
+        if (strcmp(t->family, family) == 0 && t->per_token == per_token) return t;
     return NULL;
 }
 
-/* Where no data tell it: the task that is named, else the one of the network's family. */
+/* Where no data tell it: the task that is named, else the one of the network's family and head. */
 static at_status task_of_model(at_run *r, const at_task **out)
 {
     const char *name = r->settings.general.task;
     *out = name ? at_registry_find(r->ctx, "task", name)
-                : task_of_family(r->ctx, r->model->architecture->family);
+                : task_of_family(r->ctx, r->model->architecture->family, r->model->head.per_token);
     AT_REQUIRE(r->ctx, *out, AT_E_UNSUPPORTED, "%s: there is no task for %s networks", r->model->folder,
                r->model->architecture->family);
     return AT_OK;
@@ -168,6 +177,7 @@ static at_status open_job(at_run *r)
     AT_TRY(r->noise
                ? task_of_model(r, &task)
                : at_task_find(r->ctx, &task, s->general.task, r->model->architecture->family, s->data.train));
+    AT_TRY(open_model_for(r, task));
     AT_TRY(read_table(r, task->options, &r->task_options));
     AT_TRY(read_table(r, task->data_options, &r->data_options));
     AT_TRY(at_job_open(&r->job, r->ctx,
@@ -233,9 +243,9 @@ static at_status choose_metric(at_run *r)
 {
     const char *name = r->settings.early_stop.metric;
     if (!r->job.split[AT_SPLIT_VALID] || (name && strcmp(name, "none") == 0)) return AT_OK;
-    if (!name) name = r->job.task->main_metric;
+    if (!name) name = r->job.main_metric;
     const at_metric *m = at_registry_find(r->ctx, "metric", name);
-    if (!m && strcmp(name, r->job.task->main_metric) != 0) {
+    if (!m && strcmp(name, r->job.main_metric) != 0) {
         const char *nearest = at_registry_nearest(r->ctx, "metric", name);
         return at_fail(r->ctx, AT_E_ARG, "%s: no metric is called \"%s\"%s%s%s",
                        at_recipe_where(r->recipe, "train.early_stop.metric"), name,
@@ -254,7 +264,7 @@ at_status at__look_at_model(at_run *r)
     AT_TRY(read_memory_limit(r));
     AT_TRY(check_kernels(r));
     AT_TRY(at_device_open(&r->device, r->ctx, "cpu"));
-    return open_model(r);
+    return open_model(r, AT_HEAD_AS_SAVED);
 }
 
 at_status at__look_to_use(at_run *r)
