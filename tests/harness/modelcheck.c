@@ -108,9 +108,10 @@ static int32_t *positions(const int32_t *offsets, int64_t n)
     return out;
 }
 
+/* labels: NULL = nobody reads them. */
 static void add_labels(rig *t, const at_extent *extent, const at_tensor *labels)
 {
-    const int64_t one[] = {1}, n = labels->dim[0];
+    const int64_t one[] = {1}, n = labels ? labels->dim[0] : t->n;
     int32_t *values = wholes(labels, n);
     for (int64_t i = 0; i < n; i++) t->counted += values[i] != AT_NO_LABEL;
     add_feed(t, "labels", at_input(t->g, "labels", AT_INT, extent, 1, one), values, n);
