@@ -8,12 +8,6 @@ enum {
     NO_LABEL = -100 /* what losses leave out */
 };
 
-/* What the samples are made of. */
-typedef struct source {
-    const at_texts *texts; /* or */
-    const at_tagged *tagged;
-} source;
-
 typedef struct piece { /* a sample's tokens */
     int32_t *ids, *types, *words;
     int64_t n;
@@ -22,7 +16,8 @@ typedef struct piece { /* a sample's tokens */
 
 typedef struct tokens {
     at_dataset base;
-    source of;
+    const at_texts *texts;
+    const at_tagged *tagged; /* in place of texts; NULL = texts */
     int32_t *index;
     at_token_options o;
     int64_t *start; /* [n + 1] of a sample's tokens in ids, types and words */
@@ -34,7 +29,7 @@ static const char *name(const at_dataset *d, int64_t sample)
 {
     const tokens *t = (const tokens *)d;
     const int32_t of = t->index[sample];
-    return t->of.tagged ? t->of.tagged->text[of].text : at_texts_text(t->of.texts, of)->text;
+    return t->tagged ? t->tagged->text[of].text : at_texts_text(t->texts, of)->text;
 }
 
 static int64_t rows(const at_dataset *d, int64_t sample)
@@ -51,7 +46,7 @@ static int32_t row_id(int64_t sample, int64_t i)
 
 static int32_t label_of_token(const tokens *t, int64_t sample, int64_t i)
 {
-    const at_tagged *tagged = t->of.tagged;
+    const at_tagged *tagged = t->tagged;
     const int32_t *words = t->words + t->start[sample];
     if (words[i] < 0) return NO_LABEL;
     const int32_t tag = tagged->tag[tagged->start[t->index[sample]] + words[i]];
@@ -61,8 +56,8 @@ static int32_t label_of_token(const tokens *t, int64_t sample, int64_t i)
 
 static void fill_labels(const tokens *t, int64_t sample, int32_t *out)
 {
-    if (!t->of.tagged) {
-        *out = t->of.texts->samples[t->index[sample]].label;
+    if (!t->tagged) {
+        *out = t->texts->samples[t->index[sample]].label;
         return;
     }
     const int64_t n = rows(&t->base, sample);
@@ -117,23 +112,23 @@ typedef struct work {
 
 static at_status encode(at_ctx *ctx, const tokens *t, at_encoding *e, int64_t of)
 {
-    const at_tagged *g = t->of.tagged;
+    const at_tagged *g = t->tagged;
     if (g)
         return at_tokenizer_encode_words(ctx, t->o.tokenizer, e, g->words + g->start[of],
                                          g->start[of + 1] - g->start[of], t->o.max_length, true);
-    const at_cell *text = at_texts_text(t->of.texts, of), *pair = at_texts_pair(t->of.texts, of);
+    const at_cell *text = at_texts_text(t->texts, of), *pair = at_texts_pair(t->texts, of);
     return at_tokenizer_encode(ctx, t->o.tokenizer, e, text->text, text->n, pair ? pair->text : NULL,
                                pair ? pair->n : 0, t->o.max_length, true);
 }
 
-static const char *path_of(const source *s)
+static const char *path_of(const tokens *t)
 {
-    return s->tagged ? s->tagged->path : s->texts->table.path;
+    return t->tagged ? t->tagged->path : t->texts->table.path;
 }
 
-static int64_t line_of(const source *s, int64_t of)
+static int64_t line_of(const tokens *t, int64_t of)
 {
-    return s->tagged ? s->tagged->line[s->tagged->start[of]] : at_texts_line(s->texts, of);
+    return t->tagged ? t->tagged->line[t->tagged->start[of]] : at_texts_line(t->texts, of);
 }
 
 static at_status tokenise_one(const work *w, chunk *c, at_encoding *e, int64_t sample)
@@ -142,9 +137,8 @@ static at_status tokenise_one(const work *w, chunk *c, at_encoding *e, int64_t s
     const int64_t of = t->index[sample];
     const at_status s = encode(&c->ctx, t, e, of);
     if (s == AT_E_NOMEM) return s;
-    AT_REQUIRE(&c->ctx, s == AT_OK && e->n > 0, AT_E_FORMAT, "%s:%lld: %s", path_of(&t->of),
-               (long long)line_of(&t->of, of),
-               s == AT_OK ? "the text gives no token" : at_last_error(&c->ctx));
+    AT_REQUIRE(&c->ctx, s == AT_OK && e->n > 0, AT_E_FORMAT, "%s:%lld: %s", path_of(t),
+               (long long)line_of(t, of), s == AT_OK ? "the text gives no token" : at_last_error(&c->ctx));
     piece *p = &w->pieces[sample];
     const size_t bytes = (size_t)e->n * sizeof *p->ids;
     p->ids = at_arena_alloc(&c->memory, 3 * bytes);
@@ -183,7 +177,7 @@ static at_status gather(at_ctx *ctx, tokens *t, const piece *pieces, at_token_st
     t->base.max_rows = stats->longest;
     AT_NEW(ctx, t->ids, t->start[n]);
     AT_NEW(ctx, t->types, t->start[n]);
-    if (t->of.tagged) AT_NEW(ctx, t->words, t->start[n]);
+    if (t->tagged) AT_NEW(ctx, t->words, t->start[n]);
     for (int64_t i = 0; i < n; i++) {
         memcpy(t->ids + t->start[i], pieces[i].ids, (size_t)pieces[i].n * sizeof *t->ids);
         memcpy(t->types + t->start[i], pieces[i].types, (size_t)pieces[i].n * sizeof *t->types);
@@ -217,8 +211,8 @@ static at_status tokenise(at_ctx *ctx, tokens *t, at_token_stats *stats)
     return s;
 }
 
-static at_status create(at_dataset **out, at_ctx *ctx, source of, const int32_t *index, int64_t n,
-                        const at_token_options *o, at_token_stats *stats)
+static at_status create(at_dataset **out, at_ctx *ctx, const at_texts *texts, const at_tagged *tagged,
+                        const int32_t *index, int64_t n, const at_token_options *o, at_token_stats *stats)
 {
     static const char *const ragged[] = {"input_ids", "token_type_ids", "position_ids", "row_id"};
     at_token_stats unused = {0};
@@ -227,13 +221,14 @@ static at_status create(at_dataset **out, at_ctx *ctx, source of, const int32_t 
     AT_NEW(ctx, t, 1);
     t->base = (at_dataset){
         .n = n, .rows = rows, .fill = fill, .name = name, .digest = digest, .close = close, .n_columns = 4};
-    t->of = of;
+    t->texts = texts;
+    t->tagged = tagged;
     t->o = *o;
     for (int i = 0; i < AT_COUNT(ragged); i++)
         t->base.columns[i] = (at_column){.name = ragged[i], .dtype = AT_I32, .ragged = true};
     if (o->labels)
         t->base.columns[t->base.n_columns++] =
-            (at_column){.name = "labels", .dtype = AT_I32, .ragged = of.tagged != NULL};
+            (at_column){.name = "labels", .dtype = AT_I32, .ragged = tagged != NULL};
     if (!stats) stats = &unused;
     *stats = (at_token_stats){0};
     at_status s = AT_OK;
@@ -253,14 +248,14 @@ static at_status create(at_dataset **out, at_ctx *ctx, source of, const int32_t 
 at_status at_tokens_create(at_dataset **out, at_ctx *ctx, const at_texts *texts, const int32_t *index,
                            int64_t n, const at_token_options *o, at_token_stats *stats)
 {
-    return create(out, ctx, (source){.texts = texts}, index, n, o, stats);
+    return create(out, ctx, texts, NULL, index, n, o, stats);
 }
 
 at_status at_tagged_tokens_create(at_dataset **out, at_ctx *ctx, const at_tagged *tagged,
                                   const int32_t *index, int64_t n, const at_token_options *o,
                                   at_token_stats *stats)
 {
-    return create(out, ctx, (source){.tagged = tagged}, index, n, o, stats);
+    return create(out, ctx, NULL, tagged, index, n, o, stats);
 }
 
 int64_t at_tagged_tokens_sentence(const at_dataset *d, int64_t sample)
