@@ -5,7 +5,7 @@ padded), laid end to end in the file:
 
 input_ids, token_type_ids       int64 [R]
 offsets                         int64 [S+1]: sequence s has the rows offsets[s] to offsets[s+1]
-labels                          int64 [S]
+labels                          int64 [S]; of networks with a head for every token [R], -100 = not counted
 eval.hidden                     [R,hidden] what the last layer puts out
 
 Dropout is 0 in all of them.
@@ -46,6 +46,8 @@ class Encoder(HuggingFace):
     """A text encoder of Transformers with a classification head."""
 
     takes_types = True
+    per_token = False
+    trained = True  # gradients and traces are written, too
     least_id = 0
     traced = ("",)
 
@@ -59,7 +61,8 @@ class Encoder(HuggingFace):
         return inputs | ({"token_type_ids": types[None]} if self.takes_types else {})
 
     def logits(self, model: nn.Module, x: Any) -> torch.Tensor:
-        return torch.cat([model(**self.inputs(sequence)).logits for sequence in x])
+        logits = [model(**self.inputs(sequence)).logits for sequence in x]
+        return torch.cat([rows[0] for rows in logits] if self.per_token else logits)
 
     def hidden(self, model: nn.Module, x: Sequences) -> torch.Tensor:
         """What the encoder's last layer makes of all rows."""
@@ -79,7 +82,10 @@ def create(layout: Encoder) -> tuple[nn.Module, Sequences, torch.Tensor]:
             else:
                 parameter.normal_(std=0.3)
     x = [(torch.randint(layout.least_id, VOCABULARY, (n,)), torch.randint(TYPES, (n,))) for n in LENGTHS]
-    return model, x, torch.randint(len(CLASSES), (len(LENGTHS),))
+    labels = torch.randint(len(CLASSES), (sum(LENGTHS) if layout.per_token else len(LENGTHS),))
+    if layout.per_token:
+        labels[::3] = -100
+    return model, x, labels
 
 
 def float32_errors(
@@ -111,14 +117,15 @@ def make(layout: Encoder, folder: Path) -> dict[str, Any]:
     tensors |= {"token_type_ids": torch.cat([types for _, types in x])}
     tensors |= {"eval.logits": expected, "eval.hidden": hidden}
     tensors |= write_variants(layout, folder, x)
-    tensors |= gradients(layout, read, x, labels) | traces(layout, read, x, labels)
+    if layout.trained:
+        tensors |= gradients(layout, read, x, labels) | traces(layout, read, x, labels)
     settings = {"seed": layout.seed, "adamw": ADAMW, "sgd": SGD | {"clip_norm": SGD_CLIP_NORM}}
     made_with = {module.__name__: module.__version__ for module in (torch, transformers)}
     metadata = {"golden": json.dumps(settings | made_with)}  # one key: safetensors shuffles several
     save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "golden.safetensors", metadata)
     for path in folder.glob("*.safetensors"):
         path.chmod(0o644)
-    errors = float32_errors(layout, read, x, labels)
+    errors = float32_errors(layout, read, x, labels) if layout.trained else {}
     assert all(e["loss"] <= MAX_LOSS_ERROR and e["state"] <= MAX_STATE_ERROR for e in errors.values()), errors
     return {"bytes": sum(path.stat().st_size for path in folder.iterdir()), "float32_errors": errors}
 

@@ -67,8 +67,7 @@ static at_status take_rows(at_texts *t, const at_texts_options *o)
 
 /* ---- What is equal ---- */
 
-/* Add a text without the difference between kinds and lengths of white space, and between a and A. */
-static void digest_text(at_digest *d, const at_cell *cell)
+void at__digest_text(at_digest *d, const at_cell *cell)
 {
     char buffer[512];
     size_t n = 0;
@@ -100,10 +99,10 @@ static at_status hash_texts(at_texts *t)
     for (int64_t i = 0; i < t->n; i++, digest += AT_DIGEST_BYTES) {
         at_digest d;
         at_digest_init(&d);
-        digest_text(&d, at_texts_text(t, i));
+        at__digest_text(&d, at_texts_text(t, i));
         if (t->pair_column >= 0) {
             at_digest_add(&d, "\n", 1); /* no text has one behind the white space that is taken out */
-            digest_text(&d, at_texts_pair(t, i));
+            at__digest_text(&d, at_texts_pair(t, i));
         }
         at_digest_end(&d, digest);
         c.items[i] = (at_content){t->samples[i].label, digest};

@@ -1,4 +1,4 @@
-/* texts_internal.h: what the files behind texts.h share. Layer: data, private to it. */
+/* texts_internal.h: what the files behind texts.h and tagged.h share. Layer: data, private to it. */
 #ifndef AT_TEXTS_INTERNAL_H
 #define AT_TEXTS_INTERNAL_H
 
@@ -11,6 +11,9 @@ at_status at__choose_columns(at_texts *t, const at_texts_options *o, const at_te
 
 /* texts_labels.c: from the samples' label cells to classes and labels. */
 at_status at__read_labels(at_texts *t, const at_texts_options *o, const at_texts *like) AT_MUST_USE;
+
+/* Add a text without the difference between kinds and lengths of white space, and between a and A. */
+void at__digest_text(at_digest *d, const at_cell *cell);
 
 /* A cell without the white space around it. */
 at_cell at__trim(const at_cell *cell);

@@ -3,10 +3,13 @@
 #include "data/tokens.h"
 #include "base/pool.h"
 
-enum { CHUNK = 64 }; /* samples that a thread tokenises at a time */
+enum {
+    CHUNK = 64,     /* samples that a thread tokenises at a time */
+    NO_LABEL = -100 /* what losses leave out */
+};
 
 typedef struct piece { /* a sample's tokens */
-    int32_t *ids, *types;
+    int32_t *ids, *types, *words;
     int64_t n;
     bool cut;
 } piece;
@@ -14,16 +17,19 @@ typedef struct piece { /* a sample's tokens */
 typedef struct tokens {
     at_dataset base;
     const at_texts *texts;
+    const at_tagged *tagged; /* in place of texts; NULL = texts */
     int32_t *index;
     at_token_options o;
-    int64_t *start; /* [n + 1] of a sample's tokens in ids and types */
+    int64_t *start; /* [n + 1] of a sample's tokens in ids, types and words */
     int32_t *ids, *types;
+    int32_t *words; /* of tagged sentences: the word of each token; -1 = none */
 } tokens;
 
 static const char *name(const at_dataset *d, int64_t sample)
 {
     const tokens *t = (const tokens *)d;
-    return at_texts_text(t->texts, t->index[sample])->text;
+    const int32_t of = t->index[sample];
+    return t->tagged ? t->tagged->text[of].text : at_texts_text(t->texts, of)->text;
 }
 
 static int64_t rows(const at_dataset *d, int64_t sample)
@@ -46,8 +52,10 @@ void at_token_columns(at_dataset *d, const at_column *labels)
     if (labels) d->columns[d->n_columns++] = *labels;
 }
 
-static at_column label_column(const at_texts *t)
+/* tagged: a label a token. */
+static at_column label_column(const at_texts *t, const at_tagged *tagged)
 {
+    if (tagged) return (at_column){.name = "labels", .dtype = AT_I32, .ragged = true};
     switch (t->target) {
     case AT_TEXTS_NUMBER:
         return (at_column){.name = "labels", .dtype = AT_F32, .exact = true};
@@ -69,6 +77,26 @@ static void put_labels(const at_texts *t, int64_t sample, void *out)
         *(int32_t *)out = t->samples[sample].label;
 }
 
+static int32_t label_of_token(const tokens *t, int64_t sample, int64_t i)
+{
+    const at_tagged *tagged = t->tagged;
+    const int32_t *words = t->words + t->start[sample];
+    if (words[i] < 0) return NO_LABEL;
+    const int32_t tag = tagged->tag[tagged->start[t->index[sample]] + words[i]];
+    if (i == 0 || words[i] != words[i - 1]) return tag;
+    return t->o.tag_inside ? t->o.tag_inside[tag] : NO_LABEL;
+}
+
+static void fill_labels(const tokens *t, int64_t sample, void *out)
+{
+    if (!t->tagged) {
+        put_labels(t->texts, t->index[sample], out);
+        return;
+    }
+    const int64_t n = rows(&t->base, sample);
+    for (int64_t i = 0; i < n; i++) ((int32_t *)out)[i] = label_of_token(t, sample, i);
+}
+
 static at_status fill(at_ctx *ctx, const at_dataset *d, int64_t sample, const at_fill *how, void *const *out)
 {
     (void)ctx, (void)how;
@@ -78,7 +106,7 @@ static at_status fill(at_ctx *ctx, const at_dataset *d, int64_t sample, const at
     if (out[1]) memcpy(out[1], t->types + t->start[sample], (size_t)n * sizeof *t->types);
     for (int64_t i = 0; out[2] && i < n; i++) ((int32_t *)out[2])[i] = (int32_t)i;
     for (int64_t i = 0; out[3] && i < n; i++) ((int32_t *)out[3])[i] = at_token_row_id(sample, i);
-    if (t->o.labels && out[4]) put_labels(t->texts, t->index[sample], out[4]);
+    if (t->o.labels && out[4]) fill_labels(t, sample, out[4]);
     return AT_OK;
 }
 
@@ -97,6 +125,7 @@ static void close(at_ctx *ctx, at_dataset *d)
     at_free(ctx, t->start);
     at_free(ctx, t->ids);
     at_free(ctx, t->types);
+    at_free(ctx, t->words);
     at_free(ctx, t);
 }
 
@@ -114,25 +143,44 @@ typedef struct work {
     chunk *chunks;
 } work;
 
+static at_status encode(at_ctx *ctx, const tokens *t, at_encoding *e, int64_t of)
+{
+    const at_tagged *g = t->tagged;
+    if (g)
+        return at_tokenizer_encode_words(ctx, t->o.tokenizer, e, g->words + g->start[of],
+                                         g->start[of + 1] - g->start[of], t->o.max_length, true);
+    const at_cell *text = at_texts_text(t->texts, of), *pair = at_texts_pair(t->texts, of);
+    return at_tokenizer_encode(ctx, t->o.tokenizer, e, text->text, text->n, pair ? pair->text : NULL,
+                               pair ? pair->n : 0, t->o.max_length, true);
+}
+
+static const char *path_of(const tokens *t)
+{
+    return t->tagged ? t->tagged->path : t->texts->table.path;
+}
+
+static int64_t line_of(const tokens *t, int64_t of)
+{
+    return t->tagged ? t->tagged->line[t->tagged->start[of]] : at_texts_line(t->texts, of);
+}
+
 static at_status tokenise_one(const work *w, chunk *c, at_encoding *e, int64_t sample)
 {
     const tokens *t = w->t;
     const int64_t of = t->index[sample];
-    const at_cell *text = at_texts_text(t->texts, of), *pair = at_texts_pair(t->texts, of);
-    const at_status s =
-        at_tokenizer_encode(&c->ctx, t->o.tokenizer, e, text->text, text->n, pair ? pair->text : NULL,
-                            pair ? pair->n : 0, t->o.max_length, true);
+    const at_status s = encode(&c->ctx, t, e, of);
     if (s == AT_E_NOMEM) return s;
-    AT_REQUIRE(&c->ctx, s == AT_OK && e->n > 0, AT_E_FORMAT, "%s:%lld: %s", t->texts->table.path,
-               (long long)at_texts_line(t->texts, of),
-               s == AT_OK ? "the text gives no token" : at_last_error(&c->ctx));
+    AT_REQUIRE(&c->ctx, s == AT_OK && e->n > 0, AT_E_FORMAT, "%s:%lld: %s", path_of(t),
+               (long long)line_of(t, of), s == AT_OK ? "the text gives no token" : at_last_error(&c->ctx));
     piece *p = &w->pieces[sample];
     const size_t bytes = (size_t)e->n * sizeof *p->ids;
-    p->ids = at_arena_alloc(&c->memory, 2 * bytes);
+    p->ids = at_arena_alloc(&c->memory, 3 * bytes);
     if (!p->ids) return AT_E_NOMEM;
     p->types = p->ids + e->n;
+    p->words = p->types + e->n;
     memcpy(p->ids, e->ids, bytes);
     memcpy(p->types, e->type_ids, bytes);
+    for (int64_t i = 0; i < e->n; i++) p->words[i] = e->spans[i].word;
     p->n = e->n;
     p->cut = e->truncated;
     return AT_OK;
@@ -162,9 +210,11 @@ static at_status gather(at_ctx *ctx, tokens *t, const piece *pieces, at_token_st
     t->base.max_rows = stats->longest;
     AT_NEW(ctx, t->ids, t->start[n]);
     AT_NEW(ctx, t->types, t->start[n]);
+    if (t->tagged) AT_NEW(ctx, t->words, t->start[n]);
     for (int64_t i = 0; i < n; i++) {
         memcpy(t->ids + t->start[i], pieces[i].ids, (size_t)pieces[i].n * sizeof *t->ids);
         memcpy(t->types + t->start[i], pieces[i].types, (size_t)pieces[i].n * sizeof *t->types);
+        if (t->words) memcpy(t->words + t->start[i], pieces[i].words, (size_t)pieces[i].n * sizeof *t->words);
     }
     return AT_OK;
 }
@@ -194,8 +244,8 @@ static at_status tokenise(at_ctx *ctx, tokens *t, at_token_stats *stats)
     return s;
 }
 
-at_status at_tokens_create(at_dataset **out, at_ctx *ctx, const at_texts *texts, const int32_t *index,
-                           int64_t n, const at_token_options *o, at_token_stats *stats)
+static at_status create(at_dataset **out, at_ctx *ctx, const at_texts *texts, const at_tagged *tagged,
+                        const int32_t *index, int64_t n, const at_token_options *o, at_token_stats *stats)
 {
     at_token_stats unused = {0};
     tokens *t;
@@ -204,8 +254,9 @@ at_status at_tokens_create(at_dataset **out, at_ctx *ctx, const at_texts *texts,
     t->base =
         (at_dataset){.n = n, .rows = rows, .fill = fill, .name = name, .digest = digest, .close = close};
     t->texts = texts;
+    t->tagged = tagged;
     t->o = *o;
-    const at_column labels = label_column(texts);
+    const at_column labels = label_column(texts, tagged);
     at_token_columns(&t->base, o->labels ? &labels : NULL);
     if (!stats) stats = &unused;
     *stats = (at_token_stats){0};
@@ -221,4 +272,28 @@ at_status at_tokens_create(at_dataset **out, at_ctx *ctx, const at_texts *texts,
     }
     *out = &t->base;
     return AT_OK;
+}
+
+at_status at_tokens_create(at_dataset **out, at_ctx *ctx, const at_texts *texts, const int32_t *index,
+                           int64_t n, const at_token_options *o, at_token_stats *stats)
+{
+    return create(out, ctx, texts, NULL, index, n, o, stats);
+}
+
+at_status at_tagged_tokens_create(at_dataset **out, at_ctx *ctx, const at_tagged *tagged,
+                                  const int32_t *index, int64_t n, const at_token_options *o,
+                                  at_token_stats *stats)
+{
+    return create(out, ctx, NULL, tagged, index, n, o, stats);
+}
+
+int64_t at_tagged_tokens_sentence(const at_dataset *d, int64_t sample)
+{
+    return ((const tokens *)d)->index[sample];
+}
+
+const int32_t *at_tagged_tokens_words(const at_dataset *d, int64_t sample)
+{
+    const tokens *t = (const tokens *)d;
+    return t->words + t->start[sample];
 }

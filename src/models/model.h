@@ -34,6 +34,7 @@ typedef struct at_model {
         at_site *site;  /* NULL until at_model_head */
         bool in_file;   /* the checkpoint brings one */
         bool is_new;    /* and this is another */
+        bool per_token; /* it says something of every token of a text, not of the whole; set before `open` */
         int first_site; /* from here on sites are the head's; 0 = none but `site` */
     } head;
     struct { /* of text networks: token ids and rows of a sample are below these */
@@ -61,16 +62,17 @@ at_value *at_inputs_get(at_graph *g, const at_inputs *in, const char *name);
 
 struct at_architecture {
     const char *name, *doc;
-    const char *family;     /* "image": what data it takes */
-    const char *prefix;     /* of module names in Transformers' task models: "NAME." */
-    const char *task_class; /* Transformers' class with our head: "MobileNetV2ForImageClassification" */
-    size_t size;            /* of the own struct */
+    const char *family;      /* "image": what data it takes */
+    const char *prefix;      /* of module names in Transformers' task models: "NAME." */
+    const char *task_class;  /* Transformers' class with our head: "MobileNetV2ForImageClassification" */
+    const char *token_class; /* and with a head for every token: "BertForTokenClassification"; NULL = none */
+    size_t size;             /* of the own struct */
     /* Is this config ours, and in which layout? */
     bool (*recognise)(const at_tree *config, at_layout *layout);
     /* Read m->config, declare the sites, set m->head. */
     at_status (*open)(at_model *m);
-    /* The graph from the inputs to the head's output [S, n_labels], or to what the head takes when there is
-     * none. */
+    /* The graph from the inputs to the head's output [S, n_labels], of a head for every token [R, n_labels],
+     * or to what the head takes when there is none. */
     at_value *(*build)(at_model *m, at_graph *g, const at_inputs *in);
     /* Of text networks: what the last layer makes of every token [R,hidden]; NULL = there is none. */
     at_value *(*encode)(at_model *m, at_graph *g, const at_inputs *in);
@@ -85,6 +87,14 @@ struct at_architecture {
  * @return UNSUPPORTED (unknown architecture, named with the known ones), FORMAT, SHAPE, IO, NOMEM. */
 at_status at_model_open(at_model **out, at_ctx *ctx, at_device *device, const char *folder) AT_MUST_USE;
 void at_model_close(at_model *m);
+
+/* What the head that a task wants says something of. at_model_open takes what config.json names. */
+typedef enum at_head_kind { AT_HEAD_AS_SAVED, AT_HEAD_SAMPLE, AT_HEAD_TOKEN } at_head_kind;
+
+/* at_model_open for a head of this kind; one of the other that the checkpoint brings is left aside.
+ * @return UNSUPPORTED, too: the architecture takes no head for tokens. */
+at_status at_model_open_for(at_model **out, at_ctx *ctx, at_device *device, const char *folder,
+                            at_head_kind kind) AT_MUST_USE;
 
 /* What is declared from here on, up to the end of the architecture's `open`, is the head's: layers before its
  * last one that learn with it. Checkpoints from pre-training may lack them. */

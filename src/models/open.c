@@ -114,6 +114,26 @@ static at_status read_thresholds(at_model *m)
     return AT_OK;
 }
 
+/* ---- What the head says something of ---- */
+
+/* Does config.json name the architecture's class with a head for every token? */
+static bool saved_per_token(const at_model *m)
+{
+    const at_tree *names = at_tree_get(m->config, "architectures");
+    const at_tree *name = names && names->kind == AT_LIST ? names->first : NULL;
+    const char *class = m->architecture->token_class;
+    return class && name && name->kind == AT_STRING && strcmp(name->text, class) == 0;
+}
+
+static at_status choose_kind(at_model *m, at_head_kind kind)
+{
+    const at_architecture *a = m->architecture;
+    m->head.per_token = kind == AT_HEAD_TOKEN || (kind == AT_HEAD_AS_SAVED && saved_per_token(m));
+    AT_REQUIRE(m->ctx, !m->head.per_token || a->token_class, AT_E_UNSUPPORTED,
+               "%s: a %s takes no output layer for every token", m->folder, a->name);
+    return AT_OK;
+}
+
 /* ---- Tensors ---- */
 
 static const at_tensor *tensor_of(const at_model *m, const char *file_name)
@@ -243,16 +263,17 @@ static at_status open_weights(at_model *m)
     if (m->head.file) {
         char *weight = at_arena_printf(&m->arena, "%s.weight", m->head.file);
         if (!weight) return AT_E_NOMEM;
-        m->head.in_file = tensor_of(m, weight) != NULL;
+        m->head.in_file = m->head.per_token == saved_per_token(m) && tensor_of(m, weight) != NULL;
     }
     return AT_OK;
 }
 
-static at_status open_model(at_model *m, at_device *device, const char *folder)
+static at_status open_model(at_model *m, at_device *device, const char *folder, at_head_kind kind)
 {
     if (!(m->folder = at_arena_strdup(&m->arena, folder))) return AT_E_NOMEM;
     AT_TRY(read_config(m));
     AT_TRY(recognise(m));
+    AT_TRY(choose_kind(m, kind));
     AT_TRY(read_labels(m));
     AT_TRY(read_thresholds(m));
     AT_TRY(at_net_init(&m->net, m->ctx, device));
@@ -264,12 +285,18 @@ static at_status open_model(at_model *m, at_device *device, const char *folder)
 
 at_status at_model_open(at_model **out, at_ctx *ctx, at_device *device, const char *folder)
 {
+    return at_model_open_for(out, ctx, device, folder, AT_HEAD_AS_SAVED);
+}
+
+at_status at_model_open_for(at_model **out, at_ctx *ctx, at_device *device, const char *folder,
+                            at_head_kind kind)
+{
     *out = NULL;
     at_model *m;
     AT_NEW(ctx, m, 1);
     m->ctx = ctx;
     at_arena_init(&m->arena, ctx);
-    const at_status s = open_model(m, device, folder);
+    const at_status s = open_model(m, device, folder, kind);
     if (s != AT_OK) {
         at_model_close(m);
         return s;

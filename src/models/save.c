@@ -62,12 +62,14 @@ static at_tree *config_transformers(at_model *m)
     static const char *const replaced[] = {"architectures", "id2label",          "label2id", "num_labels",
                                            "problem_type",  "attune_thresholds", NULL};
     at_tree *c = copy_without(m, m->config, replaced), *names = at_tree_new(&m->arena, AT_LIST);
-    at_tree_add(&m->arena, names, NULL, at_tree_string(&m->arena, m->architecture->task_class));
+    const at_architecture *a = m->architecture;
+    at_tree_add(&m->arena, names, NULL,
+                at_tree_string(&m->arena, m->head.per_token ? a->token_class : a->task_class));
     at_tree_add(&m->arena, c, "architectures", names);
     at_tree_add(&m->arena, c, "id2label", labels_by_id(m));
     at_tree_add(&m->arena, c, "label2id", ids_by_label(m));
     const char *problem = m->problem_type ? m->problem_type : "single_label_classification";
-    at_tree_add(&m->arena, c, "problem_type", at_tree_string(&m->arena, problem));
+    if (!m->head.per_token) at_tree_add(&m->arena, c, "problem_type", at_tree_string(&m->arena, problem));
     return c;
 }
 

@@ -134,3 +134,10 @@ at_value *at_text_encoder_apply(at_graph *g, const at_text_encoder *e, const at_
     for (int i = 0; i < e->n_layers; i++) x = at_encoder_apply(g, &e->layers[i], x, s);
     return x;
 }
+
+at_value *at_token_head(at_model *m, at_graph *g, at_value *x, const at_sequences *s)
+{
+    if (!m->head.site) return x;
+    x = at_site_dropout(g, "dropout", x, s->row_id, m->head.dropout);
+    return at_site_linear(g, m->head.site, x);
+}

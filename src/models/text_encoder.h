@@ -45,6 +45,9 @@ at_sequences at_inputs_sequences(at_graph *g, const at_inputs *in);
 at_value *at_text_encoder_apply(at_graph *g, const at_text_encoder *e, const at_inputs *in,
                                 const at_sequences *s);
 
+/* A head for every token: dropout, linear, on each row of x [R,features]; without a head x itself. */
+at_value *at_token_head(at_model *m, at_graph *g, at_value *x, const at_sequences *s);
+
 /* Is "model_type" of a config.json this? */
 bool at_config_is(const at_tree *config, const char *model_type);
 

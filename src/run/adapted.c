@@ -82,7 +82,8 @@ at_status at__prove_merge(at_run *r, const char *folder)
 {
     if (!at__is_adapted(r)) return AT_OK;
     const at_split split = r->job.split[AT_SPLIT_VALID] ? AT_SPLIT_VALID : AT_SPLIT_TRAIN;
-    const int64_t samples = r->job.split[split]->n, n = samples * r->job.n_outputs;
+    const at_dataset *d = r->job.split[split];
+    const int64_t samples = d->n, n = at_job_output_rows(&r->job, d, d->n) * r->job.n_outputs;
     const at_limit limit = {at_min(r->eval.batch, samples), r->eval.max_rows};
     float *adapted, *merged;
     at__close_pipe(&r->train); /* its memory serves the networks that are compared */

@@ -297,7 +297,7 @@ at_status at__feed(at_run *r, at_pipe *p, const at_dataset *d, const at_batch *b
 static at_status forward_batches(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d, at_loader *l,
                                  at_value *const *values, int n_values, float *const *out)
 {
-    int64_t done = 0;
+    int64_t done = 0, rows = 0;
     at_plan *own = p->plan;
     while (done < d->n) {
         at_batch b;
@@ -311,11 +311,13 @@ static at_status forward_batches(at_run *r, at_pipe *p, at_plan *plan, const at_
         at_plan_run(plan, &(at_pass){.seed = (uint64_t)r->settings.general.seed, .extents = extents});
         for (int i = 0; i < n_values; i++) {
             const at_meta *m = &values[i]->meta;
-            const int64_t per_sample = at_meta_max_rows(m) * at_meta_cols(m) / p->batch;
-            at_plan_fetch(plan, values[i], out[i] + done * per_sample);
+            const bool ragged = p->rows && m->extent == p->rows;
+            const int64_t each = at_meta_max_rows(m) * at_meta_cols(m) / (ragged ? p->max_rows : p->batch);
+            at_plan_fetch(plan, values[i], out[i] + (ragged ? rows : done) * each);
         }
         AT_TRY(at_plan_sync(plan));
         done += b.n;
+        rows += b.rows;
     }
     return AT_OK;
 }

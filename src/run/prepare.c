@@ -73,7 +73,7 @@ static at_status check_kernels(at_run *r)
 
 /* ---- Model: a folder, or the result of an earlier run ---- */
 
-static at_status open_model(at_run *r)
+static at_status open_model(at_run *r, at_head_kind kind)
 {
     const char *path = r->settings.general.model;
     AT_REQUIRE(r->ctx, path, AT_E_ARG,
@@ -82,7 +82,16 @@ static at_status open_model(at_run *r)
     char *inner = at_arena_printf(&r->arena, "%s/model", path),
          *config = at_arena_printf(&r->arena, "%s/model/config.json", path);
     if (!inner || !config) return AT_E_NOMEM;
-    return at_model_open(&r->model, r->ctx, r->device, at_path_exists(config) ? inner : path);
+    return at_model_open_for(&r->model, r->ctx, r->device, at_path_exists(config) ? inner : path, kind);
+}
+
+/* The checkpoint's head may be of another kind than the task's. */
+static at_status open_model_for(at_run *r, const at_task *task)
+{
+    if (r->model->head.per_token == task->per_token) return AT_OK;
+    at_model_close(r->model);
+    r->model = NULL;
+    return open_model(r, task->per_token ? AT_HEAD_TOKEN : AT_HEAD_SAMPLE);
 }
 
 /* ---- Method ---- */
@@ -142,13 +151,13 @@ static const char *where(void *recipe, const char *key)
     return at_recipe_where(recipe, key);
 }
 
-/* The task that claims the network; else the family's that claims none. */
+/* The task that claims the network; else the family's that claims none; both for its kind of head. */
 static const at_task *task_of_network(at_ctx *ctx, const at_model *m)
 {
     int cursor = 0;
     const at_task *t, *other = NULL;
     while ((t = at_registry_next(ctx, "task", &cursor))) {
-        if (strcmp(t->family, m->architecture->family) != 0) continue;
+        if (strcmp(t->family, m->architecture->family) != 0 || t->per_token != m->head.per_token) continue;
         if (t->trained && t->trained(m->config)) return t;
         if (!t->trained && !other) other = t;
     }
@@ -186,6 +195,8 @@ static at_status open_job(at_run *r)
                       .where_from = r->recipe,
                       .noise = r->noise};
     AT_TRY(find_task(r, &s));
+    AT_TRY(open_model_for(r, s.task));
+    s.model = r->model;
     AT_TRY(read_table(r, s.task->options, &r->task_options));
     AT_TRY(read_table(r, s.task->data_options, &r->data_options));
     s.options = r->task_options;
@@ -243,15 +254,15 @@ static at_status choose_metric(at_run *r)
 {
     const char *name = r->settings.early_stop.metric;
     if (!r->job.split[AT_SPLIT_VALID] || (name && strcmp(name, "none") == 0)) return AT_OK;
-    if (!name) name = r->job.task->main_metric;
+    if (!name) name = at_job_main_metric(&r->job);
     const at_metric *m = at_registry_find(r->ctx, "metric", name);
-    if (!m && strcmp(name, r->job.task->main_metric) != 0) {
+    if (!m && strcmp(name, at_job_main_metric(&r->job)) != 0) {
         const char *nearest = at_registry_nearest(r->ctx, "metric", name);
         return at_fail(r->ctx, AT_E_ARG, "%s: no metric is called \"%s\"%s%s%s",
                        at_recipe_where(r->recipe, "train.early_stop.metric"), name,
                        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
     }
-    const at_metric *main = at_registry_find(r->ctx, "metric", r->job.task->main_metric);
+    const at_metric *main = at_registry_find(r->ctx, "metric", at_job_main_metric(&r->job));
     AT_REQUIRE(r->ctx, !m || !main || at_metric_fits(m, main), AT_E_ARG,
                "%s: %s is no score of task %s, whose main one is %s",
                at_recipe_where(r->recipe, "train.early_stop.metric"), name, r->job.task->name,
@@ -269,7 +280,7 @@ at_status at__look_at_model(at_run *r)
     AT_TRY(read_memory_limit(r));
     AT_TRY(check_kernels(r));
     AT_TRY(at_device_open(&r->device, r->ctx, "cpu"));
-    return open_model(r);
+    return open_model(r, AT_HEAD_AS_SAVED);
 }
 
 at_status at__look_to_use(at_run *r)

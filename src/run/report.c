@@ -36,7 +36,7 @@ static at_page_fact score_fact(const at_run *r, const results *x, char label[NOT
 {
     char words[AT_FIGURE];
     const at_scores *scores = x->test ? x->test : x->valid;
-    const at_score_value *s = scores ? at__score_named(scores, r->job.task->main_metric) : NULL;
+    const at_score_value *s = scores ? at__score_named(scores, at_job_main_metric(&r->job)) : NULL;
     at_page_fact f = {.label = label, .value = "-"};
     if (!s) return f;
     snprintf(label, NOTE, "%s %s", x->test ? "test" : "validation", at__metric_words(words, s->name));
@@ -114,22 +114,23 @@ static at_status add_mistakes(const at_run *r, const results *x, at_text *html)
     return AT_OK;
 }
 
-static at_status add_curves(at_run *r, at_text *html)
+static at_status add_curves(at_run *r, const results *x, at_text *html)
 {
     const char *path = at_arena_printf(&r->arena, "%s/metrics.jsonl", r->folder);
     char words[AT_FIGURE], title[NOTE];
     bool drawn = false, loss_drawn;
     if (!path) return AT_E_NOMEM;
-    const char *metric = r->metric ? r->metric : r->job.task->main_metric;
-    const at_metric *m = at_registry_find(r->ctx, "metric", metric);
+    const char *metric = r->metric ? r->metric : at_job_main_metric(&r->job);
+    const at_score_value *score = x->valid ? at__score_named(x->valid, metric) : NULL;
     snprintf(title, sizeof title, "Validation %s", at__metric_words(words, metric));
     const at_report_curve loss_curve = {"training loss", path}, valid_curve = {title, path};
     char of_loss[NOTE];
     const char *unit = r->job.task->loss ? r->job.task->loss : "nats a sample";
     snprintf(of_loss, sizeof of_loss, "%s; lower is better", unit);
     const at_report_chart loss = {"Loss of the training batches", of_loss, "loss", NULL, false};
-    const bool higher = m && m->higher_is_better;
-    const bool share = higher && !m->plain;
+    const bool higher = score && score->higher_is_better;
+    const at_metric *m = at_registry_find(r->ctx, "metric", metric);
+    const bool share = higher && !(m && m->plain);
     const at_report_chart valid = {title, higher ? "higher is better" : "lower is better", metric, "valid",
                                    share};
     at__page_section(html, "Curves",
@@ -167,7 +168,7 @@ static at_status make_page(at_run *r, at_text *html, const results *x)
     add_facts(r, x, html);
     add_scores(r, x, html);
     AT_TRY(add_mistakes(r, x, html));
-    AT_TRY(add_curves(r, html));
+    AT_TRY(add_curves(r, x, html));
     add_recipe(r, html);
     at__page_end(html);
     return at_text_status(html);

@@ -140,7 +140,8 @@ at_status at__choose_micro_batch(at_run *r);
 at_status at__build_eval(at_run *r, const at_dataset *like, int64_t most);
 /* Write a batch into the pipe's inputs; the data set's columns are matched by name. */
 at_status at__feed(at_run *r, at_pipe *p, const at_dataset *d, const at_batch *b);
-/* Run the pipe over a whole data set, in order, and fetch `value` [n, cols] of each sample. */
+/* Run the pipe over a whole data set, in order, and fetch `value` [n, cols] of each sample, or of each
+ * ragged row. */
 at_status at__forward(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d, at_value *const *values,
                       int n_values, float *const *out);
 

@@ -38,7 +38,7 @@ static at_status evaluate(at_run *r)
 
 /* ---- Predict ---- */
 
-static void emit_prediction(at_run *r, const at_dataset *d, int64_t i, const float *output)
+static at_status emit_prediction(at_run *r, const at_dataset *d, int64_t i, const float *output)
 {
     const char *name = d->name ? d->name(d, i) : "";
     at_text text, json;
@@ -47,21 +47,32 @@ static void emit_prediction(at_run *r, const at_dataset *d, int64_t i, const flo
     at_text_printf(&json, "{\"event\":\"prediction\",\"%s\":", r->job.task->sample);
     at_text_json(&json, name);
     at_text_add(&json, ",");
-    r->job.task->describe(&r->job, output, &json, &text);
+    const at_task *t = r->job.task;
+    at_status s = AT_OK;
+    if (t->describe_rows)
+        s = t->describe_rows(&r->job, d, i, output, &json, &text);
+    else
+        t->describe(&r->job, output, &json, &text);
     at_text_add(&json, "}");
     at_text_printf(&text, "  %s", name);
     at_event e = {.kind = AT_EVENT_PREDICTION, .text = text.data};
-    at__emit(r, &e, &json);
+    if (s != AT_OK) at_text_deinit(&json);
+    if (s == AT_OK) at__emit(r, &e, &json);
     at_text_deinit(&text);
+    return s;
 }
 
 static at_status predict_all(at_run *r, const at_dataset *d)
 {
     float *y;
     AT_TRY(build_eval(r, d));
-    AT_NEW(r->ctx, y, d->n * r->job.n_outputs);
-    const at_status s = at__forward(r, &r->eval, r->eval.plan, d, &r->eval.output, 1, &y);
-    for (int64_t i = 0; i < d->n && s == AT_OK; i++) emit_prediction(r, d, i, y + i * r->job.n_outputs);
+    AT_NEW(r->ctx, y, at_job_output_rows(&r->job, d, d->n) * r->job.n_outputs);
+    at_status s = at__forward(r, &r->eval, r->eval.plan, d, &r->eval.output, 1, &y);
+    const float *output = y;
+    for (int64_t i = 0; i < d->n && s == AT_OK; i++) {
+        s = emit_prediction(r, d, i, output);
+        output += (r->job.task->per_token ? d->rows(d, i) : 1) * r->job.n_outputs;
+    }
     at_free(r->ctx, y);
     return s;
 }

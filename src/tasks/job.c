@@ -51,6 +51,10 @@ at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup)
     AT_REQUIRE(ctx, strcmp(task->family, model->architecture->family) == 0, AT_E_UNSUPPORTED,
                "task %s is for %s networks; %s is a %s (%s network)", task->name, task->family, model->folder,
                model->architecture->name, model->architecture->family);
+    AT_REQUIRE(ctx, task->per_token == model->head.per_token, AT_E_ARG,
+               "task %s needs an output layer for %s; that of %s is for %s", task->name,
+               task->per_token ? "every token" : "whole samples", model->folder,
+               task->per_token ? "whole samples" : "every token");
     if (setup->uses_head) {
         j->n_labels = j->n_outputs = model->n_labels;
         j->labels = model->labels;
@@ -71,6 +75,14 @@ void at_job_close(at_job *j)
     if (j->self && j->task->close) j->task->close(j);
     at_arena_deinit(&j->arena);
     *j = (at_job){0};
+}
+
+int64_t at_job_output_rows(const at_job *j, const at_dataset *d, int64_t n)
+{
+    int64_t rows = 0;
+    if (!j->task->per_token) return n;
+    for (int64_t i = 0; i < n; i++) rows += d->rows(d, i);
+    return rows;
 }
 
 const char *at_job_where(const at_job *j, const char *key)

@@ -42,6 +42,15 @@ at_status at_job_sources(const at_job *j, at_sources *out, const char *found_val
     return AT_OK;
 }
 
+void at_job_note_equal(at_job *j, const at_contents *train, const at_contents *of, at_split split,
+                       const char *noun)
+{
+    const int64_t n = at_contents_duplicates(train, of, NULL, NULL);
+    if (n > 0)
+        at_job_note(j, "%lld pairs of equal %s are in the %s and the training split: its scores are too good",
+                    (long long)n, noun, at_split_name(split));
+}
+
 int32_t *at_job_all_samples(at_job *j, int64_t n)
 {
     int32_t *index = at_arena_alloc(&j->arena, (size_t)n * sizeof *index);

@@ -24,6 +24,10 @@ typedef at_status (*at_make_split_fn)(at_job *j, at_split split, int32_t *index,
 at_status at_job_make_shares(at_job *j, const at_contents *contents, const at_sources *s,
                              at_make_split_fn make) AT_MUST_USE;
 
+/* Note how many samples of a split with a file of its own are in the training split, too. noun: "texts" */
+void at_job_note_equal(at_job *j, const at_contents *train, const at_contents *of, at_split split,
+                       const char *noun);
+
 /* 0, 1 ... n - 1, of the job's arena. */
 int32_t *at_job_all_samples(at_job *j, int64_t n);
 

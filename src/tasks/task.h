@@ -77,6 +77,7 @@ typedef struct at_job {
     const char *const *labels;
     at_unit unit;  /* of a fresh head while it learns; folded into it before the model is handed over */
     bool augments; /* training samples change from epoch to epoch */
+    const char *main_metric; /* where it depends on the data; NULL = the task's */
     at_constant constants[4];
     int n_constants;
     at_tree *notes; /* list of texts for the user: duplicates, skipped files */
@@ -92,6 +93,7 @@ typedef struct at_scores {
 struct at_task {
     const char *name, *doc;
     const char *family;             /* of the models it takes */
+    bool per_token;                 /* an output is of a token of a text, not of a whole sample */
     const at_options *options;      /* section named like the task; NULL = none */
     const at_options *data_options; /* further keys of the section "data"; NULL = none */
     const char *main_metric;
@@ -116,7 +118,8 @@ struct at_task {
     at_status (*open_noise)(at_job *j);
     /* Data for predictions: files or folders as given, without labels. */
     at_status (*open_files)(at_job *j, at_dataset **out, const char *const *paths, int n);
-    /* Training graph: output [S, n_outputs] act -> loss and count [1]: sums over the samples. */
+    /* Training graph: output [S, n_outputs] (per token [R, n_outputs]) act -> loss and count [1]: sums over
+     * the samples. */
     void (*objective)(const at_job *j, at_graph *g, at_value *output, const at_inputs *in, at_value **loss,
                       at_value **count);
     /* The one output [n_outputs] that fits the training split best: what is known without looking at a
@@ -125,10 +128,13 @@ struct at_task {
     /* Choose by the outputs of the validation split how the final scores and predictions are decided
      * (thresholds), and note it; NULL = nothing is to be chosen. */
     at_status (*decide)(at_job *j, at_split split, const float *outputs);
-    /* Scores of outputs [n, n_outputs] of the split's samples in order. */
+    /* Scores of outputs [n, n_outputs] of the split's samples (per token: of their rows) in order. */
     at_status (*score)(const at_job *j, at_split split, const float *outputs, at_scores *out);
     /* One prediction as members of a JSON object ("label": ..., "probabilities": {...}) and for people. */
     void (*describe)(const at_job *j, const float *output, at_text *json, at_text *text);
+    /* In place of it where a prediction is made of a sample's rows: d is of open_files. */
+    at_status (*describe_rows)(const at_job *j, const at_dataset *d, int64_t sample, const float *output,
+                               at_text *json, at_text *text);
     /* Report: what went wrong, and a sample as HTML. NULL = nothing to show. */
     at_status (*report)(const at_job *j, at_split split, const float *outputs, at_text *html);
 };
@@ -139,6 +145,14 @@ at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const
 
 at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup) AT_MUST_USE;
 void at_job_close(at_job *j);
+static inline const char *at_job_main_metric(const at_job *j)
+{
+    return j->main_metric ? j->main_metric : j->task->main_metric;
+}
+
+/* Rows of the network's output for the samples 0..n) of a data set: one each, or as many as they have tokens.
+ */
+int64_t at_job_output_rows(const at_job *j, const at_dataset *d, int64_t n);
 const char *at_job_where(const at_job *j, const char *key);
 void at_job_note(at_job *j, const char *fmt, ...) AT_PRINTF(2, 3);
 

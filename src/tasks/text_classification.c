@@ -1,6 +1,5 @@
 /* text_classification: one label a text, or a pair of texts. Data are tables (data/texts.h); the objective is
  * cross-entropy; scores are the registered metrics. */
-#include "formats/file.h"
 #include "tasks/classes.h"
 #include "tasks/texts.h"
 
@@ -108,7 +107,7 @@ const at_task at_task_text_classification = {
     .size = sizeof(job),
     .expects = "a table of labels and texts (.csv, .tsv, .json, .jsonl), or a "
                "folder of such tables (train, valid, test)",
-    .recognise = at_path_exists, /* what is no table is told when it is read */
+    .recognise = at_text_data_recognise,
     .choose = at_text_choose_task,
     .open = open_data,
     .open_noise = open_noise,

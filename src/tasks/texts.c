@@ -1,6 +1,7 @@
 /* texts.c: tables of texts for tasks: from the keys data.* to splits of tokens. Reading path:
  * at_text_data_open, open_file, make_split. */
 #include "tasks/texts.h"
+#include "formats/file.h"
 
 static const at_option option_list[] = {
     {"label", AT_OPTION_TEXT, AT_OPTION(at_text_settings, label), .aliases = "label_column",
@@ -29,6 +30,12 @@ static const at_option option_list[] = {
 };
 
 const at_options at_options_texts = {"data", option_list, sizeof(at_text_settings)};
+
+/* Files of tagged words have a task of their own; what is no table is told when it is read. */
+bool at_text_data_recognise(const char *path)
+{
+    return at_path_exists(path) && !at_is_tagged_path(path);
+}
 
 /* ---- Reading ---- */
 
@@ -61,11 +68,11 @@ static at_status read_table(at_job *j, at_texts *out, const char *path, at_texts
     return at_texts_read(j->ctx, out, path, &o, like);
 }
 
-static at_status open_tokenizer(at_job *j, at_text_data *k)
+at_status at_job_open_tokenizer(at_job *j, at_tokenizer **out)
 {
     const at_model *m = j->model;
-    AT_TRY(at_tokenizer_open(&k->tokenizer, j->ctx, m->folder));
-    const int64_t size = at_tokenizer_size(k->tokenizer);
+    AT_TRY(at_tokenizer_open(out, j->ctx, m->folder));
+    const int64_t size = at_tokenizer_size(*out);
     AT_REQUIRE(j->ctx, size <= m->text.vocabulary, AT_E_FORMAT,
                "%s: the tokenizer has %lld tokens, the network (config.json, vocab_size) only %lld; they "
                "belong to different checkpoints",
@@ -73,14 +80,12 @@ static at_status open_tokenizer(at_job *j, at_text_data *k)
     return AT_OK;
 }
 
-static at_status max_length(at_job *j, int64_t *out)
+at_status at_job_max_length(const at_job *j, int64_t given, int64_t *out)
 {
-    const at_text_settings *s = j->data_options;
     const int64_t most = j->model->text.positions;
-    AT_REQUIRE(j->ctx, s->max_length <= most, AT_E_RANGE, "%s is %lld, but %s takes at most %lld tokens",
-               at_job_where(j, "data.max_length"), (long long)s->max_length, j->model->folder,
-               (long long)most);
-    *out = s->max_length > 0 ? s->max_length : most;
+    AT_REQUIRE(j->ctx, given <= most, AT_E_RANGE, "%s is %lld, but %s takes at most %lld tokens",
+               at_job_where(j, "data.max_length"), (long long)given, j->model->folder, (long long)most);
+    *out = given > 0 ? given : most;
     return AT_OK;
 }
 
@@ -91,7 +96,7 @@ static at_status tokens_of(at_job *j, at_text_data *k, at_dataset **out, const a
 {
     at_token_options o = {.tokenizer = k->tokenizer, .labels = labels};
     at_token_stats stats;
-    AT_TRY(max_length(j, &o.max_length));
+    AT_TRY(at_job_max_length(j, ((const at_text_settings *)j->data_options)->max_length, &o.max_length));
     AT_TRY(at_tokens_create(out, j->ctx, texts, index, n, &o, &stats));
     if (stats.cut)
         at_job_note(j, "%s: %lld of %lld texts are longer than %lld tokens and were cut", texts->table.path,
@@ -114,22 +119,13 @@ static at_status make_whole_split(at_job *j, at_text_data *k, at_split split, co
     return index ? make_split(j, k, split, texts, index, texts->n) : AT_E_NOMEM;
 }
 
-static void note_duplicates(at_job *j, const at_text_data *k, const at_texts *of, const char *which)
-{
-    const int64_t n = at_texts_duplicates(&k->train, of, NULL, NULL);
-    if (n > 0)
-        at_job_note(j,
-                    "%lld pairs of equal texts are in the %s and the training split: its scores are too good",
-                    (long long)n, which);
-}
-
 /* A split with a file of its own. */
 static at_status open_file(at_job *j, at_text_data *k, at_split split, at_texts *texts, const char *path)
 {
     if (!path) return AT_OK;
     AT_TRY(read_table(j, texts, path, k->train.target, &k->train));
     AT_TRY(make_whole_split(j, k, split, texts));
-    note_duplicates(j, k, texts, at_split_name(split));
+    at_job_note_equal(j, &k->train.contents, &texts->contents, split, "texts");
     return AT_OK;
 }
 
@@ -137,7 +133,7 @@ at_status at_text_data_open(at_job *j, at_text_data *k, at_texts_target target, 
 {
     at_text_splits found;
     at_sources from;
-    AT_TRY(open_tokenizer(j, k));
+    AT_TRY(at_job_open_tokenizer(j, &k->tokenizer));
     AT_TRY(at_texts_find_splits(&j->arena, &found, j->setup.data.train));
     AT_TRY(read_table(j, &k->train, found.train ? found.train : j->setup.data.train, target, NULL));
     AT_TRY(at_job_sources(j, &from, found.valid, found.test, k->train.n, "texts"));
@@ -178,7 +174,7 @@ at_status at_text_data_make_share(at_job *j, at_text_data *k, at_split split, in
 at_status at_text_data_open_test(at_job *j, at_text_data *k, at_texts_target target)
 {
     at_text_splits found;
-    AT_TRY(open_tokenizer(j, k));
+    AT_TRY(at_job_open_tokenizer(j, &k->tokenizer));
     if (!j->setup.data.test) return AT_OK;
     AT_TRY(at_texts_find_splits(&j->arena, &found, j->setup.data.test));
     AT_TRY(read_table(j, &k->test, found.test ? found.test : found.train, target, NULL));

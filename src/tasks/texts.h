@@ -28,6 +28,15 @@ typedef struct at_text_data {
     int n_slices;
 } at_text_data;
 
+/* The tokenizer of the job's model, which must not have more tokens than that. */
+at_status at_job_open_tokenizer(at_job *j, at_tokenizer **out) AT_MUST_USE;
+
+/* The most tokens of a sample: data.max_length (-1 = not given), at most and else what the model takes. */
+at_status at_job_max_length(const at_job *j, int64_t given, int64_t *out) AT_MUST_USE;
+
+/* Member of at_task: is this path a table of texts? */
+bool at_text_data_recognise(const char *path);
+
 /* Open j's data: read tables, split, tokenise; j->split is set. Not for heads that are there already. */
 at_status at_text_data_open(at_job *j, at_text_data *k, at_texts_target target,
                             at_make_split_fn make_share) AT_MUST_USE;

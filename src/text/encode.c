@@ -4,7 +4,8 @@
 
 struct at_encode_work {
     at_pieces pieces;
-    at_found_list found[2];         /* of text and pair */
+    at_found_list found[2];         /* of text and pair; of all words and one */
+    at_text word;                   /* a word behind a blank */
     uint8_t owner[AT_DIGEST_BYTES]; /* the tokenizer whose words are remembered */
 };
 
@@ -21,6 +22,52 @@ static at_status find_tokens(at_ctx *ctx, const at_tokenizer *t, struct at_encod
     if (t->pre_tokenizer.apply) t->pre_tokenizer.apply(t->pre_tokenizer.params, w);
     at_pieces_tokenize(w, &work->found[sequence], t->model->tokenize, t->model_params, t->model->cached);
     return w->status;
+}
+
+/* ---- Words to tokens ---- */
+
+/* Put the tokens of one word behind those of the others. */
+static at_status append(at_ctx *ctx, at_found_list *all, const at_found_list *one, int32_t word)
+{
+    if (all->n + one->n > all->room) {
+        const int64_t room = at_max(64, 2 * (all->n + one->n));
+        at_found *list =
+            at_realloc(ctx, all->list, (size_t)all->room * sizeof *list, (size_t)room * sizeof *list);
+        if (!list) return AT_E_NOMEM;
+        all->list = list;
+        all->room = room;
+    }
+    for (int64_t i = 0; i < one->n; i++) {
+        all->list[all->n] = one->list[i];
+        all->list[all->n++].word = word;
+    }
+    return AT_OK;
+}
+
+static at_status find_tokens_of_word(at_ctx *ctx, const at_tokenizer *t, struct at_encode_work *work,
+                                     const at_cell *word)
+{
+    if (!t->of_bytes || (word->n > 0 && *word->text == ' '))
+        return find_tokens(ctx, t, work, 1, word->text, word->n);
+    at_text *behind_blank = &work->word;
+    behind_blank->ctx = ctx;
+    behind_blank->size = 0;
+    at_text_add(behind_blank, " ");
+    at_text_bytes(behind_blank, word->text, word->n);
+    AT_TRY(at_text_status(behind_blank));
+    return find_tokens(ctx, t, work, 1, behind_blank->data, behind_blank->size);
+}
+
+static at_status find_tokens_of_words(at_ctx *ctx, const at_tokenizer *t, struct at_encode_work *work,
+                                      const at_cell *words, int64_t n)
+{
+    work->found[0].n = 0;
+    for (int64_t i = 0; i < n; i++) {
+        AT_TRY(find_tokens_of_word(ctx, t, work, &words[i]));
+        AT_TRY(append(ctx, &work->found[0], &work->found[1], (int32_t)i));
+    }
+    work->found[1].n = 0;
+    return AT_OK;
 }
 
 /* ---- Truncation ---- */
@@ -184,8 +231,7 @@ static at_template choose_template(const at_post *post, bool pair)
     return chosen->list ? *chosen : (at_template){plain_items, pair ? 2 : 1};
 }
 
-at_status at_tokenizer_encode(at_ctx *ctx, const at_tokenizer *t, at_encoding *out, const char *text,
-                              size_t n, const char *pair, size_t n_pair, int64_t max_length, bool special)
+static at_status begin(at_ctx *ctx, const at_tokenizer *t, at_encoding *out, int64_t max_length)
 {
     out->n = 0;
     out->truncated = false;
@@ -196,6 +242,13 @@ at_status at_tokenizer_encode(at_ctx *ctx, const at_tokenizer *t, at_encoding *o
         at_pieces_forget(&out->work->pieces);
         memcpy(out->work->owner, t->identity, sizeof t->identity);
     }
+    return AT_OK;
+}
+
+at_status at_tokenizer_encode(at_ctx *ctx, const at_tokenizer *t, at_encoding *out, const char *text,
+                              size_t n, const char *pair, size_t n_pair, int64_t max_length, bool special)
+{
+    AT_TRY(begin(ctx, t, out, max_length));
     at_found_list *found = out->work->found;
     AT_TRY(find_tokens(ctx, t, out->work, 0, text, n));
     found[1].n = 0;
@@ -204,6 +257,17 @@ at_status at_tokenizer_encode(at_ctx *ctx, const at_tokenizer *t, at_encoding *o
     AT_TRY(truncate(ctx, out, found, max_length, special ? special_tokens(&template) : 0));
     if (t->post.trim) trim(t, &found[0], text);
     if (t->post.trim) trim(t, &found[1], pair);
+    return assemble(ctx, out, &template, found, special);
+}
+
+at_status at_tokenizer_encode_words(at_ctx *ctx, const at_tokenizer *t, at_encoding *out,
+                                    const at_cell *words, int64_t n, int64_t max_length, bool special)
+{
+    AT_TRY(begin(ctx, t, out, max_length));
+    at_found_list *found = out->work->found;
+    AT_TRY(find_tokens_of_words(ctx, t, out->work, words, n));
+    const at_template template = choose_template(&t->post, false);
+    AT_TRY(truncate(ctx, out, found, max_length, special ? special_tokens(&template) : 0));
     return assemble(ctx, out, &template, found, special);
 }
 
@@ -216,6 +280,8 @@ void at_encoding_deinit(at_ctx *ctx, at_encoding *e)
         e->work->pieces.ctx = ctx;
         at_pieces_deinit(&e->work->pieces);
         for (int i = 0; i < 2; i++) at_free(ctx, e->work->found[i].list);
+        e->work->word.ctx = ctx;
+        at_text_deinit(&e->work->word);
         at_free(ctx, e->work);
     }
     *e = (at_encoding){0};

@@ -8,6 +8,10 @@ golden.json:
           "ids", "type_ids", "spans" (first and end byte, one after the other), "words", "sequences"}]}}
 Spans, words and sequences of special tokens that stand in no text are -1.
 
+golden_words.json: {NAME of a tokenizer of golden.json: [{"words", "max_length", "ids", "type_ids", "of"}]}, texts that are
+words already; "of" is the word of each token, -1 of special ones. Words of bytes stand behind a blank, as with Transformers'
+add_prefix_space.
+
 golden_sentencepiece.json: {NAME: {"model" (the file in base64), "encodings": [{"text", "ids"}]}}
 
 golden_real.json: {NAME: {"sha256" of the ids of all lines as int32, "n" of them, "lines": {NUMBER: ids}}}, or
@@ -495,9 +499,38 @@ def write(name, values):
         f.write("{\n" + rows + "\n}\n")
 
 
+split_texts = [
+    ["The", "quick-brown", "fox,", "can't", "1234", "caf\u00e9s"],
+    ["\u4f60\u597d\u4e16\u754c", "\u200b", " blank", "[MASK]", "e\u0301", "\U0001f600!"],
+    ["a"],
+]
+
+
+def takes_words(name):
+    return name.startswith(("pre-tokenizer", "post-processor", "bpe bytes"))
+
+
+def encode_words(text_of_file):
+    sections = json.loads(text_of_file)
+    first = sections["pre_tokenizer"] or {}
+    if first.get("type") == "ByteLevel":
+        first["add_prefix_space"] = True
+    t = Tokenizer.from_str(json.dumps(sections))
+    out = []
+    for words, max_length in [(words, 0) for words in split_texts] + [(split_texts[0], 5)]:
+        t.no_truncation()
+        if max_length:
+            t.enable_truncation(max_length)
+        e = t.encode(words, is_pretokenized=True)
+        of = [-1 if w is None else w for w in e.word_ids]
+        out.append({"words": words, "max_length": max_length, "ids": e.ids, "type_ids": e.type_ids, "of": of})
+    return out
+
+
 if __name__ == "__main__":
     assert __version__ == "0.23.3", __version__
     write("golden.json", cases)
+    write("golden_words.json", {name: encode_words(c["tokenizer"]) for name, c in cases.items() if takes_words(name)})
     write("golden_sentencepiece.json", models)
     if len(sys.argv) > 1:
         data = sys.argv[1]

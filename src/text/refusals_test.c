@@ -303,6 +303,9 @@ static at_status open_and_encode(at_ctx *ctx, void *arg)
     for (size_t i = strlen(text); i < sizeof text - 1; i++) text[i] = " a"[i % 2]; /* buffers must grow */
     at_status status = at_tokenizer_encode(ctx, t, &e, "a", 1, NULL, 0, 0, true);
     if (status == AT_OK) status = at_tokenizer_encode(ctx, t, &e, text, strlen(text), text, 5, 0, true);
+    at_cell words[40];
+    for (int i = 0; i < AT_COUNT(words); i++) words[i] = (at_cell){text, 10};
+    if (status == AT_OK) status = at_tokenizer_encode_words(ctx, t, &e, words, AT_COUNT(words), 0, true);
     at_encoding_deinit(ctx, &e);
     at_tokenizer_close(ctx, t);
     return status;

@@ -45,6 +45,8 @@ at_status at__tokenizer_assemble(at_tokenizer *t, const at_tree *sections, const
     if (s.tree) AT_TRY(at_normalizer_parse(&t->normalizer, &s));
     AT_TRY(sub_section(&s, &all, sections, "pre_tokenizer"));
     if (s.tree) AT_TRY(at_pre_tokenizer_parse(&t->pre_tokenizer, &s));
+    const at_tree *type = at_tree_get(s.tree, "type");
+    t->of_bytes = type && strcmp(type->text, "ByteLevel") == 0;
     AT_TRY(at_added_parse(&all, at_tree_get(sections, "added_tokens")));
     AT_TRY(sub_section(&s, &all, sections, "post_processor"));
     return s.tree ? at_post_processor_parse(&t->post, &s) : AT_OK;

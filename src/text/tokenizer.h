@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "formats/digest.h"
+#include "formats/table.h"
 
 typedef struct at_tokenizer at_tokenizer;
 
@@ -39,6 +40,13 @@ at_status at_tokenizer_open(at_tokenizer **out, at_ctx *ctx, const char *folder)
 at_status at_tokenizer_encode(at_ctx *ctx, const at_tokenizer *t, at_encoding *out, const char *text,
                               size_t n, const char *pair, size_t n_pair, int64_t max_length,
                               bool special) AT_MUST_USE;
+
+/* A text that is cut into words already (is_split_into_words of `tokenizers`): each word is tokenised by
+ * itself, where tokens are bytes behind a blank (add_prefix_space). Spans have the index of the word; their
+ * first and end say nothing. A word may give no token. Else as above. */
+at_status at_tokenizer_encode_words(at_ctx *ctx, const at_tokenizer *t, at_encoding *out,
+                                    const at_cell *words, int64_t n, int64_t max_length,
+                                    bool special) AT_MUST_USE;
 void at_encoding_deinit(at_ctx *ctx, at_encoding *e);
 
 int64_t at_tokenizer_size(const at_tokenizer *t);                  /* largest id + 1, added tokens included */

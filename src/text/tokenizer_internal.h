@@ -11,6 +11,7 @@ struct at_tokenizer {
     at_step normalizer, pre_tokenizer;
     const at_token_model *model;
     const void *model_params;
+    bool of_bytes; /* the pre-tokenizer is ByteLevel */
     at_post post;
     at_regex *regexes;
     at_digest digest;                  /* of the files it was read from */

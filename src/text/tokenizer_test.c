@@ -112,6 +112,51 @@ static void check_cases(const char *begin, int least)
     at_test_done(ctx);
 }
 
+/* ---- Words that are cut already ---- */
+
+enum { MOST_WORDS = 8 };
+
+static bool words_differ(at_ctx *ctx, const at_tokenizer *t, const at_tree *want, at_encoding *e)
+{
+    static const at_token_span none;
+    at_cell words[MOST_WORDS];
+    int n = 0;
+    for (const at_tree *c = at_tree_get(want, "words")->first; c; c = c->next)
+        words[n++] = (at_cell){c->text, strlen(c->text)};
+    at_expect_ok(
+        ctx, at_tokenizer_encode_words(ctx, t, e, words, n, at_tree_get(want, "max_length")->whole, true));
+    const at_token_span *spans = e->n ? e->spans : &none;
+    return !same_numbers(at_tree_get(want, "ids"), e->ids, e->n, 1) ||
+           !same_numbers(at_tree_get(want, "type_ids"), e->type_ids, e->n, 1) ||
+           !same_numbers(at_tree_get(want, "of"), &spans->word, e->n, 4);
+}
+
+AT_TEST(test_tokenizer__words_match_the_library)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_arena a;
+    at_arena_init(&a, ctx);
+    at_tree *cases, *golden;
+    at_encoding e = {0};
+    int wrong = 0, checked = 0;
+    at_expect_ok(ctx, at_tree_read(&a, &cases, AT_SOURCE_DIR "/src/text/golden.json"));
+    at_expect_ok(ctx, at_tree_read(&a, &golden, AT_SOURCE_DIR "/src/text/golden_words.json"));
+    for (const at_tree *c = golden->first; c; c = c->next) {
+        at_tokenizer *t = open_text(ctx, at_tree_get(at_tree_get(cases, c->key), "tokenizer")->text);
+        for (const at_tree *x = c->first; x; x = x->next, checked++) {
+            if (!words_differ(ctx, t, x, &e)) continue;
+            printf("%s: %s ...\n", c->key, at_tree_get(x, "words")->first->text);
+            wrong++;
+        }
+        at_tokenizer_close(ctx, t);
+    }
+    assert_int_equal(wrong, 0);
+    assert_true(checked >= 100);
+    at_encoding_deinit(ctx, &e);
+    at_arena_deinit(&a);
+    at_test_done(ctx);
+}
+
 AT_TEST(test_tokenizer__normalizers_match_the_library)
 {
     check_cases("normalizer", 100);

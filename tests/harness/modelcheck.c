@@ -109,6 +109,20 @@ static int32_t *positions(const int32_t *offsets, int64_t n)
     return out;
 }
 
+/* Whole numbers are classes, of samples or of tokens; [S] real numbers targets, [S,K] sets of classes. NULL =
+ * nobody reads them. */
+static void add_labels(rig *t, const at_extent *extent, const at_tensor *labels)
+{
+    const bool whole = !labels || labels->dtype == AT_I64;
+    const int rank = labels ? labels->rank : 1;
+    const int64_t n = labels ? labels->dim[0] : t->n, dim[] = {1, rank > 1 ? labels->dim[1] : 1};
+    at_value *v = at_input(t->g, "labels", whole ? AT_INT : AT_ACC, extent, rank, dim);
+    void *values = whole ? (void *)wholes(labels, n) : (void *)reals(t->ctx, labels);
+    add_feed(t, "labels", v, values, n);
+    if (!whole) t->counted = labels->count;
+    for (int64_t i = 0; whole && i < n; i++) t->counted += ((int32_t *)values)[i] != AT_NO_LABEL;
+}
+
 /* Sequences laid end to end, with room for more. */
 static void add_texts(rig *t, const at_safetensors *from)
 {
@@ -118,6 +132,7 @@ static void add_texts(rig *t, const at_safetensors *from)
     const at_extent *rows = at_graph_extent(t->g, "rows", MOST_ROWS);
     int32_t *offsets = wholes(at_safetensors_find(from, "offsets"), t->n + 1);
     assert_true(R <= MOST_ROWS);
+    if (t->model->head.per_token) add_labels(t, rows, at_safetensors_find(from, "labels"));
     add_feed(t, "input_ids", at_input(t->g, "input_ids", AT_INT, rows, 1, one), wholes(ids, R), R);
     add_feed(t, "token_type_ids", at_input(t->g, "token_type_ids", AT_INT, rows, 1, one),
              wholes(at_safetensors_find(from, "token_type_ids"), R), R);
@@ -125,16 +140,6 @@ static void add_texts(rig *t, const at_safetensors *from)
              positions(offsets, t->n), R);
     add_feed(t, "row_id", at_input(t->g, "row_id", AT_INT, rows, 1, one), wholes(NULL, R), R);
     add_feed(t, "offsets", at_input(t->g, "offsets", AT_INT, NULL, 1, bounds), offsets, t->n + 1);
-}
-
-/* Whole numbers are classes, as when there are none; [S] real numbers targets, [S,K] sets of classes. */
-static void add_labels(rig *t, const at_extent *samples, const at_tensor *labels)
-{
-    const bool whole = !labels || labels->dtype == AT_I64;
-    const int rank = labels ? labels->rank : 1;
-    const int64_t dim[] = {1, rank > 1 ? labels->dim[1] : 1};
-    at_value *v = at_input(t->g, "labels", whole ? AT_INT : AT_ACC, samples, rank, dim);
-    add_feed(t, "labels", v, whole ? (void *)wholes(labels, t->n) : (void *)reals(t->ctx, labels), t->n);
 }
 
 static at_loss loss_of(rig *t)
@@ -149,14 +154,13 @@ static at_loss loss_of(rig *t)
 static void build_rig(rig *t, at_mode mode, const at_safetensors *from)
 {
     const at_tensor *pixels = at_safetensors_find(from, "pixel_values"),
-                    *labels = at_safetensors_find(from, "labels");
+                    *offsets = at_safetensors_find(from, "offsets");
     const int64_t one[] = {1};
-    t->n = t->extents[0] = pixels ? pixels->dim[0] : labels->dim[0];
-    t->counted = labels ? labels->count : t->n;
+    t->n = t->extents[0] = pixels ? pixels->dim[0] : offsets->dim[0] - 1;
     at_expect_ok(t->ctx, at_graph_create(&t->g, t->ctx, t->model->net.store, mode));
     const at_extent *samples = at_graph_extent(t->g, "samples", t->n);
     add_feed(t, "sample_id", at_input(t->g, "sample_id", AT_INT, samples, 1, one), wholes(NULL, t->n), t->n);
-    add_labels(t, samples, labels);
+    if (!t->model->head.per_token) add_labels(t, samples, at_safetensors_find(from, "labels"));
     if (pixels)
         add_photos(t, samples, pixels);
     else
@@ -448,6 +452,12 @@ static at_real *copy_gradient(rig *t)
     return flat;
 }
 
+/* Where a sequence's outputs begin: a row each, or one of each of its rows. */
+static int64_t output_row(const rig *t, int64_t s)
+{
+    return t->model->head.per_token ? data_of(t, "offsets")[s] : s;
+}
+
 void at_check_packing(at_ctx *ctx, const char *folder)
 {
     char path[1200];
@@ -457,18 +467,19 @@ void at_check_packing(at_ctx *ctx, const char *folder)
     open_rig(&t, folder, path, "cpu");
     build_training(&t, &at_trace_sgd);
     const int64_t width = at_meta_cols(&t.output->meta);
-    at_real *packed = malloc((size_t)(t.n * width) * sizeof *packed), alone[64], loss, sum;
-    assert_true(width <= AT_COUNT(alone));
+    at_real *packed = malloc((size_t)(output_row(&t, t.n) * width) * sizeof *packed), alone[64], loss, sum;
     write_feeds(&t);
     at_plan_run(t.plan, &(at_pass){.extents = t.extents});
     at_plan_fetch(t.plan, t.output, packed);
     at_plan_fetch(t.plan, t.loss.sum, &loss);
     at_real *together = copy_gradient(&t);
     for (int64_t s = 0; s < t.n; s++) {
+        const int64_t first = output_row(&t, s), n = (output_row(&t, s + 1) - first) * width;
+        assert_true(n <= AT_COUNT(alone));
         run_alone(&t, s, (int)s);
         at_plan_fetch(t.plan, t.output, alone);
         at_expect_ok(ctx, at_plan_sync(t.plan));
-        at_report_check(&r, memcmp(alone, packed + s * width, (size_t)width * sizeof *alone) == 0,
+        at_report_check(&r, memcmp(alone, packed + first * width, (size_t)n * sizeof *alone) == 0,
                         "sequence %lld has other bits alone", (long long)s);
     }
     at_plan_fetch(t.plan, t.loss.sum, &sum);
@@ -554,6 +565,38 @@ void at_check_saving(at_ctx *ctx, const char *folder)
     expect_classes(m->config, AT_COUNT(labels));
     at_expect_ok(ctx, at_model_keep_head(m));
     at_model_close(m);
+    at_device_close(device);
+}
+
+/* ---- Heads of the other kind ---- */
+
+static void check_other_kind(at_ctx *ctx, at_device *device, const char *folder, at_head_kind kind)
+{
+    static const char *const labels[] = {"zero", "one", "two", "three", "four"};
+    const bool per_token = kind == AT_HEAD_TOKEN;
+    char saved[1024];
+    at_model *m;
+    at_expect_ok(ctx, at_model_open(&m, ctx, device, folder));
+    assert_true(m->head.per_token != per_token && m->head.in_file);
+    at_model_close(m);
+    at_expect_ok(ctx, at_model_open_for(&m, ctx, device, folder, kind));
+    assert_true(m->head.per_token == per_token && !m->head.in_file);
+    assert_false(at_model_has_labels(m, m->n_labels, m->labels));
+    at_expect_ok(ctx, at_model_new_head(m, AT_COUNT(labels), labels, 1));
+    at_expect_ok(ctx, at_model_save(m, scratch(saved, folder, "other")));
+    at_model_close(m);
+    at_expect_ok(ctx, at_model_open(&m, ctx, device, saved));
+    assert_true(m->head.per_token == per_token);
+    at_expect_ok(ctx, at_model_keep_head(m));
+    at_model_close(m);
+}
+
+void at_check_head_kinds(at_ctx *ctx, const char *of_tokens, const char *of_samples)
+{
+    at_device *device;
+    at_expect_ok(ctx, at_device_open(&device, ctx, "cpu"));
+    check_other_kind(ctx, device, of_tokens, AT_HEAD_SAMPLE);
+    check_other_kind(ctx, device, of_samples, AT_HEAD_TOKEN);
     at_device_close(device);
 }
 

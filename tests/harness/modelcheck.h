@@ -51,6 +51,10 @@ void at_check_packing(at_ctx *ctx, const char *folder);
 /* Saving gives the tensors that were opened; with a new head, all but the head's, and a folder that opens. */
 void at_check_saving(at_ctx *ctx, const char *folder);
 
+/* A folder with a head for every token, and one with a head for whole samples, open for the other kind, too:
+ * without their head, and with a new one what is saved opens as that kind. */
+void at_check_head_kinds(at_ctx *ctx, const char *of_tokens, const char *of_samples);
+
 /* Without its head and the tensors that begin with `part` the folder opens, a new head makes them anew
  * (matrices of N(0, std)), they are the head's, and what is saved has the tensors of the golden again. */
 void at_check_fresh_head(at_ctx *ctx, const char *folder, const char *part, double std);

@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define HF AT_SOURCE_DIR "/src/models/bert/golden_hf"
+#define HF     AT_SOURCE_DIR "/src/models/bert/golden_hf"
+#define TOKENS AT_SOURCE_DIR "/src/models/bert/golden_tokens" /* a head for every token */
 
 AT_TEST(test_bert__logits_equal_transformers)
 {
@@ -85,6 +86,39 @@ AT_TEST(test_bert__is_saved_in_the_layout_it_came_from)
 {
     at_ctx *ctx = at_test_ctx();
     at_check_saving(ctx, HF);
+    at_test_done(ctx);
+}
+
+/* ---- A head for every token ---- */
+
+AT_TEST(test_bert__logits_of_tokens_equal_transformers)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_check_output(ctx, &(at_model_case){.folder = TOKENS, .tensor = "eval.logits"});
+    at_check_output(ctx, &(at_model_case){.folder = TOKENS, .tensor = "eval.logits", .kernels = "ref"});
+    at_test_done(ctx);
+}
+
+AT_TEST(test_bert__20_adamw_steps_on_tokens_equal_pytorch)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_check_trace(ctx, TOKENS, "cpu", &at_trace_adamw, false);
+    at_check_trace(ctx, TOKENS, "far", &at_trace_sgd, false);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_bert__packed_tokens_are_as_alone)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_check_packing(ctx, TOKENS);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_bert__a_head_for_tokens_is_saved_as_one)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_check_saving(ctx, TOKENS);
+    at_check_head_kinds(ctx, TOKENS, HF);
     at_test_done(ctx);
 }
 

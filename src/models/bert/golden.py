@@ -1,4 +1,5 @@
-"""Goldens of BERT (tools/golden_encoder.py says what they hold): golden_hf/ is a Transformers folder."""
+"""Goldens of BERT (tools/golden_encoder.py says what they hold): Transformers folders, golden_hf/ with a head for whole
+texts, golden_tokens/ with one for every token."""
 
 import sys
 from pathlib import Path
@@ -48,5 +49,15 @@ class Bert(golden_encoder.Encoder):
         )
 
 
+class BertOfTokens(Bert):
+    """Transformers' BertForTokenClassification."""
+
+    network = transformers.BertForTokenClassification
+    variants: ClassVar[dict[str, dict[str, Any]]] = {}
+    per_token = True
+    least_id = 1  # 0 is padding, whose row does not learn there
+    seed = 2
+
+
 if __name__ == "__main__":
-    golden_encoder.main(__doc__, {"golden_hf": Bert()}, Path(__file__).parent)
+    golden_encoder.main(__doc__, {"golden_hf": Bert(), "golden_tokens": BertOfTokens()}, Path(__file__).parent)

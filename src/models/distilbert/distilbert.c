@@ -4,6 +4,7 @@
  *   rows of words and positions summed, layer norm, dropout     (models/text_encoder.h)
  *   layers: attention, feed-forward                             (nn/encoder.h)
  *   relu of a linear map of each sequence's first row; dropout, linear
+ *   or, with a head for every token: dropout, linear of each row
  *
  * Tables of sine waves ("sinusoidal_pos_embds") are in the checkpoint as learnt ones are. */
 #include "models/text_encoder.h"
@@ -12,7 +13,7 @@
 
 typedef struct distilbert {
     at_text_encoder encoder;
-    at_site *pre_classifier;
+    at_site *pre_classifier; /* NULL: the head is for every token */
 } distilbert;
 
 static const at_text_encoder_keys keys = {.hidden = "dim",
@@ -46,11 +47,13 @@ static at_status open(at_model *m)
     distilbert *k = m->self;
     AT_TRY(at_text_encoder_open(&k->encoder, m, &form, 0));
     const int64_t hidden = k->encoder.shape.hidden;
+    m->head.name = m->head.file = "classifier";
+    m->head.features = hidden;
+    m->head.dropout = k->encoder.shape.dropout;
+    if (m->head.per_token) return AT_OK;
     AT_TRY(at_model_head_group(m));
     AT_TRY(
         at_net_linear(&k->pre_classifier, &m->net, "pre_classifier", "pre_classifier", hidden, hidden, true));
-    m->head.name = m->head.file = "classifier";
-    m->head.features = hidden;
     return at_config_real(m, &m->head.dropout, "seq_classif_dropout", 0.2, 0, 0.999);
 }
 
@@ -59,6 +62,7 @@ static at_value *build(at_model *m, at_graph *g, const at_inputs *in)
     const distilbert *k = m->self;
     const at_sequences s = at_inputs_sequences(g, in);
     at_value *x = at_text_encoder_apply(g, &k->encoder, in, &s);
+    if (m->head.per_token) return at_token_head(m, g, x, &s);
     at_graph_site(g, "pooler");
     x = at_segment_first(g, x, s.offsets, s.sample_id);
     if (!m->head.site) return x;
@@ -72,15 +76,17 @@ static at_status init(at_model *m, at_param *p, uint64_t seed)
     return at_init_matrix(m, p, ((const distilbert *)m->self)->encoder.initializer_range, seed);
 }
 
-/* Of checkpoints from pre-training: its head, and a list of the numbers from 0. */
-static const char *const ignored[] = {"vocab_transform.", "vocab_layer_norm.", "vocab_projector.",
-                                      "embeddings.position_ids", NULL};
+/* Of checkpoints from pre-training: its head, and a list of the numbers from 0; and a part of the other
+ * head. */
+static const char *const ignored[] = {"vocab_transform.",        "vocab_layer_norm.", "vocab_projector.",
+                                      "embeddings.position_ids", "pre_classifier.",   NULL};
 
 const at_architecture at_architecture_distilbert = {.name = "distilbert",
                                                     .doc = "DistilBERT (Sanh et al. 2019)",
                                                     .family = "text",
                                                     .prefix = "distilbert.",
                                                     .task_class = "DistilBertForSequenceClassification",
+                                                    .token_class = "DistilBertForTokenClassification",
                                                     .size = sizeof(distilbert),
                                                     .recognise = recognise,
                                                     .open = open,

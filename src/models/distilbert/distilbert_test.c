@@ -71,3 +71,13 @@ AT_TEST(test_distilbert__refuses_what_it_does_not_know)
                             "seq_classif_dropout is 1, must be 0 to 0.999");
     at_test_done(ctx);
 }
+
+AT_TEST(test_distilbert__a_head_for_every_token)
+{
+    static const char tokens[] = AT_SOURCE_DIR "/src/models/distilbert/golden_tokens";
+    at_ctx *ctx = at_test_ctx();
+    at_check_output(ctx, &(at_model_case){.folder = tokens, .tensor = "eval.logits"});
+    at_check_saving(ctx, tokens);
+    at_check_head_kinds(ctx, tokens, HF);
+    at_test_done(ctx);
+}

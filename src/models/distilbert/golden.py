@@ -1,4 +1,5 @@
-"""Goldens of DistilBERT (tools/golden_encoder.py says what they hold): golden_hf/ is a Transformers folder."""
+"""Goldens of DistilBERT (tools/golden_encoder.py says what they hold): Transformers folders,
+golden_hf/ with a head for whole texts, golden_tokens/ with one for every token."""
 
 import sys
 from pathlib import Path
@@ -39,5 +40,15 @@ class DistilBert(golden_encoder.Encoder):
         )
 
 
+class DistilBertOfTokens(DistilBert):
+    """Transformers' DistilBertForTokenClassification."""
+
+    network = transformers.DistilBertForTokenClassification
+    variants: ClassVar[dict[str, dict[str, Any]]] = {}
+    per_token = True
+    trained = False
+    seed = 3
+
+
 if __name__ == "__main__":
-    golden_encoder.main(__doc__, {"golden_hf": DistilBert()}, Path(__file__).parent)
+    golden_encoder.main(__doc__, {"golden_hf": DistilBert(), "golden_tokens": DistilBertOfTokens()}, Path(__file__).parent)

@@ -1,5 +1,5 @@
 """Goldens of ModernBERT (tools/golden_encoder.py says what they hold): golden_hf/ is a Transformers folder; golden_old/ is one
-with every bias, the mean of rows, and config.json under the keys of Transformers 4.x.
+with every bias, the mean of rows, and config.json under the keys of Transformers 4.x; golden_tokens/ is one with a head for every token.
 
 Transformers turns queries and keys in float32 whatever the network's type. Here that happens in the network's own, so that
 goldens are exact to float64.
@@ -99,7 +99,18 @@ class Old(ModernBert):
         return config
 
 
+class ModernBertOfTokens(ModernBert):
+    """Transformers' ModernBertForTokenClassification."""
+
+    network = transformers.ModernBertForTokenClassification
+    variants: ClassVar[dict[str, dict[str, Any]]] = {}
+    per_token = True
+    trained = False
+    seed = 3
+
+
 if __name__ == "__main__":
     modeling.ModernBertRotaryEmbedding.forward = angles
     modeling.apply_rotary_pos_emb = turn
-    golden_encoder.main(__doc__, {"golden_hf": ModernBert(), "golden_old": Old()}, Path(__file__).parent)
+    layouts = {"golden_hf": ModernBert(), "golden_old": Old(), "golden_tokens": ModernBertOfTokens()}
+    golden_encoder.main(__doc__, layouts, Path(__file__).parent)

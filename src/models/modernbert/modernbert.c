@@ -4,6 +4,7 @@
  *   rows of words, layer norm, dropout
  *   layers: x += attention of norm(x); x += gated feed-forward of norm(x)
  *   layer norm; each sequence's first row or mean; norm of an activated linear map, dropout, linear
+ *   with a head for every token, each row in place of the first or the mean
  *
  * Positions turn queries and keys (ops/rope). Most layers attend to a window of rows only and have a theta of
  * their own; the first layer's attention takes x as it is. */
@@ -233,12 +234,13 @@ static at_value *apply_layer(at_model *m, at_graph *g, const layer *l, at_value 
     return at_add(g, feed_forward(g, m->self, l, at_site_layer_norm(g, l->norm, x), t), x);
 }
 
-static at_value *head(at_model *m, at_graph *g, at_value *x, at_value *sample_id)
+/* id: of what the rows of x are. */
+static at_value *head(at_model *m, at_graph *g, at_value *x, at_value *id)
 {
     const modernbert *k = m->self;
     x = at_activate(g, at_site_linear(g, k->head_dense, x), k->head_activation);
     x = at_site_layer_norm(g, k->head_norm, x);
-    x = at_site_dropout(g, "dropout", x, sample_id, m->head.dropout);
+    x = at_site_dropout(g, "dropout", x, id, m->head.dropout);
     return at_site_linear(g, m->head.site, x);
 }
 
@@ -251,6 +253,7 @@ static at_value *build(at_model *m, at_graph *g, const at_inputs *in)
     x = drop(g, "embeddings", "drop", at_site_layer_norm(g, k->norm, x), &t, k->embedding_dropout);
     for (int i = 0; i < k->n_layers; i++) x = apply_layer(m, g, &k->layers[i], x, &t);
     x = at_site_layer_norm(g, k->final_norm, x);
+    if (m->head.per_token) return m->head.site ? head(m, g, x, s->row_id) : x;
     at_graph_site(g, "pooler");
     x = k->mean ? at_segment_mean(g, x, s->offsets, s->sample_id)
                 : at_segment_first(g, x, s->offsets, s->sample_id);
@@ -276,6 +279,7 @@ const at_architecture at_architecture_modernbert = {.name = "modernbert",
                                                     .family = "text",
                                                     .prefix = "model.",
                                                     .task_class = "ModernBertForSequenceClassification",
+                                                    .token_class = "ModernBertForTokenClassification",
                                                     .size = sizeof(modernbert),
                                                     .recognise = recognise,
                                                     .open = open,

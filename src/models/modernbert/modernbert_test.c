@@ -101,3 +101,13 @@ AT_TEST(test_modernbert__refuses_what_it_does_not_know)
         at_check_refused_config(ctx, refused[i].json, refused[i].status, refused[i].part);
     at_test_done(ctx);
 }
+
+AT_TEST(test_modernbert__a_head_for_every_token)
+{
+    static const char tokens[] = AT_SOURCE_DIR "/src/models/modernbert/golden_tokens";
+    at_ctx *ctx = at_test_ctx();
+    at_check_output(ctx, &(at_model_case){.folder = tokens, .tensor = "eval.logits"});
+    at_check_saving(ctx, tokens);
+    at_check_head_kinds(ctx, tokens, HF);
+    at_test_done(ctx);
+}

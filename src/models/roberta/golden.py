@@ -1,4 +1,5 @@
-"""Goldens of RoBERTa (tools/golden_encoder.py says what they hold): golden_hf/ is a Transformers folder."""
+"""Goldens of RoBERTa (tools/golden_encoder.py says what they hold): Transformers folders,
+golden_hf/ with a head for whole texts, golden_tokens/ with one for every token."""
 
 import sys
 from pathlib import Path
@@ -42,5 +43,16 @@ class Roberta(golden_encoder.Encoder):
         )
 
 
+class RobertaOfTokens(Roberta):
+    """Transformers' RobertaForTokenClassification."""
+
+    network = transformers.RobertaForTokenClassification
+    head = "classifier"
+    variants: ClassVar[dict[str, dict[str, Any]]] = {}
+    per_token = True
+    trained = False
+    seed = 3
+
+
 if __name__ == "__main__":
-    golden_encoder.main(__doc__, {"golden_hf": Roberta()}, Path(__file__).parent)
+    golden_encoder.main(__doc__, {"golden_hf": Roberta(), "golden_tokens": RobertaOfTokens()}, Path(__file__).parent)

@@ -3,6 +3,7 @@
  *
  *   positions begin behind the padding's row, at pad_token_id + 1
  *   head: dropout, tanh of a linear map of each sequence's first row, dropout, linear
+ *   or, for every token: dropout, linear of each row
  */
 #include "models/text_encoder.h"
 #include "ops/segment_pool/segment_pool.h"
@@ -10,7 +11,7 @@
 
 typedef struct roberta {
     at_text_encoder encoder;
-    at_site *dense;
+    at_site *dense; /* NULL: the head is for every token */
 } roberta;
 
 static const at_text_encoder_form form = {.key = &at_text_encoder_usual_keys,
@@ -44,12 +45,13 @@ static at_status open(at_model *m)
     AT_TRY(at_config_whole(m, &pad, "pad_token_id", 1, 0, 1 << 16));
     AT_TRY(at_text_encoder_open(&k->encoder, m, &form, pad + 1));
     const at_encoder_shape *s = &k->encoder.shape;
-    AT_TRY(at_model_head_group(m));
-    AT_TRY(at_net_linear(&k->dense, &m->net, "classifier.dense", "classifier.dense", s->hidden, s->hidden,
-                         true));
-    m->head.name = m->head.file = "classifier.out_proj";
+    AT_TRY(at_config_real(m, &m->head.dropout, "classifier_dropout", s->dropout, 0, 0.999));
     m->head.features = s->hidden;
-    return at_config_real(m, &m->head.dropout, "classifier_dropout", s->dropout, 0, 0.999);
+    m->head.name = m->head.file = m->head.per_token ? "classifier" : "classifier.out_proj";
+    if (m->head.per_token) return AT_OK;
+    AT_TRY(at_model_head_group(m));
+    return at_net_linear(&k->dense, &m->net, "classifier.dense", "classifier.dense", s->hidden, s->hidden,
+                         true);
 }
 
 static at_value *build(at_model *m, at_graph *g, const at_inputs *in)
@@ -57,6 +59,7 @@ static at_value *build(at_model *m, at_graph *g, const at_inputs *in)
     const roberta *k = m->self;
     const at_sequences s = at_inputs_sequences(g, in);
     at_value *x = at_text_encoder_apply(g, &k->encoder, in, &s);
+    if (m->head.per_token) return at_token_head(m, g, x, &s);
     at_graph_site(g, "pooler");
     x = at_segment_first(g, x, s.offsets, s.sample_id);
     if (!m->head.site) return x;
@@ -71,15 +74,17 @@ static at_status init(at_model *m, at_param *p, uint64_t seed)
     return at_init_matrix(m, p, ((const roberta *)m->self)->encoder.initializer_range, seed);
 }
 
-/* Of checkpoints from pre-training: its head, a pooler that nothing reads, and a list of the numbers from 0.
- */
-static const char *const ignored[] = {"lm_head.", "pooler.", "embeddings.position_ids", NULL};
+/* Of checkpoints from pre-training: its head, a pooler that nothing reads, and a list of the numbers from 0;
+ * and the other head. */
+static const char *const ignored[] = {"lm_head.",          "pooler.",         "embeddings.position_ids",
+                                      "classifier.weight", "classifier.bias", NULL};
 
 const at_architecture at_architecture_roberta = {.name = "roberta",
                                                  .doc = "RoBERTa (Liu et al. 2019)",
                                                  .family = "text",
                                                  .prefix = "roberta.",
                                                  .task_class = "RobertaForSequenceClassification",
+                                                 .token_class = "RobertaForTokenClassification",
                                                  .size = sizeof(roberta),
                                                  .recognise = recognise_roberta,
                                                  .open = open,
@@ -92,6 +97,7 @@ const at_architecture at_architecture_xlm_roberta = {.name = "xlm_roberta",
                                                      .family = "text",
                                                      .prefix = "roberta.",
                                                      .task_class = "XLMRobertaForSequenceClassification",
+                                                     .token_class = "XLMRobertaForTokenClassification",
                                                      .size = sizeof(roberta),
                                                      .recognise = recognise_xlm_roberta,
                                                      .open = open,
@@ -104,6 +110,7 @@ const at_architecture at_architecture_camembert = {.name = "camembert",
                                                    .family = "text",
                                                    .prefix = "roberta.",
                                                    .task_class = "CamembertForSequenceClassification",
+                                                   .token_class = "CamembertForTokenClassification",
                                                    .size = sizeof(roberta),
                                                    .recognise = recognise_camembert,
                                                    .open = open,

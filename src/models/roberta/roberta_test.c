@@ -114,3 +114,13 @@ AT_TEST(test_roberta__refuses_what_it_does_not_know)
         "position_embedding_type is \"relative_key\"; this network is known with \"absolute\" only");
     at_test_done(ctx);
 }
+
+AT_TEST(test_roberta__a_head_for_every_token)
+{
+    static const char tokens[] = AT_SOURCE_DIR "/src/models/roberta/golden_tokens";
+    at_ctx *ctx = at_test_ctx();
+    at_check_output(ctx, &(at_model_case){.folder = tokens, .tensor = "eval.logits"});
+    at_check_saving(ctx, tokens);
+    at_check_head_kinds(ctx, tokens, HF);
+    at_test_done(ctx);
+}
