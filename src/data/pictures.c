@@ -97,7 +97,8 @@ static at_status setup(at_ctx *ctx, pictures *p, const int32_t *index, int64_t n
     p->n_kept = at_min(n, (int64_t)(p->o.memory / picture_bytes(p)));
     AT_NEW(ctx, p->is_kept, p->n_kept);
     AT_TRY(at_block_map(ctx, &p->kept, (size_t)p->n_kept * picture_bytes(p)));
-    p->base.columns[0] = (at_column){"pixel_values", AT_F32, 3, {p->height, p->width, 3}, false};
+    p->base.columns[0] =
+        (at_column){.name = "pixel_values", .dtype = AT_F32, .rank = 3, .dim = {p->height, p->width, 3}};
     p->base.columns[1] = (at_column){.name = "labels", .dtype = AT_I32};
     p->base.n_columns = p->o.labels ? 2 : 1;
     return AT_OK;

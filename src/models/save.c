@@ -57,13 +57,25 @@ static at_tree *copy_without(at_model *m, const at_tree *map, const char *const 
     return c;
 }
 
+/* Without a head: Transformers' class of the bare network, "BertModel". */
+static at_tree *bare_class(at_model *m)
+{
+    const char *name = m->architecture->task_class, *rest = strstr(name, "For");
+    return at_tree_string(&m->arena,
+                          at_arena_printf(&m->arena, "%.*sModel", rest ? (int)(rest - name) : 0, name));
+}
+
 static at_tree *config_transformers(at_model *m)
 {
     static const char *const replaced[] = {"architectures", "id2label",     "label2id",
                                            "num_labels",    "problem_type", NULL};
     at_tree *c = copy_without(m, m->config, replaced), *names = at_tree_new(&m->arena, AT_LIST);
-    at_tree_add(&m->arena, names, NULL, at_tree_string(&m->arena, m->architecture->task_class));
     at_tree_add(&m->arena, c, "architectures", names);
+    if (!m->head.site) {
+        at_tree_add(&m->arena, names, NULL, bare_class(m));
+        return c;
+    }
+    at_tree_add(&m->arena, names, NULL, at_tree_string(&m->arena, m->architecture->task_class));
     at_tree_add(&m->arena, c, "id2label", labels_by_id(m));
     at_tree_add(&m->arena, c, "label2id", ids_by_label(m));
     at_tree_add(&m->arena, c, "problem_type", at_tree_string(&m->arena, "single_label_classification"));
@@ -170,7 +182,8 @@ static at_status save_weights(at_model *m, const char *path)
     int64_t n = 0;
     for (int i = 0; i < m->net.n_params && s == AT_OK; i++) {
         const at_param *p = m->net.params[i];
-        if (p->part == AT_ADAPTER || p->missing) continue;
+        const bool of_absent_head = !m->head.site && p->site->is_head && !p->site->is_pooler;
+        if (p->part == AT_ADAPTER || p->missing || of_absent_head) continue;
         s = tensor_from(m, &tensors[n++], p);
     }
     at_tree *metadata = at_tree_new(&m->arena, AT_MAP);

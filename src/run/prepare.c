@@ -146,16 +146,27 @@ static const at_task *task_of_family(at_ctx *ctx, const char *family)
     int cursor = 0;
     const at_task *t;
     while ((t = at_registry_next(ctx, "task", &cursor)))
-        if (strcmp(t->family, family) == 0) return t;
+        if (t->recognise && strcmp(t->family, family) == 0) return t;
     return NULL;
 }
 
-/* Where no data tell it: the task that is named, else the one of the network's family. */
+/* Of a model folder: the task that knows it as its own. */
+static const at_task *task_of_folder(at_ctx *ctx, const at_model *m)
+{
+    int cursor = 0;
+    const at_task *t;
+    while ((t = at_registry_next(ctx, "task", &cursor)))
+        if (strcmp(t->family, m->architecture->family) == 0 && t->owns && t->owns(m)) return t;
+    return NULL;
+}
+
+/* Where no data tell it: the task that is named, else whose the folder is, else the first of the network's
+ * family. */
 static at_status task_of_model(at_run *r, const at_task **out)
 {
     const char *name = r->settings.general.task;
-    *out = name ? at_registry_find(r->ctx, "task", name)
-                : task_of_family(r->ctx, r->model->architecture->family);
+    *out = name ? at_registry_find(r->ctx, "task", name) : task_of_folder(r->ctx, r->model);
+    if (!name && !*out) *out = task_of_family(r->ctx, r->model->architecture->family);
     AT_REQUIRE(r->ctx, *out, AT_E_UNSUPPORTED, "%s: there is no task for %s networks", r->model->folder,
                r->model->architecture->family);
     return AT_OK;
@@ -233,9 +244,10 @@ static at_status choose_metric(at_run *r)
 {
     const char *name = r->settings.early_stop.metric;
     if (!r->job.split[AT_SPLIT_VALID] || (name && strcmp(name, "none") == 0)) return AT_OK;
-    if (!name) name = r->job.task->main_metric;
+    const char *own = at_job_main_metric(&r->job);
+    if (!name) name = own;
     const at_metric *m = at_registry_find(r->ctx, "metric", name);
-    if (!m && strcmp(name, r->job.task->main_metric) != 0) {
+    if (!m && strcmp(name, own) != 0) {
         const char *nearest = at_registry_nearest(r->ctx, "metric", name);
         return at_fail(r->ctx, AT_E_ARG, "%s: no metric is called \"%s\"%s%s%s",
                        at_recipe_where(r->recipe, "train.early_stop.metric"), name,
@@ -257,14 +269,9 @@ at_status at__look_at_model(at_run *r)
     return open_model(r);
 }
 
-at_status at__look_to_use(at_run *r)
+static at_status open_job_to_use(at_run *r, const at_task *task)
 {
-    AT_TRY(at__look_at_model(r));
-    AT_TRY(choose_precision(r));
-    AT_TRY(at_model_keep_head(r->model));
     const at_settings *s = &r->settings;
-    const at_task *task;
-    AT_TRY(task_of_model(r, &task));
     AT_TRY(read_table(r, task->options, &r->task_options));
     AT_TRY(read_table(r, task->data_options, &r->data_options));
     r->micro_batch = s->train.micro_batch > 0 ? s->train.micro_batch : 32;
@@ -277,6 +284,32 @@ at_status at__look_to_use(at_run *r)
                                        .where = where,
                                        .where_from = r->recipe,
                                        .uses_head = true});
+}
+
+at_status at__look_to_use(at_run *r)
+{
+    const at_task *task;
+    AT_TRY(at__look_at_model(r));
+    AT_TRY(choose_precision(r));
+    AT_TRY(task_of_model(r, &task));
+    if (!task->headless) AT_TRY(at_model_keep_head(r->model));
+    return open_job_to_use(r, task);
+}
+
+/* Without a head, a task of the family that reads files is as good as any. */
+at_status at__look_to_embed(at_run *r)
+{
+    int cursor = 0;
+    const at_task *t, *task = NULL;
+    AT_TRY(at__look_at_model(r));
+    AT_TRY(choose_precision(r));
+    while ((t = at_registry_next(r->ctx, "task", &cursor)))
+        if (strcmp(t->family, r->model->architecture->family) == 0 && t->open_files && (!task || t->headless))
+            task = t;
+    AT_REQUIRE(r->ctx, task, AT_E_UNSUPPORTED, "%s: there is no task for %s networks", r->model->folder,
+               r->model->architecture->family);
+    if (task->headless) AT_TRY(at_recipe_set(r->recipe, "data.text_pair", "none")); /* each text by itself */
+    return open_job_to_use(r, task);
 }
 
 at_status at__look(at_run *r)
@@ -319,6 +352,21 @@ static at_status read_recipe(void *recipe, const at_options *table, void *out)
     return at_recipe_read(recipe, table, out);
 }
 
+/* Without a head, nothing learns that stands behind what the task takes from the network. */
+static at_status leave_head(at_run *r)
+{
+    bool learns = false;
+    for (int i = 0; i < r->model->net.n_params; i++) {
+        at_param *p = r->model->net.params[i];
+        if (p->site->is_head || p->site->is_pooler) p->trainable = false;
+        learns |= p->trainable;
+    }
+    AT_REQUIRE(r->ctx, learns, AT_E_ARG,
+               "method %s leaves nothing to learn: task %s has no output layer; take full, last:N or lora",
+               r->method_name, r->job.task->name);
+    return AT_OK;
+}
+
 at_status at__adapt(at_run *r)
 {
     at_edit_site e = {.model = r->model,
@@ -330,11 +378,12 @@ at_status at__adapt(at_run *r)
                       .recipe = r->recipe};
     const at_tree *lists[2] = {r->method_edits, r->settings.general.edits};
     e.where = at_recipe_where(r->recipe, "edits");
-    AT_TRY(apply_head(&e, lists));
+    if (!r->job.task->headless) AT_TRY(apply_head(&e, lists));
     for (int i = 0; i < 2; i++) {
         e.where = i ? at_recipe_where(r->recipe, "edits") : at_recipe_where(r->recipe, "method");
         AT_TRY(at_edits_apply(&e, lists[i]));
     }
+    if (r->job.task->headless) AT_TRY(leave_head(r));
     set_rates(r);
     if (!isnan(r->settings.general.dropout)) r->model->head.dropout = r->settings.general.dropout;
     at_net_assign_roles(&r->model->net);

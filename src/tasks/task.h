@@ -64,7 +64,8 @@ typedef struct at_job {
     int n_outputs;                     /* width of the head */
     int n_labels;                      /* classes; 0 when the task has none */
     const char *const *labels;
-    bool augments; /* training samples change from epoch to epoch */
+    bool augments;           /* training samples change from epoch to epoch */
+    const char *main_metric; /* where it depends on the data; NULL = the task's */
     at_constant constants[4];
     int n_constants;
     at_tree *notes; /* list of texts for the user: duplicates, skipped files */
@@ -83,11 +84,14 @@ struct at_task {
     const at_options *options;      /* section named like the task; NULL = none */
     const at_options *data_options; /* further keys of the section "data"; NULL = none */
     const char *main_metric;
+    bool headless;       /* the network's own output is what is asked of it: there is no output layer */
     const char *sample;  /* what a data set's names are, for programs: "file", "text" */
     size_t size;         /* of the own struct */
     const char *expects; /* what its data are, for messages: "a folder with ..." */
     /* Is this data ours? Looks at names only. */
     bool (*recognise)(const char *path);
+    /* Is a folder without a name of its task one of ours? NULL = no. */
+    bool (*owns)(const at_model *m);
     /* Look at the data and check it: fill split, n_outputs, labels. */
     at_status (*open)(at_job *j);
     void (*close)(at_job *j);
@@ -95,6 +99,9 @@ struct at_task {
     at_status (*open_noise)(at_job *j);
     /* Data for predictions: files or folders as given, without labels. */
     at_status (*open_files)(at_job *j, at_dataset **out, const char *const *paths, int n);
+    /* What m makes of the inputs: [S, n_outputs], or as many numbers a sample in several rows. NULL = what
+     * its head gives. */
+    at_value *(*output)(const at_job *j, at_model *m, at_graph *g, const at_inputs *in);
     /* Training graph: output [S, n_outputs] act -> loss and count [1]: sums over the samples. */
     void (*objective)(const at_job *j, at_graph *g, at_value *output, const at_inputs *in, at_value **loss,
                       at_value **count);
@@ -102,6 +109,8 @@ struct at_task {
     at_status (*score)(const at_job *j, at_split split, const float *outputs, at_scores *out);
     /* One prediction as members of a JSON object ("label": ..., "probabilities": {...}) and for people. */
     void (*describe)(const at_job *j, const float *output, at_text *json, at_text *text);
+    /* Files beside the network that is handed over; NULL = none. */
+    at_status (*save)(const at_job *j, const char *folder);
     /* Report: what went wrong, and a sample as HTML. NULL = nothing to show. */
     at_status (*report)(const at_job *j, at_split split, const float *outputs, at_text *html);
 };
@@ -112,6 +121,11 @@ at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const
 
 at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup) AT_MUST_USE;
 void at_job_close(at_job *j);
+static inline const char *at_job_main_metric(const at_job *j)
+{
+    return j->main_metric ? j->main_metric : j->task->main_metric;
+}
+
 const char *at_job_where(const at_job *j, const char *key);
 void at_job_note(at_job *j, const char *fmt, ...) AT_PRINTF(2, 3);
 

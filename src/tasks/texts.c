@@ -9,6 +9,13 @@ static const at_option option_list[] = {
      .help = "column of the texts, by name or number; inferred when absent"},
     {"text_pair", AT_OPTION_TEXT, AT_OPTION(at_text_settings, text_pair), .aliases = "text_pair_column",
      .help = "column of the second texts of pairs, or none; inferred when absent"},
+    {"negative", AT_OPTION_TEXT, AT_OPTION(at_text_settings, negative), .aliases = "negative_column",
+     .help = "of texts to compare: column of texts that do not belong to the first, or none; inferred when "
+             "absent"},
+    {"score_range", AT_OPTION_TEXT, AT_OPTION(at_text_settings, score_range),
+     .help =
+         "of texts to compare: least and largest score, \"0..5\", which become 0 and 1; when absent 0..5, "
+         "unless all are between -1 and 1, which stay"},
     {"delimiter", AT_OPTION_TEXT, AT_OPTION(at_text_settings, delimiter),
      .help = "between cells: \",\", \";\", \"|\", tab or first-space; by the file when absent"},
     {"quote", AT_OPTION_TEXT, AT_OPTION(at_text_settings, quote),
@@ -32,16 +39,20 @@ static void note(void *j, const char *text)
     at_job_note(j, "%s", text);
 }
 
-static at_status read_table(at_job *j, at_texts *out, const char *path, at_texts_target target,
-                            const at_texts *like)
+static at_status read_table(at_job *j, const at_text_data *k, at_texts *out, const char *path,
+                            at_texts_target target, const at_texts *like)
 {
     const at_text_settings *s = j->data_options;
+    const bool pairs = k->pairs && !(s->text_pair && strcmp(s->text_pair, "none") == 0);
     const at_texts_options o = {
         .table = {.delimiter = s->delimiter, .quote = s->quote, .header = s->header, .encoding = s->encoding},
         .target = target,
         .label = s->label,
         .text = s->text,
         .text_pair = s->text_pair,
+        .negative = s->negative,
+        .pairs = pairs,
+        .keep_empty = k->pairs && !pairs, /* embeddings: a row for each text */
         .skip_corrupt = strcmp(j->setup.data.corrupt, "skip") == 0,
         .classes = j->setup.uses_head ? j->labels : NULL,
         .n_classes = j->setup.uses_head ? j->n_labels : 0,
@@ -62,14 +73,14 @@ static at_status open_tokenizer(at_job *j, at_text_data *k)
     return AT_OK;
 }
 
-static at_status max_length(at_job *j, int64_t *out)
+static at_status max_length(at_job *j, const at_text_data *k, int64_t *out)
 {
     const at_text_settings *s = j->data_options;
     const int64_t most = j->model->text.positions;
     AT_REQUIRE(j->ctx, s->max_length <= most, AT_E_RANGE, "%s is %lld, but %s takes at most %lld tokens",
                at_job_where(j, "data.max_length"), (long long)s->max_length, j->model->folder,
                (long long)most);
-    *out = s->max_length > 0 ? s->max_length : most;
+    *out = s->max_length > 0 ? s->max_length : k->max_length > 0 ? at_min(k->max_length, most) : most;
     return AT_OK;
 }
 
@@ -78,9 +89,14 @@ static at_status max_length(at_job *j, int64_t *out)
 static at_status tokens_of(at_job *j, at_text_data *k, at_dataset **out, const at_texts *texts,
                            const int32_t *index, int64_t n, bool labels)
 {
-    at_token_options o = {.tokenizer = k->tokenizer, .labels = labels};
+    at_token_options o = {.tokenizer = k->tokenizer, .labels = labels && !k->pairs};
     at_token_stats stats;
-    AT_TRY(max_length(j, &o.max_length));
+    if (k->pairs) {
+        o.parts = texts->pair_column < 0 ? 1 : texts->negative_column < 0 ? 2 : 3;
+        o.scores = labels && texts->target == AT_TEXTS_NUMBER;
+        o.hashes = labels && texts->target == AT_TEXTS_NONE;
+    }
+    AT_TRY(max_length(j, k, &o.max_length));
     AT_TRY(at_tokens_create(out, j->ctx, texts, index, n, &o, &stats));
     if (stats.cut)
         at_job_note(j, "%s: %lld of %lld texts are longer than %lld tokens and were cut", texts->table.path,
@@ -116,7 +132,7 @@ static void note_duplicates(at_job *j, const at_text_data *k, const at_texts *of
 static at_status open_file(at_job *j, at_text_data *k, at_split split, at_texts *texts, const char *path)
 {
     if (!path) return AT_OK;
-    AT_TRY(read_table(j, texts, path, k->train.target, &k->train));
+    AT_TRY(read_table(j, k, texts, path, k->train.target, &k->train));
     AT_TRY(make_whole_split(j, k, split, texts));
     note_duplicates(j, k, texts, at_split_name(split));
     return AT_OK;
@@ -128,7 +144,7 @@ at_status at_text_data_open(at_job *j, at_text_data *k, at_texts_target target, 
     at_sources from;
     AT_TRY(open_tokenizer(j, k));
     AT_TRY(at_texts_find_splits(&j->arena, &found, j->setup.data.train));
-    AT_TRY(read_table(j, &k->train, found.train ? found.train : j->setup.data.train, target, NULL));
+    AT_TRY(read_table(j, k, &k->train, found.train ? found.train : j->setup.data.train, target, NULL));
     AT_TRY(at_job_sources(j, &from, found.valid, found.test, k->train.n, "texts"));
     AT_TRY(open_file(j, k, AT_SPLIT_VALID, &k->valid, from.valid));
     AT_TRY(open_file(j, k, AT_SPLIT_TEST, &k->test, from.test));
@@ -146,7 +162,7 @@ at_status at_text_data_open_test(at_job *j, at_text_data *k, at_texts_target tar
     AT_TRY(open_tokenizer(j, k));
     if (!j->setup.data.test) return AT_OK;
     AT_TRY(at_texts_find_splits(&j->arena, &found, j->setup.data.test));
-    AT_TRY(read_table(j, &k->test, found.test ? found.test : found.train, target, NULL));
+    AT_TRY(read_table(j, k, &k->test, found.test ? found.test : found.train, target, NULL));
     return make_whole_split(j, k, AT_SPLIT_TEST, &k->test);
 }
 
@@ -155,7 +171,7 @@ at_status at_text_data_open_files(at_job *j, at_text_data *k, at_dataset **out, 
 {
     AT_REQUIRE(j->ctx, n == 1, AT_E_ARG, "%d files are given; texts are predicted from one table at a time",
                n);
-    AT_TRY(read_table(j, &k->files, paths[0], AT_TEXTS_NONE, NULL));
+    AT_TRY(read_table(j, k, &k->files, paths[0], AT_TEXTS_NONE, NULL));
     int32_t *index = at_job_all_samples(j, k->files.n);
     return index ? tokens_of(j, k, out, &k->files, index, k->files.n, false) : AT_E_NOMEM;
 }

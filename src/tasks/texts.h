@@ -7,7 +7,8 @@
 #include "tasks/shares.h"
 
 typedef struct at_text_settings { /* keys data.* beside those of all tasks; NULL = inferred */
-    const char *label, *text, *text_pair, *delimiter, *quote, *header, *encoding;
+    const char *label, *text, *text_pair, *negative, *delimiter, *quote, *header, *encoding;
+    const char *score_range;
     int64_t max_length;
 } at_text_settings;
 
@@ -17,6 +18,9 @@ typedef struct at_text_data {
     at_tokenizer *tokenizer;
     at_texts train, valid, test; /* valid, test: where they have files of their own */
     at_texts files;              /* predictions */
+    bool pairs;                  /* texts are sequences of their own, to be compared */
+    int64_t max_length;          /* tokens of a sequence where data.max_length is absent; 0 = what the network
+                                    takes */
     struct {
         const at_texts *texts;
         int32_t *index; /* samples of texts; NULL = there is no such split */
