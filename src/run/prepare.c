@@ -244,10 +244,9 @@ static at_status choose_metric(at_run *r)
 {
     const char *name = r->settings.early_stop.metric;
     if (!r->job.split[AT_SPLIT_VALID] || (name && strcmp(name, "none") == 0)) return AT_OK;
-    const char *own = at_job_main_metric(&r->job);
-    if (!name) name = own;
+    if (!name) name = r->job.main_metric;
     const at_metric *m = at_registry_find(r->ctx, "metric", name);
-    if (!m && strcmp(name, own) != 0) {
+    if (!m && strcmp(name, r->job.main_metric) != 0) {
         const char *nearest = at_registry_nearest(r->ctx, "metric", name);
         return at_fail(r->ctx, AT_E_ARG, "%s: no metric is called \"%s\"%s%s%s",
                        at_recipe_where(r->recipe, "train.early_stop.metric"), name,

@@ -1,6 +1,6 @@
 """Goldens of sentence-similarity: what sentence-transformers makes of a tiny BERT (src/models/bert/golden_hf).
 
-golden_similarity.json: pairs with a score and a negative; for each run its pooling and whether rows are scaled to
+golden_similarity.json: rows of a text for other networks, from Transformers; pairs with a score and a negative; for each run its pooling and whether rows are scaled to
 length 1, the embeddings of the first texts before training, and the losses of 20 steps of AdamW over all pairs at once.
 Made with sentence-transformers 6.2.0, transformers 5.24.0, torch 2.15.0."""
 import json
@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 
 import torch
+import transformers
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import losses
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
@@ -56,9 +57,23 @@ def run(pairs, loss, columns, pooling, normalise):
             "embeddings": [[round(float(x), 6) for x in row] for row in embeddings]}
 
 
+def mean_rows(network, text):
+    tokenizer = transformers.BertTokenizer(str(BERT / "vocab.txt"))
+    model = transformers.AutoModel.from_pretrained(HERE.parent / "models" / network / "golden_hf").eval()
+    ids = torch.tensor([tokenizer(text)["input_ids"]])
+    positions = {}
+    if network == "roberta":  # else they are counted from the first id that is not padding, which [CLS] is here
+        positions["position_ids"] = torch.arange(ids.shape[1])[None] + model.config.pad_token_id + 1
+    with torch.no_grad():
+        rows = model(input_ids=ids, attention_mask=torch.ones_like(ids), **positions).last_hidden_state[0]
+    return [round(float(x), 6) for x in rows.mean(0)]
+
+
 torch.manual_seed(0)
+TEXT = "a good film bad films."
+others = {network: mean_rows(network, TEXT) for network in ["distilbert", "roberta", "modernbert"]}
 pairs = make_pairs(12)
 runs = [run(pairs, "cosine", ["text", "pair"], "mean", False),
         run(pairs, "contrastive", ["text", "pair"], "mean", True),
         run(pairs, "contrastive", ["text", "pair", "negative"], "cls", False)]
-(HERE / "golden_similarity.json").write_text(json.dumps({"pairs": pairs, "runs": runs}, indent=1) + "\n")
+(HERE / "golden_similarity.json").write_text(json.dumps({"text": TEXT, "others": others, "pairs": pairs, "runs": runs}, indent=1) + "\n")

@@ -44,6 +44,7 @@ at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup)
                   .setup = *setup,
                   .task = task,
                   .model = setup->model,
+                  .main_metric = task->main_metric,
                   .options = setup->options,
                   .data_options = setup->data_options};
     at_arena_init(&j->arena, ctx);

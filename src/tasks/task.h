@@ -61,11 +61,11 @@ typedef struct at_job {
     at_arena arena;
     void *self;
     at_dataset *split[AT_SPLIT_COUNT]; /* NULL = none */
+    const char *main_metric;           /* the task's, unless its data ask for another */
     int n_outputs;                     /* width of the head */
     int n_labels;                      /* classes; 0 when the task has none */
     const char *const *labels;
-    bool augments;           /* training samples change from epoch to epoch */
-    const char *main_metric; /* where it depends on the data; NULL = the task's */
+    bool augments; /* training samples change from epoch to epoch */
     at_constant constants[4];
     int n_constants;
     at_tree *notes; /* list of texts for the user: duplicates, skipped files */
@@ -121,11 +121,6 @@ at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const
 
 at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup) AT_MUST_USE;
 void at_job_close(at_job *j);
-static inline const char *at_job_main_metric(const at_job *j)
-{
-    return j->main_metric ? j->main_metric : j->task->main_metric;
-}
-
 const char *at_job_where(const at_job *j, const char *key);
 void at_job_note(at_job *j, const char *fmt, ...) AT_PRINTF(2, 3);
 

@@ -154,6 +154,40 @@ AT_TEST(test_similarity_runs__embeddings_and_20_losses_equal_sentence_transforme
     at_test_done(ctx);
 }
 
+/* The mean of the tokens' rows, as Transformers gives them. */
+AT_TEST(test_similarity_runs__other_networks_embed)
+{
+    char folder[1024], path[1100], commands[2048];
+    at_arena a;
+    at_tree *golden;
+    at_ctx *ctx = at_test_ctx();
+    at_arena_init(&a, ctx);
+    at_expect_ok(ctx, at_tree_read(&a, &golden, GOLDEN));
+    at_test_folder(folder, "similarity-others");
+    snprintf(commands, sizeof commands, "text\n%s\n", text_of(golden, "text"));
+    at_put_text(folder, "one.tsv", commands);
+    for (const at_tree *want = at_tree_get(golden, "others")->first; want; want = want->next) {
+        snprintf(commands, sizeof commands,
+                 "mkdir %s && cp '" AT_SOURCE_DIR "/src/models/%s/golden_hf/config.json' '" AT_SOURCE_DIR
+                 "/src/models/%s/golden_hf/model.safetensors' '" BERT "/vocab.txt' %s",
+                 want->key, want->key, want->key, want->key);
+        in_folder(folder, commands);
+        at_attune_expect(0, folder, "embed %s one.tsv --precision f32 --output %s.jsonl", want->key,
+                         want->key);
+        snprintf(path, sizeof path, "%s/%s.jsonl", folder, want->key);
+        char *text;
+        size_t size;
+        at_expect_ok(ctx, at_file_read(ctx, &text, &size, path, 1 << 20));
+        const at_tree *got = at_tree_get(at_json_lines(&a, text)->first, "embedding")->first;
+        at_free(ctx, text);
+        for (const at_tree *x = want->first; x; x = x->next, got = got->next)
+            if (!(fabs(x->number - got->number) <= 5e-6))
+                fail_msg("%s: %.9g, must be %.9g", want->key, got->number, x->number);
+    }
+    at_arena_deinit(&a);
+    at_test_done(ctx);
+}
+
 /* The first eight numbers of all-MiniLM-L6-v2, which reads its own folder. */
 AT_TEST(test_similarity_runs__minilm_embeds_as_it_should)
 {
