@@ -2,10 +2,12 @@
  * (src/tasks/golden_similarity.py): rows of a tiny BERT under several poolings, losses of 20 steps; what a
  * run hands over is read again; files that `embed` writes; mistakes, as the program tells them. */
 #include "formats/safetensors.h"
+#include "run/recipe.h"
 #include "tests/harness/mistake.h"
 #include "tests/harness/program.h"
 #include "tests/harness/scene.h"
 #include "tests/harness/test.h"
+#include "tests/harness/torture.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -383,6 +385,60 @@ AT_TEST(test_similarity_runs__photos_have_rows_too)
     assert_int_equal(at_safetensors_find(f, "embeddings")->dim[0], 6);
     at_safetensors_close(ctx, f);
     at_test_done(ctx);
+}
+
+/* ---- Without memory ---- */
+
+typedef struct starved {
+    at_ctx *own; /* of the test: not the one that starves */
+    char model[1100], table[1100], output[1100];
+    bool embeds;
+} starved;
+
+static at_status set_all(at_recipe *r, const starved *s)
+{
+    const char *const keys[][2] = {
+        {"model", s->model},        {"output", s->output},  {"cache", "none"},
+        {"data.train", s->table},   {"data.valid", "none"}, {"task", "sentence-similarity"},
+        {"train.batch_size", "12"}, {"train.steps", "1"},   {"precision", "f32"}};
+    for (int i = 0; i < (s->embeds ? 3 : AT_COUNT(keys)); i++)
+        AT_TRY(at_recipe_set(r, keys[i][0], keys[i][1]));
+    return AT_OK;
+}
+
+static at_status attempt(at_ctx *ctx, void *arg)
+{
+    const starved *s = arg;
+    const char *const paths[] = {s->table};
+    at_recipe *r;
+    if (s->embeds)
+        remove(s->output);
+    else
+        at_expect_ok(s->own, at_folder_remove(s->own, s->output));
+    AT_TRY(at_recipe_create(&r, ctx));
+    at_status status = set_all(r, s);
+    if (status == AT_OK)
+        status = s->embeds ? at_embed(ctx, r, paths, 1, NULL, NULL) : at_train(ctx, r, NULL, NULL);
+    at_recipe_destroy(r);
+    return status;
+}
+
+AT_TEST(test_similarity_runs__allocations_fail)
+{
+    enum { STRIDE = 37 };
+    char folder[1024];
+    at_test_folder(folder, "similarity-memory");
+    make_scene(folder);
+    for (int embeds = 0; embeds < 2; embeds++) {
+        at_ctx *ctx = at_test_ctx();
+        starved s = {.own = at_test_ctx(), .embeds = embeds};
+        snprintf(s.model, sizeof s.model, "%s/bert", folder);
+        snprintf(s.table, sizeof s.table, "%s/triples.tsv", folder);
+        snprintf(s.output, sizeof s.output, "%s/%s", folder, embeds ? "rows.npy" : "run");
+        at_torture_some(ctx, attempt, &s, 1 + STRIDE / 2, STRIDE);
+        at_test_done(s.own);
+        at_test_done(ctx);
+    }
 }
 
 /* ---- Mistakes ---- */
