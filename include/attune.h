@@ -218,6 +218,12 @@ AT_API at_status at_evaluate(at_ctx *ctx, at_recipe *recipe, at_event_fn on_even
 AT_API at_status at_predict(at_ctx *ctx, at_recipe *recipe, const char *const *paths, int n_paths,
                             at_event_fn on_event, void *data) AT_MUST_USE;
 
+/* Write what a network makes of each text of a table, or of each photo, without its output layer, in their
+ * order: key output names the file to make (.safetensors, .npy, .jsonl). One AT_EVENT_DONE with the samples.
+ */
+AT_API at_status at_embed(at_ctx *ctx, at_recipe *recipe, const char *const *paths, int n_paths,
+                          at_event_fn on_event, void *data) AT_MUST_USE;
+
 /* Describe a model folder: one AT_EVENT_PLAN whose text and json tell architecture, layers, parameters,
  * labels. */
 AT_API at_status at_inspect(at_ctx *ctx, at_recipe *recipe, at_event_fn on_event, void *data) AT_MUST_USE;

@@ -137,13 +137,25 @@ static const char *nearest_name(const at_model *m, const char *selector)
     return best ? best : "";
 }
 
+/* Groups before the head; without one, what stands behind the network's rows counts for nothing. */
+static int groups_before_head(const at_model *m)
+{
+    int groups = 0;
+    if (m->head.site) return m->net.n_groups - 1;
+    for (int i = 0; i < m->net.n_sites; i++) {
+        const at_site *s = m->net.sites[i];
+        if (!s->is_head && !s->is_pooler) groups = (int)at_max(groups, s->group + 1);
+    }
+    return groups;
+}
+
 /* The head and the last n groups before it. */
 static at_status select_last(at_edit_site *e, const char *text, bool *selected)
 {
     at_model *m = e->model;
     char *end;
     const long n = strtol(text, &end, 10);
-    const int groups = m->net.n_groups - (m->head.site ? 1 : 0);
+    const int groups = groups_before_head(m);
     AT_REQUIRE(m->ctx, *text && *end == '\0' && n >= 0 && n <= groups, AT_E_RANGE,
                "%s: last:%s must be a number of layer groups, 0 to %d (attune inspect lists them)", e->where,
                text, groups);
@@ -156,6 +168,7 @@ static at_status select_one(at_edit_site *e, const char *selector, bool *selecte
 {
     at_model *m = e->model;
     if (strncmp(selector, "last:", 5) == 0) return select_last(e, selector + 5, selected);
+    if (!m->head.site && strcmp(selector, "head") == 0) return AT_OK; /* the task has none */
     bool any = false;
     for (int i = 0; i < m->net.n_params; i++)
         if (is_meant(m, m->net.params[i], selector)) any = selected[i] = true;

@@ -121,6 +121,22 @@ void at_text_number(at_text *t, double x)
     at_text_add(t, number);
 }
 
+void at_text_floats(at_text *t, const float *x, int64_t n)
+{
+    locale_t c;
+    const locale_t old = enter_c_locale(&c);
+    at_text_add(t, "[");
+    for (int64_t i = 0; i < n; i++) {
+        if (i) at_text_add(t, ",");
+        if (isfinite(x[i]))
+            at_text_printf(t, "%.*g", FLT_DECIMAL_DIG, (double)x[i]);
+        else
+            at_text_add(t, "null");
+    }
+    at_text_add(t, "]");
+    leave_c_locale(c, old);
+}
+
 /* ---- Characters ---- */
 
 int at_utf8_decode(uint32_t *code, const char *s)

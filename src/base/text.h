@@ -21,6 +21,8 @@ void at_text_html(at_text *t, const char *text); /* &, <, >, " and ' escaped */
 void at_text_base64(at_text *t, const void *bytes, size_t n);
 void at_text_number(at_text *t,
                     double x); /* shortest form that reads back equal; null for NaN and infinity */
+/* A JSON list; nine digits a number, which read back equal. */
+void at_text_floats(at_text *t, const float *x, int64_t n);
 at_status at_text_status(const at_text *t); /* OK or NOMEM */
 void at_text_deinit(at_text *t);
 

@@ -19,7 +19,7 @@ typedef struct at_column {
     int rank;       /* of one row; 0 = one number */
     int64_t dim[AT_COLUMN_RANK];
     bool ragged;
-    bool exact; /* real numbers that stay float where activations are bf16: targets */
+    bool exact; /* F32 that stays so where activations are bf16: what outputs are compared with */
 } at_column;
 
 typedef struct at_fill {
@@ -33,7 +33,9 @@ struct at_dataset {
     at_column columns[AT_MAX_COLUMNS];
     int n_columns;
     int64_t max_rows; /* the most rows of a ragged column that a sample has */
-    int64_t (*rows)(const at_dataset *d, int64_t sample); /* NULL: nothing is ragged */
+    int parts;        /* sequences that these rows are, end to end: the texts of a pair; 0 = one */
+    int64_t (*rows)(const at_dataset *d, int64_t sample);                /* NULL: nothing is ragged */
+    int64_t (*part_rows)(const at_dataset *d, int64_t sample, int part); /* where there are several parts */
     /* Write the sample's rows: out[i] is where column i's go, NULL = not wanted. Called by several threads at
      * once, each with a context of its own. A failure names the sample. */
     at_status (*fill)(at_ctx *ctx, const at_dataset *d, int64_t sample, const at_fill *how, void *const *out);
@@ -44,6 +46,11 @@ struct at_dataset {
     void (*close)(at_ctx *ctx, at_dataset *d);
 };
 
+static inline int at_dataset_parts(const at_dataset *d)
+{
+    return d->parts > 1 ? d->parts : 1;
+}
+
 /* Elements of one row. */
 int64_t at_column_count(const at_column *c);
 
@@ -53,8 +60,9 @@ typedef struct at_batch {
     int64_t n;                /* samples */
     const int32_t *sample_id; /* [n] index in the data set */
     const void *data[AT_MAX_COLUMNS];
-    const int32_t *offsets; /* [n + 1] of the ragged columns; NULL = none */
-    int64_t rows;           /* offsets[n] */
+    const int32_t *sequence_id; /* [n * parts] sample_id * parts + part */
+    const int32_t *offsets;     /* [n * parts + 1] of the ragged columns; NULL = none */
+    int64_t rows;               /* the last of offsets */
 } at_batch;
 
 typedef struct at_loader at_loader;

@@ -13,7 +13,7 @@ enum { AHEAD = 3 }; /* slots: one being used, the others being filled */
 typedef struct slot {
     int64_t batch; /* number in the sequence; -1 = free */
     int64_t n, claimed, done;
-    int32_t *sample_id, *offsets;
+    int32_t *sample_id, *sequence_id, *offsets;
     void *data[AT_MAX_COLUMNS];
     at_status status; /* of the first failing sample by position */
     int64_t failed_at;
@@ -24,6 +24,7 @@ struct at_loader {
     at_ctx *ctx;
     const at_dataset *d;
     int64_t batch;
+    int parts;
     pthread_mutex_t lock;
     pthread_cond_t filled, wanted;
     pthread_t *threads;
@@ -63,6 +64,23 @@ void at_shuffle(int32_t *order, int64_t n, uint64_t seed, uint64_t epoch)
 
 /* ---- Filling; l->lock is held but inside fill ---- */
 
+/* Number the sequences of the slot's samples, and say where their rows begin. */
+static void lay_out(const at_loader *l, slot *s)
+{
+    const at_dataset *d = l->d;
+    int32_t *end = s->offsets;
+    *end = 0;
+    for (int64_t i = 0; i < s->n; i++)
+        for (int p = 0; p < l->parts; p++, end++) {
+            const int32_t sample = s->sample_id[i];
+            const int64_t rows = !d->rows       ? 0
+                                 : l->parts > 1 ? d->part_rows(d, sample, p)
+                                                : d->rows(d, sample);
+            s->sequence_id[i * l->parts + p] = sample * l->parts + p;
+            end[1] = end[0] + (int32_t)rows;
+        }
+}
+
 /* Give free slots the next batches of the sequence. */
 static void open_slots(at_loader *l)
 {
@@ -76,9 +94,7 @@ static void open_slots(at_loader *l)
         s->failed_at = INT64_MAX;
         memcpy(s->sample_id, l->order + l->position, (size_t)s->n * sizeof *s->sample_id);
         l->position += s->n;
-        s->offsets[0] = 0;
-        for (int64_t i = 0; i < s->n; i++)
-            s->offsets[i + 1] = s->offsets[i] + (l->d->rows ? (int32_t)l->d->rows(l->d, s->sample_id[i]) : 0);
+        lay_out(l, s);
     }
 }
 
@@ -99,7 +115,8 @@ static at_status fill(at_loader *l, at_ctx *ctx, slot *s, int64_t i)
     void *out[AT_MAX_COLUMNS];
     for (int c = 0; c < l->d->n_columns; c++) {
         const at_column *column = &l->d->columns[c];
-        out[c] = (char *)s->data[c] + (size_t)(column->ragged ? s->offsets[i] : i) * row_bytes(column);
+        out[c] =
+            (char *)s->data[c] + (size_t)(column->ragged ? s->offsets[i * l->parts] : i) * row_bytes(column);
     }
     return l->d->fill(ctx, l->d, s->sample_id[i], &l->how, out);
 }
@@ -143,7 +160,8 @@ static at_status make_slots(at_loader *l)
         slot *s = &l->slots[i];
         s->batch = -1;
         AT_NEW(l->ctx, s->sample_id, l->batch);
-        AT_NEW(l->ctx, s->offsets, l->batch + 1);
+        AT_NEW(l->ctx, s->sequence_id, l->batch * l->parts);
+        AT_NEW(l->ctx, s->offsets, l->batch * l->parts + 1);
         for (int c = 0; c < l->d->n_columns; c++) {
             const at_column *column = &l->d->columns[c];
             const int64_t rows = column->ragged ? l->batch * l->d->max_rows : l->batch;
@@ -171,6 +189,7 @@ at_status at_loader_create(at_loader **out, at_ctx *ctx, const at_dataset *d, in
     AT_NEW(ctx, l, 1);
     l->ctx = ctx;
     l->d = d;
+    l->parts = at_dataset_parts(d);
     l->batch = batch;
     l->taken = -1;
     pthread_mutex_init(&l->lock, NULL);
@@ -196,6 +215,7 @@ void at_loader_destroy(at_loader *l)
     for (int i = 0; i < l->n_threads; i++) pthread_join(l->threads[i], NULL);
     for (int i = 0; i < AHEAD; i++) {
         at_free(l->ctx, l->slots[i].sample_id);
+        at_free(l->ctx, l->slots[i].sequence_id);
         at_free(l->ctx, l->slots[i].offsets);
         for (int c = 0; c < AT_MAX_COLUMNS; c++) at_free(l->ctx, l->slots[i].data[c]);
     }
@@ -242,8 +262,9 @@ at_status at_loader_next(at_loader *l, at_batch *out)
     if (s->status != AT_OK) return at_fail(l->ctx, s->status, "%s", s->message);
     *out = (at_batch){.n = s->n,
                       .sample_id = s->sample_id,
+                      .sequence_id = s->sequence_id,
                       .offsets = l->d->rows ? s->offsets : NULL,
-                      .rows = s->offsets[s->n]};
+                      .rows = s->offsets[s->n * l->parts]};
     for (int c = 0; c < l->d->n_columns; c++) out->data[c] = s->data[c];
     return AT_OK;
 }

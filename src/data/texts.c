@@ -39,6 +39,7 @@ static const char *lack(const at_texts *t, int64_t row)
     const bool needs_label = t->target == AT_TEXTS_CLASS || t->target == AT_TEXTS_NUMBER;
     if (is_empty(t, row, t->text_column)) return "text";
     if (is_empty(t, row, t->pair_column)) return "second text";
+    if (is_empty(t, row, t->negative_column)) return "negative";
     return needs_label && is_empty(t, row, t->label_column) ? "label" : NULL;
 }
 
@@ -48,7 +49,7 @@ static at_status take_rows(at_texts *t, const at_texts_options *o)
     t->samples = at_arena_alloc(&t->arena, (size_t)table->n_rows * sizeof *t->samples);
     if (!t->samples) return AT_E_NOMEM;
     for (int64_t row = 0; row < table->n_rows; row++) {
-        const char *what = lack(t, row);
+        const char *what = o->keep_empty ? NULL : lack(t, row);
         AT_REQUIRE(t->arena.ctx, !what || o->skip_corrupt, AT_E_FORMAT,
                    "%s:%lld: the %s is empty; fill it in or remove the row, or set data.corrupt skip",
                    table->path, (long long)table->line[row], what);
@@ -177,7 +178,12 @@ at_status at_texts_read(at_ctx *ctx, at_texts *out, const char *path, const at_t
                         const at_texts *like)
 {
     *out = (at_texts){0};
-    at_texts t = {.target = o->target, .label_column = -1, .text_column = -1, .pair_column = -1};
+    at_texts t = {.target = o->target,
+                  .pairs = o->pairs,
+                  .label_column = -1,
+                  .text_column = -1,
+                  .pair_column = -1,
+                  .negative_column = -1};
     at_arena_init(&t.arena, ctx);
     const at_status status = read_set(&t, path, o, like);
     if (status == AT_OK)

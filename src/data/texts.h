@@ -29,7 +29,10 @@ typedef struct at_texts_options {
     const char *label, *text,
         *text_pair;              /* text_pair "none": no second text even if a column looks like one */
     const char *label_separator; /* of sets; NULL = "," */
+    bool pairs;                  /* a row is texts to compare: see at_texts_read */
+    const char *negative;        /* of pairs: column of third texts, or "none"; NULL = inferred */
     bool skip_corrupt;           /* leave out rows with an empty text or label, with a note */
+    bool keep_empty;             /* an empty text is one like any other */
     const char *const *classes;  /* those of a trained head, in its order; NULL = what the data hold */
     int n_classes;
     void (*note)(void *data, const char *text); /* what the user should know; NULL = nobody listens */
@@ -47,7 +50,8 @@ typedef struct at_texts {
     at_arena arena;
     at_table table;
     at_texts_target target;
-    int label_column, text_column, pair_column; /* -1 = none */
+    bool pairs;                                                  /* as the options say */
+    int label_column, text_column, pair_column, negative_column; /* -1 = none */
     int64_t n;
     at_text_sample *samples; /* in the order of the file */
     const char **classes;    /* CLASS and SET: bytewise; by value when all are whole numbers */
@@ -63,6 +67,9 @@ typedef struct at_texts {
  * at least); text: a column named text, sms, sentence, message, review or question, or as the first of a pair
  *     (sentence1, premise, text_a), else the one with the longest texts on average;
  *   pair: sentence2, hypothesis or text_b beside the first of a pair.
+ * Rows of pairs: the first two columns of texts, the label one named score, similarity or as above, the third
+ *     text one named negative; by position where names do not tell: text, second text, then a number or a
+ * third text. Without a label the target becomes NONE. The negative is looked at where there is no label.
  * What was inferred is noted. Labels are taken without the white space around them.
  * like: the training set; columns and classes are its own, and a label that it lacks is an error. NULL: they
  * are found (or o->classes). Rows with an empty text or label are errors unless skip_corrupt. Equal texts
@@ -96,6 +103,15 @@ static inline const at_cell *at_texts_text(const at_texts *t, int64_t sample)
 static inline const at_cell *at_texts_pair(const at_texts *t, int64_t sample)
 {
     return t->pair_column < 0 ? NULL : at_texts_cell(t, sample, t->pair_column);
+}
+
+/* The text, the second text and the negative, by number; the column must be there. */
+static inline const at_cell *at_texts_part(const at_texts *t, int64_t sample, int part)
+{
+    return at_texts_cell(t, sample,
+                         part == 0   ? t->text_column
+                         : part == 1 ? t->pair_column
+                                     : t->negative_column);
 }
 
 /* For messages: "file:line". */

@@ -1,5 +1,6 @@
 /* texts_columns.c: which columns of a table are label and text: as told, as the training set has them, or by
  * their names and what they hold. Layer: data. Reading path: at__choose_columns, infer. */
+#include "base/text.h"
 #include "data/texts_internal.h"
 
 enum { MOST_VALUES = 100000 }; /* a column with more is none of labels */
@@ -29,7 +30,8 @@ static at_status take_same(at_texts *t, int *column, const at_table *like, int s
 
 static bool is_chosen(const at_texts *t, int column)
 {
-    return column == t->label_column || column == t->text_column || column == t->pair_column;
+    return column == t->label_column || column == t->text_column || column == t->pair_column ||
+           column == t->negative_column;
 }
 
 static int find_named(const at_texts *t, bool (*names)(const char *))
@@ -110,14 +112,66 @@ static at_status infer(at_texts *t, const at_texts_options *o)
     return labels && t->label_column < 0 ? infer_label(t) : AT_OK;
 }
 
+/* ---- Pairs ---- */
+
+static int first_free(const at_texts *t)
+{
+    for (int i = 0; i < t->table.n_columns; i++)
+        if (!is_chosen(t, i)) return i;
+    return -1;
+}
+
+static bool is_number(const at_cell *cell)
+{
+    char text[64] = "";
+    double x;
+    const at_cell c = at__trim(cell);
+    if (c.n < sizeof text) memcpy(text, c.text, c.n);
+    return at_number_parse(&x, text);
+}
+
+/* The third column is a score or a negative as its last row, which is no header, is a number or not. */
+static void infer_third(at_texts *t, bool negative)
+{
+    const int column = first_free(t);
+    if (column < 0 || t->label_column >= 0 || t->negative_column >= 0) return;
+    if (is_number(at_table_cell(&t->table, t->table.n_rows - 1, column)))
+        t->label_column = column;
+    else if (negative)
+        t->negative_column = column;
+}
+
+static at_status infer_pairs(at_texts *t, const at_texts_options *o)
+{
+    const bool negative = !o->negative && t->target == AT_TEXTS_NUMBER;
+    if (t->label_column < 0) t->label_column = find_named(t, at_names_score);
+    if (negative) t->negative_column = find_named(t, at_names_negative);
+    if (t->text_column < 0) t->text_column = find_named(t, at_names_text);
+    if (t->pair_column < 0) t->pair_column = find_named(t, at_names_pair);
+    if (t->text_column < 0) t->text_column = first_free(t);
+    if (t->pair_column < 0) t->pair_column = first_free(t);
+    AT_REQUIRE(
+        t->arena.ctx, t->text_column >= 0 && t->pair_column >= 0, AT_E_FORMAT,
+        "%s: a row must hold two texts to compare, but beside the score it holds %s; set data.text and "
+        "data.text_pair",
+        t->table.path, t->text_column < 0 ? "none" : "one");
+    infer_third(t, negative);
+    if (t->label_column < 0) t->target = AT_TEXTS_NONE;
+    if (t->target == AT_TEXTS_NUMBER) t->negative_column = -1;
+    return AT_OK;
+}
+
 static void note_columns(const at_texts *t, const at_texts_options *o)
 {
     char label[AT_COLUMN_TITLE] = "", text[AT_COLUMN_TITLE], pair[AT_COLUMN_TITLE] = "";
     if (t->label_column >= 0) at_table_title(label, &t->table, t->label_column);
     at_table_title(text, &t->table, t->text_column);
     if (t->pair_column >= 0) at_table_title(pair, &t->table, t->pair_column);
-    at__texts_note(o, "%s: %s%s%stext: %s%s%s", t->table.path, *label ? "label: " : "", label,
-                   *label ? ", " : "", text, *pair ? ", second text: " : "", pair);
+    char negative[AT_COLUMN_TITLE] = "";
+    if (t->negative_column >= 0) at_table_title(negative, &t->table, t->negative_column);
+    at__texts_note(o, "%s: %s%s%stext: %s%s%s%s%s", t->table.path, *label ? "label: " : "", label,
+                   *label ? ", " : "", text, *pair ? ", second text: " : "", pair,
+                   *negative ? ", negative: " : "", negative);
 }
 
 /* ---- The whole ---- */
@@ -131,6 +185,11 @@ static at_status check(const at_texts *t)
                "%s: data.text and data.text_pair are the same column, %d", table->path, t->text_column + 1);
     AT_REQUIRE(t->arena.ctx, t->pair_column < 0 || t->pair_column != t->label_column, AT_E_ARG,
                "%s: data.label and data.text_pair are the same column, %d", table->path, t->label_column + 1);
+    AT_REQUIRE(t->arena.ctx,
+               t->negative_column < 0 ||
+                   (t->negative_column != t->pair_column && t->negative_column != t->text_column),
+               AT_E_ARG, "%s: data.negative is also %s, column %d", table->path,
+               t->negative_column == t->text_column ? "data.text" : "data.text_pair", t->negative_column + 1);
     return AT_OK;
 }
 
@@ -138,22 +197,37 @@ static at_status check_width(const at_texts *t)
 {
     const at_table *table = &t->table;
     const char *form = table->delimiter ? table->delimiter : "JSON";
-    AT_REQUIRE(t->arena.ctx, table->n_columns > 1 || t->target == AT_TEXTS_NONE, AT_E_FORMAT,
+    AT_REQUIRE(t->arena.ctx, table->n_columns > 1 || t->target == AT_TEXTS_NONE || t->pairs, AT_E_FORMAT,
                "%s: has one column, a label and a text are needed; is data.delimiter right? It is %s",
                table->path, form);
     return AT_OK;
+}
+
+static at_status choose_pair_columns(at_texts *t, const at_texts_options *o)
+{
+    if (t->target != AT_TEXTS_NONE) AT_TRY(take_told(t, &t->label_column, o->label, "data.label"));
+    AT_TRY(take_told(t, &t->text_column, o->text, "data.text"));
+    AT_TRY(take_told(t, &t->pair_column, o->text_pair, "data.text_pair"));
+    if (o->negative && strcmp(o->negative, "none") != 0 && t->target != AT_TEXTS_NONE)
+        AT_TRY(take_told(t, &t->negative_column, o->negative, "data.negative"));
+    AT_TRY(infer_pairs(t, o));
+    note_columns(t, o);
+    return check(t);
 }
 
 at_status at__choose_columns(at_texts *t, const at_texts_options *o, const at_texts *like)
 {
     AT_TRY(check_width(t));
     if (like) {
+        if (t->pairs) t->target = like->target;
+        AT_TRY(take_same(t, &t->negative_column, &like->table, like->negative_column, "data.negative"));
         AT_TRY(take_same(t, &t->text_column, &like->table, like->text_column, "data.text"));
         AT_TRY(take_same(t, &t->pair_column, &like->table, like->pair_column, "data.text_pair"));
         if (t->target != AT_TEXTS_NONE)
             AT_TRY(take_same(t, &t->label_column, &like->table, like->label_column, "data.label"));
         return check(t);
     }
+    if (o->pairs) return choose_pair_columns(t, o);
     if (t->target != AT_TEXTS_NONE) AT_TRY(take_told(t, &t->label_column, o->label, "data.label"));
     AT_TRY(take_told(t, &t->text_column, o->text, "data.text"));
     if (o->text_pair && strcmp(o->text_pair, "none") != 0)

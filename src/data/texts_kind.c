@@ -52,7 +52,11 @@ at_status at_texts_kind(at_ctx *ctx, at_texts_target *out, const char *path, con
     at_texts_options quiet = *o;
     quiet.note = NULL;
     quiet.target = AT_TEXTS_CLASS;
-    at_texts t = {.target = AT_TEXTS_CLASS, .label_column = -1, .text_column = -1, .pair_column = -1};
+    at_texts t = {.target = AT_TEXTS_CLASS,
+                  .label_column = -1,
+                  .text_column = -1,
+                  .pair_column = -1,
+                  .negative_column = -1};
     at_arena_init(&t.arena, ctx);
     const at_status status = o->label_separator ? AT_OK : kind_of(&t, out, path, &quiet);
     if (o->label_separator) *out = AT_TEXTS_SET;

@@ -869,3 +869,28 @@ AT_TEST(test_texts__reads_movie_reviews)
     at_texts_deinit(&t);
     at_test_done(ctx);
 }
+
+/* ---- Pairs ---- */
+
+static void expect_pairs(const char *table, at_texts_target target, int label, int text, int pair,
+                         int negative)
+{
+    put("pairs.tsv", table);
+    at_texts t = read_as("pairs.tsv", (at_texts_options){.target = AT_TEXTS_NUMBER, .pairs = true}, NULL);
+    const int found[] = {(int)t.target, t.label_column, t.text_column, t.pair_column, t.negative_column},
+              want[] = {(int)target, label, text, pair, negative};
+    for (int i = 0; i < AT_COUNT(want); i++)
+        if (found[i] != want[i]) fail_msg("%s: number %d is %d, must be %d", table, i, found[i], want[i]);
+    at_texts_deinit(&t);
+}
+
+AT_TEST(test_texts__columns_of_pairs)
+{
+    begin("texts-pairs");
+    expect_pairs("score\tsentence2\tsentence1\n1\ta\tb\n", AT_TEXTS_NUMBER, 0, 2, 1, -1);
+    expect_pairs("anchor\tpositive\tnegative\na\tb\tc\n", AT_TEXTS_NONE, -1, 0, 1, 2);
+    expect_pairs("query\tanswer\na\tb\n", AT_TEXTS_NONE, -1, 0, 1, -1);
+    expect_pairs("a\tb\t3.5\nc\td\t1\n", AT_TEXTS_NUMBER, 2, 0, 1, -1);
+    expect_pairs("a\tb\tc\nd\te\tf\n", AT_TEXTS_NONE, -1, 0, 1, 2);
+    at_test_done(ctx);
+}

@@ -4,11 +4,11 @@
 #include "base/pool.h"
 
 enum {
-    CHUNK = 64,     /* samples that a thread tokenises at a time */
+    CHUNK = 64,     /* sequences that a thread tokenises at a time */
     NO_LABEL = -100 /* what losses leave out */
 };
 
-typedef struct piece { /* a sample's tokens */
+typedef struct piece { /* a sequence's tokens */
     int32_t *ids, *types, *words;
     int64_t n;
     bool cut;
@@ -20,7 +20,8 @@ typedef struct tokens {
     const at_tagged *tagged; /* in place of texts; NULL = texts */
     int32_t *index;
     at_token_options o;
-    int64_t *start; /* [n + 1] of a sample's tokens in ids, types and words */
+    int parts;      /* sequences of a sample */
+    int64_t *start; /* [n * parts + 1] of a sequence's tokens in ids, types and words */
     int32_t *ids, *types;
     int32_t *words; /* of tagged sentences: the word of each token; -1 = none */
 } tokens;
@@ -35,12 +36,38 @@ static const char *name(const at_dataset *d, int64_t sample)
 static int64_t rows(const at_dataset *d, int64_t sample)
 {
     const tokens *t = (const tokens *)d;
-    return t->start[sample + 1] - t->start[sample];
+    return t->start[(sample + 1) * t->parts] - t->start[sample * t->parts];
 }
 
-int32_t at_token_row_id(int64_t sample, int64_t i)
+static int64_t part_rows(const at_dataset *d, int64_t sample, int part)
 {
-    return (int32_t)((uint32_t)sample << 12 ^ (uint32_t)i);
+    const tokens *t = (const tokens *)d;
+    const int64_t *start = &t->start[sample * t->parts + part];
+    return start[1] - start[0];
+}
+
+int32_t at_token_row_id(int64_t sequence, int64_t i)
+{
+    return (int32_t)((uint32_t)sequence << 12 ^ (uint32_t)i);
+}
+
+/* FNV-1a of the tokens; different texts that share it are a chance of 1 in 4 billion a pair. */
+static int32_t hash(const tokens *t, int64_t sequence)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (int64_t i = t->start[sequence]; i < t->start[sequence + 1]; i++)
+        h = (h ^ (uint32_t)t->ids[i]) * 0x100000001b3u;
+    return (int32_t)(uint32_t)(h ^ h >> 32);
+}
+
+/* What is counted anew in each sequence: positions, and what random numbers are keyed by. */
+static void count_rows(const tokens *t, int64_t sample, int32_t *positions, int32_t *row_ids)
+{
+    for (int64_t q = sample * t->parts; q < (sample + 1) * t->parts; q++)
+        for (int64_t i = 0; i < t->start[q + 1] - t->start[q]; i++) {
+            if (positions) *positions++ = (int32_t)i;
+            if (row_ids) *row_ids++ = at_token_row_id(q, i);
+        }
 }
 
 void at_token_columns(at_dataset *d, const at_column *labels)
@@ -101,21 +128,27 @@ static at_status fill(at_ctx *ctx, const at_dataset *d, int64_t sample, const at
 {
     (void)ctx, (void)how;
     const tokens *t = (const tokens *)d;
-    const int64_t n = rows(d, sample);
-    if (out[0]) memcpy(out[0], t->ids + t->start[sample], (size_t)n * sizeof *t->ids);
-    if (out[1]) memcpy(out[1], t->types + t->start[sample], (size_t)n * sizeof *t->types);
-    for (int64_t i = 0; out[2] && i < n; i++) ((int32_t *)out[2])[i] = (int32_t)i;
-    for (int64_t i = 0; out[3] && i < n; i++) ((int32_t *)out[3])[i] = at_token_row_id(sample, i);
-    if (t->o.labels && out[4]) fill_labels(t, sample, out[4]);
+    const int64_t n = rows(d, sample), first = t->start[sample * t->parts];
+    if (out[0]) memcpy(out[0], t->ids + first, (size_t)n * sizeof *t->ids);
+    if (out[1]) memcpy(out[1], t->types + first, (size_t)n * sizeof *t->types);
+    count_rows(t, sample, out[2], out[3]);
+    void *const *more = &out[4];
+    if (t->o.labels && *more) fill_labels(t, sample, *more);
+    more += t->o.labels;
+    if (t->o.scores && *more) *(float *)*more = (float)t->texts->samples[t->index[sample]].number;
+    more += t->o.scores;
+    for (int p = 0; t->o.hashes && *more && p < t->parts; p++)
+        ((int32_t *)*more)[p] = hash(t, sample * t->parts + p);
     return AT_OK;
 }
 
 static void digest(const at_dataset *d, at_digest *out)
 {
     const tokens *t = (const tokens *)d;
-    at_digest_add(out, t->start, (size_t)(d->n + 1) * sizeof *t->start);
-    at_digest_add(out, t->ids, (size_t)t->start[d->n] * sizeof *t->ids);
-    at_digest_add(out, t->types, (size_t)t->start[d->n] * sizeof *t->types);
+    const int64_t sequences = d->n * t->parts, n = t->start[sequences];
+    at_digest_add(out, t->start, (size_t)(sequences + 1) * sizeof *t->start);
+    at_digest_add(out, t->ids, (size_t)n * sizeof *t->ids);
+    at_digest_add(out, t->types, (size_t)n * sizeof *t->types);
 }
 
 static void close(at_ctx *ctx, at_dataset *d)
@@ -129,7 +162,7 @@ static void close(at_ctx *ctx, at_dataset *d)
     at_free(ctx, t);
 }
 
-/* ---- Tokenising: chunks of samples, each into memory of its own, then all of it end to end ---- */
+/* ---- Tokenising: chunks of sequences, each into memory of its own, then all of it end to end ---- */
 
 typedef struct chunk {
     at_ctx ctx;
@@ -143,13 +176,14 @@ typedef struct work {
     chunk *chunks;
 } work;
 
-static at_status encode(at_ctx *ctx, const tokens *t, at_encoding *e, int64_t of)
+static at_status encode(at_ctx *ctx, const tokens *t, at_encoding *e, int64_t of, int part)
 {
     const at_tagged *g = t->tagged;
     if (g)
         return at_tokenizer_encode_words(ctx, t->o.tokenizer, e, g->words + g->start[of],
                                          g->start[of + 1] - g->start[of], t->o.max_length, true);
-    const at_cell *text = at_texts_text(t->texts, of), *pair = at_texts_pair(t->texts, of);
+    const at_cell *text = at_texts_part(t->texts, of, part),
+                  *pair = t->o.parts ? NULL : at_texts_pair(t->texts, of);
     return at_tokenizer_encode(ctx, t->o.tokenizer, e, text->text, text->n, pair ? pair->text : NULL,
                                pair ? pair->n : 0, t->o.max_length, true);
 }
@@ -164,15 +198,15 @@ static int64_t line_of(const tokens *t, int64_t of)
     return t->tagged ? t->tagged->line[t->tagged->start[of]] : at_texts_line(t->texts, of);
 }
 
-static at_status tokenise_one(const work *w, chunk *c, at_encoding *e, int64_t sample)
+static at_status tokenise_one(const work *w, chunk *c, at_encoding *e, int64_t sequence)
 {
     const tokens *t = w->t;
-    const int64_t of = t->index[sample];
-    const at_status s = encode(&c->ctx, t, e, of);
+    const int64_t of = t->index[sequence / t->parts];
+    const at_status s = encode(&c->ctx, t, e, of, (int)(sequence % t->parts));
     if (s == AT_E_NOMEM) return s;
     AT_REQUIRE(&c->ctx, s == AT_OK && e->n > 0, AT_E_FORMAT, "%s:%lld: %s", path_of(t),
                (long long)line_of(t, of), s == AT_OK ? "the text gives no token" : at_last_error(&c->ctx));
-    piece *p = &w->pieces[sample];
+    piece *p = &w->pieces[sequence];
     const size_t bytes = (size_t)e->n * sizeof *p->ids;
     p->ids = at_arena_alloc(&c->memory, 3 * bytes);
     if (!p->ids) return AT_E_NOMEM;
@@ -191,7 +225,7 @@ static void tokenise_chunk(void *arg, int64_t i, int thread)
     (void)thread;
     const work *w = arg;
     chunk *c = &w->chunks[i];
-    const int64_t end = at_min(w->t->base.n, (i + 1) * CHUNK);
+    const int64_t end = at_min(w->t->base.n * w->t->parts, (i + 1) * CHUNK);
     at_encoding e = {0};
     for (int64_t k = i * CHUNK; k < end && c->status == AT_OK; k++) c->status = tokenise_one(w, c, &e, k);
     at_encoding_deinit(&c->ctx, &e);
@@ -199,7 +233,7 @@ static void tokenise_chunk(void *arg, int64_t i, int thread)
 
 static at_status gather(at_ctx *ctx, tokens *t, const piece *pieces, at_token_stats *stats)
 {
-    const int64_t n = t->base.n;
+    const int64_t n = t->base.n * t->parts;
     AT_NEW(ctx, t->start, n + 1);
     for (int64_t i = 0; i < n; i++) {
         t->start[i + 1] = t->start[i] + pieces[i].n;
@@ -207,7 +241,7 @@ static at_status gather(at_ctx *ctx, tokens *t, const piece *pieces, at_token_st
         stats->cut += pieces[i].cut;
     }
     stats->tokens = t->start[n];
-    t->base.max_rows = stats->longest;
+    for (int64_t i = 0; i < t->base.n; i++) t->base.max_rows = at_max(t->base.max_rows, rows(&t->base, i));
     AT_NEW(ctx, t->ids, t->start[n]);
     AT_NEW(ctx, t->types, t->start[n]);
     if (t->tagged) AT_NEW(ctx, t->words, t->start[n]);
@@ -222,9 +256,9 @@ static at_status gather(at_ctx *ctx, tokens *t, const piece *pieces, at_token_st
 /* The first failure by position is the one that is told. */
 static at_status tokenise(at_ctx *ctx, tokens *t, at_token_stats *stats)
 {
-    const int64_t n_chunks = at_ceil_div(t->base.n, CHUNK);
+    const int64_t n = t->base.n * t->parts, n_chunks = at_ceil_div(n, CHUNK);
     work w = {.t = t};
-    AT_NEW(ctx, w.pieces, t->base.n);
+    AT_NEW(ctx, w.pieces, n);
     at_status s = AT_OK;
     w.chunks = at_alloc_array(ctx, n_chunks, sizeof *w.chunks);
     for (int64_t i = 0; w.chunks && i < n_chunks; i++) {
@@ -244,6 +278,21 @@ static at_status tokenise(at_ctx *ctx, tokens *t, at_token_stats *stats)
     return s;
 }
 
+static void add_column(at_dataset *d, at_column c)
+{
+    d->columns[d->n_columns++] = c;
+}
+
+static void add_columns(tokens *t)
+{
+    at_dataset *d = &t->base;
+    const at_column labels = label_column(t->texts, t->tagged);
+    at_token_columns(d, t->o.labels ? &labels : NULL);
+    if (t->o.scores) add_column(d, (at_column){.name = "scores", .dtype = AT_F32, .exact = true});
+    if (t->o.hashes)
+        add_column(d, (at_column){.name = "text_hash", .dtype = AT_I32, .rank = 1, .dim = {t->parts}});
+}
+
 static at_status create(at_dataset **out, at_ctx *ctx, const at_texts *texts, const at_tagged *tagged,
                         const int32_t *index, int64_t n, const at_token_options *o, at_token_stats *stats)
 {
@@ -251,13 +300,19 @@ static at_status create(at_dataset **out, at_ctx *ctx, const at_texts *texts, co
     tokens *t;
     *out = NULL;
     AT_NEW(ctx, t, 1);
-    t->base =
-        (at_dataset){.n = n, .rows = rows, .fill = fill, .name = name, .digest = digest, .close = close};
+    t->parts = o->parts > 0 ? o->parts : 1;
+    t->base = (at_dataset){.n = n,
+                           .parts = t->parts,
+                           .rows = rows,
+                           .part_rows = part_rows,
+                           .fill = fill,
+                           .name = name,
+                           .digest = digest,
+                           .close = close};
     t->texts = texts;
     t->tagged = tagged;
     t->o = *o;
-    const at_column labels = label_column(texts, tagged);
-    at_token_columns(&t->base, o->labels ? &labels : NULL);
+    add_columns(t);
     if (!stats) stats = &unused;
     *stats = (at_token_stats){0};
     at_status s = AT_OK;

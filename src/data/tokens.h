@@ -2,7 +2,10 @@
  * row_id i32, whose rows are a sample's tokens, and, where known, labels: i32 a class, f32 a number, f32
  * [n_classes] of 0 and 1 a set; of tagged words i32 a class a token. row_id tells rows apart, whatever batch
  * they are in: random numbers are keyed by it. Layer: data. Texts are tokenised once, when the data set is
- * made. */
+ * made.
+ *
+ * The texts of a pair are one sequence that the tokenizer joins or, as parts, sequences of their own, whose
+ * rows follow each other. */
 #ifndef AT_TOKENS_H
 #define AT_TOKENS_H
 
@@ -13,16 +16,19 @@
 
 typedef struct at_token_options {
     const at_tokenizer *tokenizer; /* borrowed */
-    int64_t max_length;            /* tokens of a sample, special ones included; longer ones are cut */
+    int64_t max_length;            /* tokens of a sequence, special ones included; longer ones are cut */
     bool labels;
     /* Of tagged words: tags of the tokens behind a word's first one, by the word's tag; NULL = they have no
      * label. */
     const int32_t *tag_inside;
+    int parts;   /* 0: one sequence. Else so many: text, second text, negative */
+    bool scores; /* of parts: column scores f32: the numbers */
+    bool hashes; /* of parts: column text_hash i32 [parts], equal for equal tokens */
 } at_token_options;
 
 typedef struct at_token_stats {
     int64_t tokens, longest; /* of all samples, and of one */
-    int64_t cut;             /* samples that were too long */
+    int64_t cut;             /* sequences that were too long */
 } at_token_stats;
 
 /* The samples index[0..n) of a set (borrowed; index is copied). stats may be NULL.
@@ -51,7 +57,8 @@ at_status at_tokens_noise(at_dataset **out, at_ctx *ctx, int64_t n, int64_t leng
 /* The columns of tokens, and one of labels; NULL = none. */
 void at_token_columns(at_dataset *d, const at_column *labels);
 
-/* Different for the first 4,096 rows of a million samples; beyond, a few rows share their random numbers. */
-int32_t at_token_row_id(int64_t sample, int64_t i);
+/* Different for the first 4,096 rows of a million sequences; beyond, a few rows share their random numbers.
+ */
+int32_t at_token_row_id(int64_t sequence, int64_t i);
 
 #endif

@@ -39,12 +39,24 @@ bool at_names_pair(const char *name)
     return is_one_of(name, names);
 }
 
+bool at_names_score(const char *name)
+{
+    static const char *const names[] = {"score", "similarity", NULL};
+    return is_one_of(name, names) || at_names_label(name);
+}
+
+bool at_names_negative(const char *name)
+{
+    return is_one_of(name, (const char *const[]){"negative", NULL});
+}
+
 /* Whatever else columns beside texts are called. */
 static bool names_other(const char *name)
 {
-    static const char *const names[] = {"title", "body", "content", "comment", "tweet",  "labels",
-                                        "id",    "idx",  "index",   "split",   "source", NULL};
-    return is_one_of(name, names);
+    static const char *const names[] = {"title",  "body",   "content",  "comment", "tweet",  "labels",
+                                        "id",     "idx",    "index",    "split",   "source", "query",
+                                        "answer", "anchor", "positive", NULL};
+    return is_one_of(name, names) || at_names_score(name) || at_names_negative(name);
 }
 
 bool at__is_header(const at_cell *row, int n)
@@ -52,7 +64,7 @@ bool at__is_header(const at_cell *row, int n)
     bool label = false, text = false, all = true;
     int named = 0;
     for (int i = 0; i < n; i++) {
-        const bool is_label = at_names_label(row[i].text), is_text = at_names_text(row[i].text);
+        const bool is_label = at_names_score(row[i].text), is_text = at_names_text(row[i].text);
         label |= is_label;
         text |= is_text;
         if (is_label || is_text || at_names_pair(row[i].text) || names_other(row[i].text))

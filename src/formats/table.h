@@ -73,10 +73,13 @@ enum { AT_COLUMN_TITLE = 120 };
 void at_table_title(char out[AT_COLUMN_TITLE], const at_table *t, int column);
 
 /* Does a name say that a column holds labels ("label", "class" ...), texts ("text", "review" ..., also the
- * first of a pair: "premise"), or the second of a pair ("hypothesis")? In any case of the letters. */
+ * first of a pair: "premise"), the second of a pair ("hypothesis"), numbers ("score", or what labels are
+ * called), or texts that do not belong to the first ("negative")? In any case of the letters. */
 bool at_names_label(const char *name);
 bool at_names_text(const char *name);
 bool at_names_pair(const char *name);
+bool at_names_score(const char *name);
+bool at_names_negative(const char *name);
 
 /* By its ending: is this file a table for sure (.csv .tsv .tab .txt .json .jsonl .ndjson)? */
 bool at_is_table_name(const char *path);

@@ -57,15 +57,27 @@ static at_tree *copy_without(at_model *m, const at_tree *map, const char *const 
     return c;
 }
 
+/* Without a head: Transformers' class of the bare network, "BertModel". */
+static at_tree *bare_class(at_model *m)
+{
+    const char *name = m->architecture->task_class, *rest = strstr(name, "For");
+    return at_tree_string(&m->arena,
+                          at_arena_printf(&m->arena, "%.*sModel", rest ? (int)(rest - name) : 0, name));
+}
+
 static at_tree *config_transformers(at_model *m)
 {
     static const char *const replaced[] = {"architectures", "id2label",          "label2id", "num_labels",
                                            "problem_type",  "attune_thresholds", NULL};
     at_tree *c = copy_without(m, m->config, replaced), *names = at_tree_new(&m->arena, AT_LIST);
     const at_architecture *a = m->architecture;
+    at_tree_add(&m->arena, c, "architectures", names);
+    if (!m->head.site) {
+        at_tree_add(&m->arena, names, NULL, bare_class(m));
+        return c;
+    }
     at_tree_add(&m->arena, names, NULL,
                 at_tree_string(&m->arena, m->head.per_token ? a->token_class : a->task_class));
-    at_tree_add(&m->arena, c, "architectures", names);
     at_tree_add(&m->arena, c, "id2label", labels_by_id(m));
     at_tree_add(&m->arena, c, "label2id", ids_by_label(m));
     const char *problem = m->problem_type ? m->problem_type : "single_label_classification";
@@ -184,8 +196,9 @@ static at_status add_tensors(bundle *w)
     for (size_t size = 8; size; size /= 2)
         for (int i = 0; i < net->n_params; i++) {
             const at_param *p = net->params[i];
+            const bool of_absent_head = !w->m->head.site && p->site->is_head && !p->site->is_pooler;
             at_tensor t = {0};
-            if (p->part == AT_ADAPTER || p->missing) continue;
+            if (p->part == AT_ADAPTER || p->missing || of_absent_head) continue;
             AT_TRY(tensor_from(w->m, &t, p));
             if (at_dtype_size(t.dtype) != size) continue;
             w->params[w->n] = p;

@@ -37,7 +37,7 @@ static at_status run_merged(at_run *r, const char *folder, at_split split, at_li
 {
     at_model *m;
     AT_TRY(at_model_open(&m, r->ctx, r->device, folder));
-    at_status s = at_model_keep_head(m);
+    at_status s = r->job.task->headless ? AT_OK : at_model_keep_head(m);
     if (s == AT_OK) s = run_model(r, m, split, limit, out);
     at_model_close(m);
     return s;

@@ -33,6 +33,7 @@ static int64_t most_rows(const at_run *r, const at_dataset *d)
 
 static void declare_inputs(at_run *r, at_pipe *p, const at_dataset *d)
 {
+    const int64_t parts = at_dataset_parts(d), n_offsets = p->batch * parts + 1;
     p->samples = at_graph_extent(p->g, "samples", p->batch);
     if (d->rows) {
         const int64_t longest = most_rows(r, d), all = p->batch * longest;
@@ -40,10 +41,9 @@ static void declare_inputs(at_run *r, at_pipe *p, const at_dataset *d)
         p->rows = at_graph_extent(p->g, "rows", p->max_rows);
     }
     for (int i = 0; i < d->n_columns; i++) add_input(p, d->columns[i].name, column_input(p, &d->columns[i]));
-    p->sample_id = at_input(p->g, "sample_id", AT_INT, p->samples, 1, (const int64_t[]){1});
+    p->sample_id = at_input(p->g, "sample_id", AT_INT, p->samples, 1, &parts);
     add_input(p, "sample_id", p->sample_id);
-    if (d->rows)
-        add_input(p, "offsets", at_input(p->g, "offsets", AT_INT, NULL, 1, (const int64_t[]){p->batch + 1}));
+    if (d->rows) add_input(p, "offsets", at_input(p->g, "offsets", AT_INT, NULL, 1, &n_offsets));
     for (int i = 0; i < r->job.n_constants; i++) {
         const at_constant *c = &r->job.constants[i];
         add_input(p, c->name, at_input(p->g, c->name, AT_ACC, NULL, 1, &c->n));
@@ -57,7 +57,8 @@ at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *
     *p = (at_pipe){.batch = limit.samples, .max_rows = limit.rows};
     AT_TRY(at_graph_create(&p->g, r->ctx, r->model->net.store, mode));
     declare_inputs(r, p, like);
-    p->output = r->model->architecture->build(r->model, p->g, &p->inputs);
+    p->output = r->job.task->output ? r->job.task->output(&r->job, r->model, p->g, &p->inputs)
+                                    : r->model->architecture->build(r->model, p->g, &p->inputs);
     if (mode == AT_TRAIN) {
         at_graph_site(p->g, "loss");
         r->job.task->objective(&r->job, p->g, p->output, &p->inputs, &p->loss, &p->count);
@@ -287,7 +288,7 @@ at_status at__feed(at_run *r, at_pipe *p, const at_dataset *d, const at_batch *b
         AT_ASSERT(r->ctx, v);
         at_plan_write(p->plan, v, b->data[i], d->columns[i].ragged ? b->rows : b->n);
     }
-    at_plan_write(p->plan, p->sample_id, b->sample_id, b->n);
+    at_plan_write(p->plan, p->sample_id, b->sequence_id, b->n);
     if (b->offsets) at_plan_write(p->plan, at_inputs_get(p->g, &p->inputs, "offsets"), b->offsets, b->n + 1);
     return AT_OK;
 }

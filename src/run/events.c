@@ -108,8 +108,11 @@ static void plan_text(at_run *r, at_text *t, const at_parameters *c, const at_me
                    r->settings.general.model, r->model->architecture->name,
                    at__exact(all, c->trainable + c->frozen), at__exact(trainable, c->trainable),
                    at__exact(frozen, c->frozen));
-    at_text_printf(t, "task       %s, %d outputs; the head is %s\n", r->job.task->name, r->job.n_outputs,
-                   r->model->head.is_new ? "new" : "the model's own");
+    if (r->job.task->headless)
+        at_text_printf(t, "task       %s\n", r->job.task->name);
+    else
+        at_text_printf(t, "task       %s, %d outputs; the head is %s\n", r->job.task->name, r->job.n_outputs,
+                       r->model->head.is_new ? "new" : "the model's own");
     at_text_printf(t, "data       %s: %s train", r->settings.data.train, at__exact(samples, r->n_train));
     for (int s = AT_SPLIT_VALID; s < AT_SPLIT_COUNT; s++)
         if (r->job.split[s])

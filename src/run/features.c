@@ -157,6 +157,12 @@ static int64_t rows_of(const at_dataset *d, int64_t sample)
     return source->rows(source, sample);
 }
 
+static int64_t part_rows_of(const at_dataset *d, int64_t sample, int part)
+{
+    const at_dataset *source = ((const features *)d)->source;
+    return source->part_rows(source, sample, part);
+}
+
 static void close(at_ctx *ctx, at_dataset *d)
 {
     features *f = (features *)d;
@@ -198,6 +204,8 @@ static features *new_features(at_run *r, const at_dataset *source)
         if (!is_needed(r, &r->train, input)) continue;
         if (source->columns[i].ragged) {
             f->base.rows = rows_of;
+            f->base.parts = source->parts;
+            f->base.part_rows = part_rows_of;
             f->base.max_rows = source->max_rows;
         }
         f->from_source[f->base.n_columns] = i;

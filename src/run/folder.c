@@ -247,6 +247,7 @@ at_status at__hand_over(at_run *r)
     AT_TRY(at_folder_make(r->ctx, beside));
     AT_TRY(fold_unit(r));
     AT_TRY(at_model_save(r->model, beside));
+    if (r->job.task->save) AT_TRY(r->job.task->save(&r->job, beside));
     AT_TRY(at__prove_merge(r, beside));
     AT_TRY(at_folder_remove(r->ctx, to));
     AT_TRY(at_folder_rename(r->ctx, beside, to));

@@ -142,7 +142,7 @@ static at_status look(at_run *r, void *arg)
     AT_REQUIRE(
         r->ctx, r->job.split[AT_SPLIT_VALID] || r->job.split[AT_SPLIT_TEST], AT_E_ARG,
         "a ladder compares methods on a validation or a test split, and there is none: see data.valid");
-    l->metric = at_job_main_metric(&r->job);
+    l->metric = r->job.main_metric;
     l->output = at_arena_printf(&l->arena, "%s", r->folder);
     l->model = at_arena_printf(&l->arena, "%s", r->settings.general.model);
     l->source = at_arena_printf(&l->arena, "%s", r->settings.data.train);

@@ -88,7 +88,7 @@ static at_status open_model(at_run *r, at_head_kind kind)
 /* The checkpoint's head may be of another kind than the task's. */
 static at_status open_model_for(at_run *r, const at_task *task)
 {
-    if (r->model->head.per_token == task->per_token) return AT_OK;
+    if (task->headless || r->model->head.per_token == task->per_token) return AT_OK;
     at_model_close(r->model);
     r->model = NULL;
     return open_model(r, task->per_token ? AT_HEAD_TOKEN : AT_HEAD_SAMPLE);
@@ -157,9 +157,10 @@ static const at_task *task_of_network(at_ctx *ctx, const at_model *m)
     int cursor = 0;
     const at_task *t, *other = NULL;
     while ((t = at_registry_next(ctx, "task", &cursor))) {
-        if (strcmp(t->family, m->architecture->family) != 0 || t->per_token != m->head.per_token) continue;
-        if (t->trained && t->trained(m->config)) return t;
-        if (!t->trained && !other) other = t;
+        const bool fits = t->headless || t->per_token == m->head.per_token;
+        if (strcmp(t->family, m->architecture->family) != 0 || !fits) continue;
+        if (t->owns && t->owns(m)) return t;
+        if (!t->owns && !other) other = t;
     }
     return other;
 }
@@ -254,19 +255,19 @@ static at_status choose_metric(at_run *r)
 {
     const char *name = r->settings.early_stop.metric;
     if (!r->job.split[AT_SPLIT_VALID] || (name && strcmp(name, "none") == 0)) return AT_OK;
-    if (!name) name = at_job_main_metric(&r->job);
+    if (!name) name = r->job.main_metric;
     const at_metric *m = at_registry_find(r->ctx, "metric", name);
-    if (!m && strcmp(name, at_job_main_metric(&r->job)) != 0) {
+    if (!m && strcmp(name, r->job.main_metric) != 0) {
         const char *nearest = at_registry_nearest(r->ctx, "metric", name);
         return at_fail(r->ctx, AT_E_ARG, "%s: no metric is called \"%s\"%s%s%s",
                        at_recipe_where(r->recipe, "train.early_stop.metric"), name,
                        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
     }
-    const at_metric *main = at_registry_find(r->ctx, "metric", at_job_main_metric(&r->job));
+    const at_metric *main = at_registry_find(r->ctx, "metric", r->job.main_metric);
     AT_REQUIRE(r->ctx, !m || !main || at_metric_fits(m, main), AT_E_ARG,
                "%s: %s is no score of task %s, whose main one is %s",
                at_recipe_where(r->recipe, "train.early_stop.metric"), name, r->job.task->name,
-               r->job.task->main_metric);
+               r->job.main_metric);
     r->metric = name;
     return AT_OK;
 }
@@ -283,14 +284,9 @@ at_status at__look_at_model(at_run *r)
     return open_model(r, AT_HEAD_AS_SAVED);
 }
 
-at_status at__look_to_use(at_run *r)
+static at_status open_job_to_use(at_run *r, const at_task *task)
 {
-    AT_TRY(at__look_at_model(r));
-    AT_TRY(at_model_keep_head(r->model));
     const at_settings *s = &r->settings;
-    const at_task *task;
-    AT_TRY(task_of_model(r, &task));
-    AT_TRY(choose_precision(r, task->exact));
     AT_TRY(read_table(r, task->options, &r->task_options));
     AT_TRY(read_table(r, task->data_options, &r->data_options));
     r->micro_batch = s->train.micro_batch > 0 ? s->train.micro_batch : 32;
@@ -303,6 +299,32 @@ at_status at__look_to_use(at_run *r)
                                        .where = where,
                                        .where_from = r->recipe,
                                        .uses_head = true});
+}
+
+at_status at__look_to_use(at_run *r)
+{
+    const at_task *task;
+    AT_TRY(at__look_at_model(r));
+    AT_TRY(task_of_model(r, &task));
+    if (!task->headless) AT_TRY(at_model_keep_head(r->model));
+    AT_TRY(choose_precision(r, task->exact));
+    return open_job_to_use(r, task);
+}
+
+/* Without a head, a task of the family that reads files is as good as any. */
+at_status at__look_to_embed(at_run *r)
+{
+    int cursor = 0;
+    const at_task *t, *task = NULL;
+    AT_TRY(at__look_at_model(r));
+    AT_TRY(choose_precision(r, false));
+    while ((t = at_registry_next(r->ctx, "task", &cursor)))
+        if (strcmp(t->family, r->model->architecture->family) == 0 && t->open_files && (!task || t->headless))
+            task = t;
+    AT_REQUIRE(r->ctx, task, AT_E_UNSUPPORTED, "%s: there is no task for %s networks", r->model->folder,
+               r->model->architecture->family);
+    if (task->headless) AT_TRY(at_recipe_set(r->recipe, "data.text_pair", "none")); /* each text by itself */
+    return open_job_to_use(r, task);
 }
 
 at_status at__look(at_run *r)
@@ -345,6 +367,21 @@ static at_status read_recipe(void *recipe, const at_options *table, void *out)
     return at_recipe_read(recipe, table, out);
 }
 
+/* Without a head, nothing learns that stands behind what the task takes from the network. */
+static at_status leave_head(at_run *r)
+{
+    bool learns = false;
+    for (int i = 0; i < r->model->net.n_params; i++) {
+        at_param *p = r->model->net.params[i];
+        if (p->site->is_head || p->site->is_pooler) p->trainable = false;
+        learns |= p->trainable;
+    }
+    AT_REQUIRE(r->ctx, learns, AT_E_ARG,
+               "method %s leaves nothing to learn: task %s has no output layer; take full, last:N or lora",
+               r->method_name, r->job.task->name);
+    return AT_OK;
+}
+
 at_status at__adapt(at_run *r)
 {
     at_edit_site e = {.model = r->model,
@@ -356,11 +393,12 @@ at_status at__adapt(at_run *r)
                       .recipe = r->recipe};
     const at_tree *lists[2] = {r->method_edits, r->settings.general.edits};
     e.where = at_recipe_where(r->recipe, "edits");
-    AT_TRY(apply_head(&e, lists));
+    if (!r->job.task->headless) AT_TRY(apply_head(&e, lists));
     for (int i = 0; i < 2; i++) {
         e.where = i ? at_recipe_where(r->recipe, "edits") : at_recipe_where(r->recipe, "method");
         AT_TRY(at_edits_apply(&e, lists[i]));
     }
+    if (r->job.task->headless) AT_TRY(leave_head(r));
     set_rates(r);
     r->model->problem_type = r->job.task->problem_type;
     r->model->thresholds = NULL; /* of an earlier training */

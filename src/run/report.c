@@ -36,7 +36,7 @@ static at_page_fact score_fact(const at_run *r, const results *x, char label[NOT
 {
     char words[AT_FIGURE];
     const at_scores *scores = x->test ? x->test : x->valid;
-    const at_score_value *s = scores ? at__score_named(scores, at_job_main_metric(&r->job)) : NULL;
+    const at_score_value *s = scores ? at__score_named(scores, r->job.main_metric) : NULL;
     at_page_fact f = {.label = label, .value = "-"};
     if (!s) return f;
     snprintf(label, NOTE, "%s %s", x->test ? "test" : "validation", at__metric_words(words, s->name));
@@ -120,7 +120,7 @@ static at_status add_curves(at_run *r, const results *x, at_text *html)
     char words[AT_FIGURE], title[NOTE];
     bool drawn = false, loss_drawn;
     if (!path) return AT_E_NOMEM;
-    const char *metric = r->metric ? r->metric : at_job_main_metric(&r->job);
+    const char *metric = r->metric ? r->metric : r->job.main_metric;
     const at_score_value *score = x->valid ? at__score_named(x->valid, metric) : NULL;
     snprintf(title, sizeof title, "Validation %s", at__metric_words(words, metric));
     const at_report_curve loss_curve = {"training loss", path}, valid_curve = {title, path};

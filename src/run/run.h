@@ -119,6 +119,7 @@ at_status at__look(at_run *r);
 at_status at__adapt(at_run *r);
 at_status at__look_at_model(at_run *r); /* settings, device, model */
 at_status at__look_to_use(at_run *r);   /* and its head, task and job: for scoring and predicting */
+at_status at__look_to_embed(at_run *r); /* without its head: for the rows that stand before it */
 
 /* ---- build.c ---- */
 at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *like, at_limit limit);
@@ -156,6 +157,7 @@ bool at__caches_features(const at_run *r); /* once both pipes have their cut */
 at_status at__cache_features(at_run *r);
 
 /* ---- use.c ---- */
+void at__emit_notes(at_run *r);         /* of the job */
 at_status at__open_to_score(at_run *r); /* a trained model and data.test, ready for at__evaluate_split */
 
 /* ---- loop.c, contract.c ---- */

@@ -7,7 +7,7 @@ static at_status build_eval(at_run *r, const at_dataset *d)
     return at__plan_pipe(r, &r->eval);
 }
 
-static void emit_notes(at_run *r)
+void at__emit_notes(at_run *r)
 {
     for (const at_tree *t = r->job.notes->first; t; t = t->next) at__note(r, "%s", t->text);
 }
@@ -29,7 +29,7 @@ static at_status evaluate(at_run *r)
                "no data are given: name their folder after the model, or by the key data.test");
     if (!d.test) AT_TRY(at_recipe_set(r->recipe, "data.test", d.train));
     AT_TRY(at__open_to_score(r));
-    emit_notes(r);
+    at__emit_notes(r);
     at_scores scores;
     AT_TRY(at__evaluate_split(r, AT_SPLIT_TEST, &scores, NULL));
     at__emit_scores(r, AT_EVENT_EVALUATION, AT_SPLIT_TEST, &scores);
@@ -84,7 +84,7 @@ static at_status predict(at_run *r, const char *const *paths, int n_paths)
     AT_REQUIRE(r->ctx, r->job.task->open_files, AT_E_UNSUPPORTED, "task %s predicts no files",
                r->job.task->name);
     AT_TRY(r->job.task->open_files(&r->job, &d, paths, n_paths));
-    emit_notes(r);
+    at__emit_notes(r);
     const at_status s = predict_all(r, d);
     d->close(r->ctx, d);
     return s;

@@ -44,6 +44,7 @@ at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup)
                   .setup = *setup,
                   .task = task,
                   .model = setup->model,
+                  .main_metric = task->main_metric,
                   .options = setup->options,
                   .data_options = setup->data_options,
                   .unit = {.shift = 0, .scale = 1}};
@@ -51,7 +52,7 @@ at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup)
     AT_REQUIRE(ctx, strcmp(task->family, model->architecture->family) == 0, AT_E_UNSUPPORTED,
                "task %s is for %s networks; %s is a %s (%s network)", task->name, task->family, model->folder,
                model->architecture->name, model->architecture->family);
-    AT_REQUIRE(ctx, task->per_token == model->head.per_token, AT_E_ARG,
+    AT_REQUIRE(ctx, task->headless || task->per_token == model->head.per_token, AT_E_ARG,
                "task %s needs an output layer for %s; that of %s is for %s", task->name,
                task->per_token ? "every token" : "whole samples", model->folder,
                task->per_token ? "whole samples" : "every token");

@@ -58,9 +58,9 @@ static at_status open_files(at_job *j, at_dataset **out, const char *const *path
     return at_text_data_open_files(j, &((job *)j->self)->data, out, paths, n);
 }
 
-static bool trained(const at_tree *config)
+static bool owns(const at_model *m)
 {
-    return at_config_problem_is(config, "multi_label_classification");
+    return at_config_problem_is(m->config, "multi_label_classification");
 }
 
 static at_status report(const at_job *j, at_split split, const float *outputs, at_text *html)
@@ -84,7 +84,7 @@ const at_task at_task_multi_label_text_classification = {
     .size = sizeof(job),
     .expects = "a table of sets of labels and texts (.csv, .tsv, .json, .jsonl), or a folder of such tables "
                "(train, valid, test)",
-    .trained = trained,
+    .owns = owns,
     .open = open_data,
     .close = close_data,
     .open_files = open_files,

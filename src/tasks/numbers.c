@@ -47,6 +47,21 @@ static void rank(double *out, const double *x, int64_t n, placed *list)
     }
 }
 
+at_status at_rank_correlation(at_ctx *ctx, double *out, const double *x, const double *y, int64_t n)
+{
+    double *ranks = at_alloc_array(ctx, 2 * n, sizeof *ranks);
+    placed *list = at_alloc_array(ctx, n, sizeof *list);
+    const bool room = ranks && list;
+    if (room) {
+        rank(ranks, x, n, list);
+        rank(ranks + n, y, n, list);
+        *out = at_correlation(ranks, ranks + n, n);
+    }
+    at_free(ctx, ranks);
+    at_free(ctx, list);
+    return room ? AT_OK : AT_E_NOMEM;
+}
+
 /* ---- Scores ---- */
 
 static bool value(const at_metric *m, const void *of, double *out)

@@ -2,6 +2,7 @@
 #include "tasks/numbers.h"
 #include "tests/harness/html.h"
 #include "tests/harness/test.h"
+#include "tests/harness/torture.h"
 #include <math.h>
 
 static const at_unit plain = {.shift = 0, .scale = 1};
@@ -103,5 +104,29 @@ AT_TEST(test_numbers__a_report_names_the_farthest_off)
         if (!at) fail_msg("lacks, or has too early: %s in %s", parts[i], html.data);
     }
     at_text_deinit(&html);
+    at_test_done(ctx);
+}
+
+/* scipy 1.17: spearmanr, pearsonr. */
+static const double some_x[] = {1, 2, 2, 4, 5, 3.5}, some_y[] = {2, 1, 4, 3, 7, 3};
+
+static at_status correlate(at_ctx *ctx, void *out)
+{
+    return at_rank_correlation(ctx, out, some_x, some_y, 6);
+}
+
+AT_TEST(test_numbers__correlations_of_ranks)
+{
+    at_ctx *ctx = at_test_ctx();
+    const double constant[] = {3, 3, 3}, broken[] = {1, (double)NAN, 2};
+    double rho;
+    at_expect_ok(ctx, correlate(ctx, &rho));
+    assert_true(fabs(rho - 0.6470588235294118) <= 1e-12);
+    assert_true(fabs(at_correlation(some_x, some_y, 6) - 0.7221437777117052) <= 1e-12);
+    at_expect_ok(ctx, at_rank_correlation(ctx, &rho, constant, some_x, 3));
+    assert_true(isnan(rho));
+    at_expect_ok(ctx, at_rank_correlation(ctx, &rho, broken, some_x, 3));
+    assert_true(isnan(rho));
+    at_torture(ctx, correlate, &rho);
     at_test_done(ctx);
 }

@@ -72,12 +72,12 @@ typedef struct at_job {
     at_arena arena;
     void *self;
     at_dataset *split[AT_SPLIT_COUNT]; /* NULL = none */
+    const char *main_metric;           /* the task's, unless its data ask for another */
     int n_outputs;                     /* width of the head */
     int n_labels;                      /* classes; 0 when the task has none */
     const char *const *labels;
     at_unit unit;  /* of a fresh head while it learns; folded into it before the model is handed over */
     bool augments; /* training samples change from epoch to epoch */
-    const char *main_metric; /* where it depends on the data; NULL = the task's */
     at_constant constants[4];
     int n_constants;
     at_tree *notes; /* list of texts for the user: duplicates, skipped files */
@@ -100,6 +100,7 @@ struct at_task {
     const char *problem_type; /* Transformers' word for the objective; NULL = single_label_classification */
     const char *loss;         /* what the loss is, for reports; NULL = nats a sample */
     bool exact;          /* outputs are numbers of any size, too coarse in bf16 where the head is given */
+    bool headless;       /* the network's own output is what is asked of it: there is no output layer */
     const char *sample;  /* what a data set's names are, for programs: "file", "text" */
     size_t size;         /* of the own struct */
     const char *expects; /* what its data are, for messages: "a folder with ..." */
@@ -108,9 +109,8 @@ struct at_task {
     /* Of a task that recognises: the task that these data are for, it or another with the same data_options;
      * asked where none is named. NULL = it. */
     at_status (*choose)(at_ctx *ctx, const at_job_setup *s, const at_task **out);
-    /* Is a trained network with this config.json ours? NULL = those of the family that no other task claims.
-     */
-    bool (*trained)(const at_tree *config);
+    /* Is a trained network ours, by its folder? NULL = those of the family that no other task claims. */
+    bool (*owns)(const at_model *m);
     /* Look at the data and check it: fill split, n_outputs, labels. */
     at_status (*open)(at_job *j);
     void (*close)(at_job *j);
@@ -118,6 +118,9 @@ struct at_task {
     at_status (*open_noise)(at_job *j);
     /* Data for predictions: files or folders as given, without labels. */
     at_status (*open_files)(at_job *j, at_dataset **out, const char *const *paths, int n);
+    /* What m makes of the inputs: [S, n_outputs], or as many numbers a sample in several rows. NULL = what
+     * its head gives. */
+    at_value *(*output)(const at_job *j, at_model *m, at_graph *g, const at_inputs *in);
     /* Training graph: output [S, n_outputs] (per token [R, n_outputs]) act -> loss and count [1]: sums over
      * the samples. */
     void (*objective)(const at_job *j, at_graph *g, at_value *output, const at_inputs *in, at_value **loss,
@@ -135,6 +138,8 @@ struct at_task {
     /* In place of it where a prediction is made of a sample's rows: d is of open_files. */
     at_status (*describe_rows)(const at_job *j, const at_dataset *d, int64_t sample, const float *output,
                                at_text *json, at_text *text);
+    /* Files beside the network that is handed over; NULL = none. */
+    at_status (*save)(const at_job *j, const char *folder);
     /* Report: what went wrong, and a sample as HTML. NULL = nothing to show. */
     at_status (*report)(const at_job *j, at_split split, const float *outputs, at_text *html);
 };
@@ -145,10 +150,6 @@ at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const
 
 at_status at_job_open(at_job *j, at_ctx *ctx, const at_job_setup *setup) AT_MUST_USE;
 void at_job_close(at_job *j);
-static inline const char *at_job_main_metric(const at_job *j)
-{
-    return j->main_metric ? j->main_metric : j->task->main_metric;
-}
 
 /* Rows of the network's output for the samples 0..n) of a data set: one each, or as many as they have tokens.
  */
@@ -238,6 +239,10 @@ at_status at_score_numbers(at_ctx *ctx, at_scores *out, const char *first, int64
 
 /* Pearson's; NaN where x or y does not vary. */
 double at_correlation(const double *x, const double *y, int64_t n);
+
+/* Spearman's: that of the ranks, equal numbers sharing the mean of theirs. */
+at_status at_rank_correlation(at_ctx *ctx, double *out, const double *x, const double *y,
+                              int64_t n) AT_MUST_USE;
 
 /* The class that is predicted: the first of the largest logits; of two classes with a threshold, 0 <
  * threshold

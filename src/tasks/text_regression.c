@@ -56,9 +56,9 @@ static at_status open_files(at_job *j, at_dataset **out, const char *const *path
     return at_text_data_open_files(j, &((job *)j->self)->data, out, paths, n);
 }
 
-static bool trained(const at_tree *config)
+static bool owns(const at_model *m)
 {
-    return at_config_problem_is(config, "regression");
+    return at_config_problem_is(m->config, "regression");
 }
 
 static at_status report(const at_job *j, at_split split, const float *outputs, at_text *html)
@@ -82,7 +82,7 @@ const at_task at_task_text_regression = {
     .size = sizeof(job),
     .expects = "a table of numbers and texts (.csv, .tsv, .json, .jsonl), or a folder of such tables (train, "
                "valid, test)",
-    .trained = trained,
+    .owns = owns,
     .open = open_data,
     .close = close_data,
     .open_files = open_files,

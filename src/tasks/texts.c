@@ -13,6 +13,13 @@ static const at_option option_list[] = {
     {"label_separator", AT_OPTION_TEXT, AT_OPTION(at_text_settings, label_separator),
      .help = "between the classes of a label cell; makes the task multi-label-text-classification, whose "
              "own is \",\""},
+    {"negative", AT_OPTION_TEXT, AT_OPTION(at_text_settings, negative), .aliases = "negative_column",
+     .help = "of texts to compare: column of texts that do not belong to the first, or none; inferred when "
+             "absent"},
+    {"score_range", AT_OPTION_TEXT, AT_OPTION(at_text_settings, score_range),
+     .help =
+         "of texts to compare: least and largest score, \"0..5\", which become 0 and 1; when absent 0..5, "
+         "unless all are between -1 and 1, which stay"},
     {"delimiter", AT_OPTION_TEXT, AT_OPTION(at_text_settings, delimiter),
      .help = "between cells: \",\", \";\", \"|\", tab or first-space; by the file when absent"},
     {"quote", AT_OPTION_TEXT, AT_OPTION(at_text_settings, quote),
@@ -53,14 +60,18 @@ static at_texts_options options_of(const at_job_setup *setup, const at_text_sett
         .text = s->text,
         .text_pair = s->text_pair,
         .label_separator = s->label_separator,
+        .negative = s->negative,
         .skip_corrupt = strcmp(setup->data.corrupt, "skip") == 0};
 }
 
-static at_status read_table(at_job *j, at_texts *out, const char *path, at_texts_target target,
-                            const at_texts *like)
+static at_status read_table(at_job *j, const at_text_data *k, at_texts *out, const char *path,
+                            at_texts_target target, const at_texts *like)
 {
-    at_texts_options o = options_of(&j->setup, j->data_options);
+    const at_text_settings *s = j->data_options;
+    at_texts_options o = options_of(&j->setup, s);
     o.target = target;
+    o.pairs = k->pairs && !(s->text_pair && strcmp(s->text_pair, "none") == 0);
+    o.keep_empty = k->pairs && !o.pairs; /* embeddings: a row for each text */
     o.classes = j->setup.uses_head ? j->labels : NULL;
     o.n_classes = j->setup.uses_head ? j->n_labels : 0;
     o.note = note;
@@ -80,12 +91,12 @@ at_status at_job_open_tokenizer(at_job *j, at_tokenizer **out)
     return AT_OK;
 }
 
-at_status at_job_max_length(const at_job *j, int64_t given, int64_t *out)
+at_status at_job_max_length(const at_job *j, int64_t given, int64_t usual, int64_t *out)
 {
     const int64_t most = j->model->text.positions;
     AT_REQUIRE(j->ctx, given <= most, AT_E_RANGE, "%s is %lld, but %s takes at most %lld tokens",
                at_job_where(j, "data.max_length"), (long long)given, j->model->folder, (long long)most);
-    *out = given > 0 ? given : most;
+    *out = given > 0 ? given : usual > 0 ? at_min(usual, most) : most;
     return AT_OK;
 }
 
@@ -94,9 +105,15 @@ at_status at_job_max_length(const at_job *j, int64_t given, int64_t *out)
 static at_status tokens_of(at_job *j, at_text_data *k, at_dataset **out, const at_texts *texts,
                            const int32_t *index, int64_t n, bool labels)
 {
-    at_token_options o = {.tokenizer = k->tokenizer, .labels = labels};
+    at_token_options o = {.tokenizer = k->tokenizer, .labels = labels && !k->pairs};
     at_token_stats stats;
-    AT_TRY(at_job_max_length(j, ((const at_text_settings *)j->data_options)->max_length, &o.max_length));
+    if (k->pairs) {
+        o.parts = texts->pair_column < 0 ? 1 : texts->negative_column < 0 ? 2 : 3;
+        o.scores = labels && texts->target == AT_TEXTS_NUMBER;
+        o.hashes = labels && texts->target == AT_TEXTS_NONE;
+    }
+    AT_TRY(at_job_max_length(j, ((const at_text_settings *)j->data_options)->max_length, k->max_length,
+                             &o.max_length));
     AT_TRY(at_tokens_create(out, j->ctx, texts, index, n, &o, &stats));
     if (stats.cut)
         at_job_note(j, "%s: %lld of %lld texts are longer than %lld tokens and were cut", texts->table.path,
@@ -123,7 +140,7 @@ static at_status make_whole_split(at_job *j, at_text_data *k, at_split split, co
 static at_status open_file(at_job *j, at_text_data *k, at_split split, at_texts *texts, const char *path)
 {
     if (!path) return AT_OK;
-    AT_TRY(read_table(j, texts, path, k->train.target, &k->train));
+    AT_TRY(read_table(j, k, texts, path, k->train.target, &k->train));
     AT_TRY(make_whole_split(j, k, split, texts));
     at_job_note_equal(j, &k->train.contents, &texts->contents, split, "texts");
     return AT_OK;
@@ -135,7 +152,7 @@ at_status at_text_data_open(at_job *j, at_text_data *k, at_texts_target target, 
     at_sources from;
     AT_TRY(at_job_open_tokenizer(j, &k->tokenizer));
     AT_TRY(at_texts_find_splits(&j->arena, &found, j->setup.data.train));
-    AT_TRY(read_table(j, &k->train, found.train ? found.train : j->setup.data.train, target, NULL));
+    AT_TRY(read_table(j, k, &k->train, found.train ? found.train : j->setup.data.train, target, NULL));
     AT_TRY(at_job_sources(j, &from, found.valid, found.test, k->train.n, "texts"));
     AT_TRY(open_file(j, k, AT_SPLIT_VALID, &k->valid, from.valid));
     AT_TRY(open_file(j, k, AT_SPLIT_TEST, &k->test, from.test));
@@ -177,7 +194,7 @@ at_status at_text_data_open_test(at_job *j, at_text_data *k, at_texts_target tar
     AT_TRY(at_job_open_tokenizer(j, &k->tokenizer));
     if (!j->setup.data.test) return AT_OK;
     AT_TRY(at_texts_find_splits(&j->arena, &found, j->setup.data.test));
-    AT_TRY(read_table(j, &k->test, found.test ? found.test : found.train, target, NULL));
+    AT_TRY(read_table(j, k, &k->test, found.test ? found.test : found.train, target, NULL));
     return make_whole_split(j, k, AT_SPLIT_TEST, &k->test);
 }
 
@@ -186,7 +203,7 @@ at_status at_text_data_open_files(at_job *j, at_text_data *k, at_dataset **out, 
 {
     AT_REQUIRE(j->ctx, n == 1, AT_E_ARG, "%d files are given; texts are predicted from one table at a time",
                n);
-    AT_TRY(read_table(j, &k->files, paths[0], AT_TEXTS_NONE, NULL));
+    AT_TRY(read_table(j, k, &k->files, paths[0], AT_TEXTS_NONE, NULL));
     int32_t *index = at_job_all_samples(j, k->files.n);
     return index ? tokens_of(j, k, out, &k->files, index, k->files.n, false) : AT_E_NOMEM;
 }

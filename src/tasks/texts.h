@@ -7,7 +7,8 @@
 #include "tasks/shares.h"
 
 typedef struct at_text_settings { /* keys data.* beside those of all tasks; NULL = inferred */
-    const char *label, *text, *text_pair, *label_separator, *delimiter, *quote, *header, *encoding;
+    const char *label, *text, *text_pair, *label_separator, *negative, *delimiter, *quote, *header, *encoding;
+    const char *score_range;
     int64_t max_length;
     const at_tree *slices;
 } at_text_settings;
@@ -20,6 +21,9 @@ typedef struct at_text_data {
     at_tokenizer *tokenizer;
     at_texts train, valid, test; /* valid, test: where they have files of their own */
     at_texts files;              /* predictions */
+    bool pairs;                  /* texts are sequences of their own, to be compared */
+    int64_t max_length;          /* tokens of a sequence where data.max_length is absent; 0 = what the network
+                                    takes */
     struct {
         const at_texts *texts;
         int32_t *index; /* samples of texts; NULL = there is no such split */
@@ -31,8 +35,9 @@ typedef struct at_text_data {
 /* The tokenizer of the job's model, which must not have more tokens than that. */
 at_status at_job_open_tokenizer(at_job *j, at_tokenizer **out) AT_MUST_USE;
 
-/* The most tokens of a sample: data.max_length (-1 = not given), at most and else what the model takes. */
-at_status at_job_max_length(const at_job *j, int64_t given, int64_t *out) AT_MUST_USE;
+/* The most tokens of a sample: data.max_length (-1 = not given), else the usual length (0 = there is none),
+ * else what the model takes, which neither may exceed. */
+at_status at_job_max_length(const at_job *j, int64_t given, int64_t usual, int64_t *out) AT_MUST_USE;
 
 /* Member of at_task: is this path a table of texts? */
 bool at_text_data_recognise(const char *path);

@@ -71,6 +71,12 @@ static at_value *build(at_model *m, at_graph *g, const at_inputs *in)
     return at_site_linear(g, m->head.site, x);
 }
 
+static at_value *encode(at_model *m, at_graph *g, const at_inputs *in)
+{
+    const at_sequences s = at_inputs_sequences(g, in);
+    return at_text_encoder_apply(g, &((const distilbert *)m->self)->encoder, in, &s);
+}
+
 static at_status init(at_model *m, at_param *p, uint64_t seed)
 {
     return at_init_matrix(m, p, ((const distilbert *)m->self)->encoder.initializer_range, seed);
@@ -91,5 +97,6 @@ const at_architecture at_architecture_distilbert = {.name = "distilbert",
                                                     .recognise = recognise,
                                                     .open = open,
                                                     .build = build,
+                                                    .encode = encode,
                                                     .init = init,
                                                     .ignored = ignored};

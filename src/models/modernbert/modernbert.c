@@ -244,20 +244,26 @@ static at_value *head(at_model *m, at_graph *g, at_value *x, at_value *id)
     return at_site_linear(g, m->head.site, x);
 }
 
-static at_value *build(at_model *m, at_graph *g, const at_inputs *in)
+static at_value *encode(at_model *m, at_graph *g, const at_inputs *in)
 {
     const modernbert *k = m->self;
     const texts t = {at_inputs_sequences(g, in), at_inputs_get(g, in, "position_ids")};
-    const at_sequences *s = &t.sequences;
     at_value *x = at_site_embedding(g, k->words, at_inputs_get(g, in, "input_ids"));
     x = drop(g, "embeddings", "drop", at_site_layer_norm(g, k->norm, x), &t, k->embedding_dropout);
     for (int i = 0; i < k->n_layers; i++) x = apply_layer(m, g, &k->layers[i], x, &t);
-    x = at_site_layer_norm(g, k->final_norm, x);
-    if (m->head.per_token) return m->head.site ? head(m, g, x, s->row_id) : x;
+    return at_site_layer_norm(g, k->final_norm, x);
+}
+
+static at_value *build(at_model *m, at_graph *g, const at_inputs *in)
+{
+    const modernbert *k = m->self;
+    const at_sequences s = at_inputs_sequences(g, in);
+    at_value *x = encode(m, g, in);
+    if (m->head.per_token) return m->head.site ? head(m, g, x, s.row_id) : x;
     at_graph_site(g, "pooler");
-    x = k->mean ? at_segment_mean(g, x, s->offsets, s->sample_id)
-                : at_segment_first(g, x, s->offsets, s->sample_id);
-    return m->head.site ? head(m, g, x, s->sample_id) : x;
+    x = k->mean ? at_segment_mean(g, x, s.offsets, s.sample_id)
+                : at_segment_first(g, x, s.offsets, s.sample_id);
+    return m->head.site ? head(m, g, x, s.sample_id) : x;
 }
 
 /* Matrices that a sum of layers adds up are smaller by its length (Transformers' _init_weights, which cuts
@@ -284,5 +290,6 @@ const at_architecture at_architecture_modernbert = {.name = "modernbert",
                                                     .recognise = recognise,
                                                     .open = open,
                                                     .build = build,
+                                                    .encode = encode,
                                                     .init = init,
                                                     .ignored = ignored};

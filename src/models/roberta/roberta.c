@@ -69,6 +69,12 @@ static at_value *build(at_model *m, at_graph *g, const at_inputs *in)
     return at_site_linear(g, m->head.site, x);
 }
 
+static at_value *encode(at_model *m, at_graph *g, const at_inputs *in)
+{
+    const at_sequences s = at_inputs_sequences(g, in);
+    return at_text_encoder_apply(g, &((const roberta *)m->self)->encoder, in, &s);
+}
+
 static at_status init(at_model *m, at_param *p, uint64_t seed)
 {
     return at_init_matrix(m, p, ((const roberta *)m->self)->encoder.initializer_range, seed);
@@ -89,6 +95,7 @@ const at_architecture at_architecture_roberta = {.name = "roberta",
                                                  .recognise = recognise_roberta,
                                                  .open = open,
                                                  .build = build,
+                                                 .encode = encode,
                                                  .init = init,
                                                  .ignored = ignored};
 
@@ -102,6 +109,7 @@ const at_architecture at_architecture_xlm_roberta = {.name = "xlm_roberta",
                                                      .recognise = recognise_xlm_roberta,
                                                      .open = open,
                                                      .build = build,
+                                                     .encode = encode,
                                                      .init = init,
                                                      .ignored = ignored};
 
@@ -115,5 +123,6 @@ const at_architecture at_architecture_camembert = {.name = "camembert",
                                                    .recognise = recognise_camembert,
                                                    .open = open,
                                                    .build = build,
+                                                   .encode = encode,
                                                    .init = init,
                                                    .ignored = ignored};

@@ -10,8 +10,8 @@ static at_status check(at_ctx *ctx, const char *name, const at_segment_pool_para
                "%s: mode %lld is unknown", name, (long long)p->mode);
     AT_REQUIRE(ctx, rows->rank == 2 && rows->extent, AT_E_SHAPE, "%s: x must be [R,C] on an extent", name);
     AT_REQUIRE(ctx, samples->extent, AT_E_SHAPE, "%s: samples must be on an extent", name);
-    AT_REQUIRE(ctx, at_is_vector(offsets, samples->extent->max + 1), AT_E_SHAPE, "%s: offsets must be [%lld]",
-               name, (long long)samples->extent->max + 1);
+    AT_REQUIRE(ctx, at_is_vector(offsets, samples->dim[0] + 1), AT_E_SHAPE, "%s: offsets must be [%lld]",
+               name, (long long)samples->dim[0] + 1);
     return AT_OK;
 }
 
@@ -21,7 +21,7 @@ static at_status infer(at_ctx *ctx, const void *param, const at_meta *in, at_met
     AT_TRY(check(ctx, "segment_pool", param, &in[0], &in[1], &in[2]));
     out[0] = in[0];
     out[0].extent = in[2].extent;
-    out[0].dim[0] = in[2].extent->max;
+    out[0].dim[0] = in[2].dim[0];
     return AT_OK;
 }
 
