@@ -262,25 +262,27 @@ static const rung *best_of(const ladder *l, int n)
     return best;
 }
 
-/* What the rung adds to the best below it. */
+/* What the rung adds to the best below it: above 0 it is better. */
 static double gain_of(const ladder *l, int index)
 {
     const rung *below = best_of(l, index);
     const at_score_value *x = main_score(l, &l->rungs[index]), *y = below ? main_score(l, below) : NULL;
-    return x && y ? x->value - y->value : 0.0;
+    return x && y ? (x->higher_is_better ? 1 : -1) * (x->value - y->value) : 0.0;
 }
 
 static void row_text(const ladder *l, int index, int width, at_text *t)
 {
     const rung *g = &l->rungs[index];
     const at_score_value *x = main_score(l, g), *test = at__score_named(&g->test, l->metric);
-    char score[AT_FIGURE] = "-", on_test[AT_FIGURE] = "-", gain[AT_FIGURE] = "", seconds[AT_FIGURE] = "",
+    char score[AT_FIGURE] = "-", on_test[AT_FIGURE] = "", gain[AT_FIGURE] = "", seconds[AT_FIGURE] = "",
          trained[AT_FIGURE] = "";
     if (x) at__score_text(score, x);
     if (test) at__score_text(on_test, test);
-    if (x && index > 0)
-        snprintf(gain, sizeof gain, x->proportion ? "%+.1f points" : "%+.4f",
-                 gain_of(l, index) * (x->proportion ? 100 : 1));
+    if (x && index > 0) {
+        const bool percent = strchr(score, '%') != NULL;
+        snprintf(gain, sizeof gain, percent ? "%+.1f points" : "%+.4g",
+                 gain_of(l, index) * (percent ? 100 : 1));
+    }
     if (g->output) at__seconds(seconds, g->seconds), at__exact(trained, g->trainable);
     at_text_printf(t, "%-*s  %10s  %12s  %10s  %12s  %18s%s\n", width, g->method, score, gain,
                    l->n_valid ? on_test : "", seconds, trained, g == best_of(l, l->n) ? "  best" : "");

@@ -89,6 +89,7 @@ const at_task at_task_multi_label_text_classification = {
     .close = close_data,
     .open_files = open_files,
     .objective = at_set_objective,
+    .commonest = at_set_commonest,
     .decide = at_set_decide,
     .score = at_set_score,
     .describe = at_set_describe,

@@ -27,6 +27,17 @@ void at_number_objective(const at_job *j, at_graph *g, at_value *output, const a
     *count = l.weight;
 }
 
+/* The mean, which is 0 in the unit that is learnt in. */
+at_status at_number_commonest(const at_job *j, float *output)
+{
+    const at_number_target *k = j->self;
+    const int64_t n = j->split[AT_SPLIT_TRAIN]->n;
+    double mean = 0.0;
+    for (int64_t i = 0; i < n; i++) mean += k->truth[AT_SPLIT_TRAIN][i] / (double)n;
+    output[0] = (float)((mean - j->unit.shift) / j->unit.scale);
+    return AT_OK;
+}
+
 at_status at_number_score(const at_job *j, at_split split, const float *outputs, at_scores *out)
 {
     const at_number_target *k = j->self;

@@ -19,6 +19,7 @@ at_status at_number_standardise(at_job *j, const char *source) AT_MUST_USE;
 /* Members of at_task. The objective is the squared error to the input "labels". */
 void at_number_objective(const at_job *j, at_graph *g, at_value *output, const at_inputs *in, at_value **loss,
                          at_value **count);
+at_status at_number_commonest(const at_job *j, float *output);
 at_status at_number_score(const at_job *j, at_split split, const float *outputs, at_scores *out);
 at_status at_number_score_part(const at_job *j, at_split split, const float *outputs, const int32_t *part,
                                int64_t n, at_scores *out);

@@ -107,6 +107,18 @@ AT_TEST(test_numbers__a_report_names_the_farthest_off)
     at_test_done(ctx);
 }
 
+AT_TEST(test_numbers__commonest_is_the_mean_in_the_unit_that_is_learnt)
+{
+    at_number_target target = {.truth = {[AT_SPLIT_TRAIN] = (double[]){10, 20, 60}}};
+    at_dataset d = {.n = 3};
+    const at_job j = {.self = &target, .unit = {.shift = 20, .scale = 5}, .split = {[AT_SPLIT_TRAIN] = &d}};
+    float answer;
+    at_ctx *ctx = at_test_ctx();
+    at_expect_ok(ctx, at_number_commonest(&j, &answer));
+    assert_true(fabsf(answer - 2) <= 1e-6F);
+    at_test_done(ctx);
+}
+
 /* scipy 1.17: spearmanr, pearsonr. */
 static const double some_x[] = {1, 2, 2, 4, 5, 3.5}, some_y[] = {2, 1, 4, 3, 7, 3};
 

@@ -2,6 +2,7 @@
  */
 #include "ops/sigmoid_xent/sigmoid_xent.h"
 #include "tasks/sets.h"
+#include <math.h>
 
 const at_option at_set_options[] = {
     {"class_weights", AT_OPTION_CHOICE, AT_OPTION(at_set_settings, class_weights), "none",
@@ -100,6 +101,20 @@ static at_status score(const at_job *j, const float *outputs, const uint8_t *tru
                              .truth = truth,
                              .threshold = ((const at_set_target *)j->self)->threshold};
     return at_score_sets(j->ctx, out, j->task->main_metric, &c);
+}
+
+/* Log odds of each class's share; one that none or all samples have counts as if half a one differed. */
+at_status at_set_commonest(const at_job *j, float *output)
+{
+    const uint8_t *truth = ((const at_set_target *)j->self)->truth[AT_SPLIT_TRAIN];
+    const int64_t n = j->split[AT_SPLIT_TRAIN]->n, K = j->n_outputs;
+    for (int64_t c = 0; c < K; c++) {
+        double with = 0.0;
+        for (int64_t i = 0; i < n; i++) with += truth[i * K + c];
+        with = fmin(fmax(with, 0.5), (double)n - 0.5);
+        output[c] = (float)log(with / ((double)n - with));
+    }
+    return AT_OK;
 }
 
 at_status at_set_score(const at_job *j, at_split split, const float *outputs, at_scores *out)

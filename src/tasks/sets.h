@@ -26,6 +26,7 @@ at_status at_set_prepare(at_job *j) AT_MUST_USE;
 void at_set_objective(const at_job *j, at_graph *g, at_value *output, const at_inputs *in, at_value **loss,
                       at_value **count);
 at_status at_set_decide(at_job *j, at_split split, const float *outputs) AT_MUST_USE;
+at_status at_set_commonest(const at_job *j, float *output);
 at_status at_set_score(const at_job *j, at_split split, const float *outputs, at_scores *out);
 at_status at_set_score_part(const at_job *j, at_split split, const float *outputs, const int32_t *part,
                             int64_t n, at_scores *out);

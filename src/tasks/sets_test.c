@@ -25,6 +25,11 @@ static void expect_near(double got, double want)
     if (!(fabs(got - want) < 1e-9)) fail_msg("%.15f, expected %.15f", got, want);
 }
 
+static void expect_near_float(float got, double want)
+{
+    if (!(fabs((double)got - want) < 1e-6)) fail_msg("%.9f, expected %.9f", (double)got, want);
+}
+
 static at_scores score_with(at_ctx *ctx, const double *threshold)
 {
     at_scores s;
@@ -79,6 +84,21 @@ AT_TEST(test_sets__where_nothing_occurs_nothing_is_ranked)
     assert_true(isnan(score(&s, "roc_auc")) && isnan(score(&s, "average_precision")));
     assert_true(isnan(score(&s, "micro_f1")));
     expect_near(score(&s, "exact_match"), 1);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_sets__commonest_are_the_shares_of_the_classes)
+{
+    at_ctx *ctx = at_test_ctx();
+    static const uint8_t seen[4][3] = {{1, 0, 1}, {1, 0, 0}, {1, 0, 0}, {1, 0, 0}};
+    at_set_target target = {.truth = {[AT_SPLIT_TRAIN] = (uint8_t *)seen[0]}};
+    at_dataset d = {.n = 4};
+    const at_job j = {.ctx = ctx, .self = &target, .n_outputs = 3, .split = {[AT_SPLIT_TRAIN] = &d}};
+    float answer[3];
+    at_expect_ok(ctx, at_set_commonest(&j, answer));
+    expect_near_float(answer[0], log(7.0));
+    expect_near_float(answer[1], -log(7.0));
+    expect_near_float(answer[2], -log(3.0));
     at_test_done(ctx);
 }
 

@@ -87,6 +87,7 @@ const at_task at_task_text_regression = {
     .close = close_data,
     .open_files = open_files,
     .objective = at_number_objective,
+    .commonest = at_number_commonest,
     .score = at_number_score,
     .describe = at_number_describe,
     .report = report};
