@@ -95,7 +95,7 @@ def first_line(command: list[str]) -> str:
 
 def machine(build: Path) -> Result:
     """The processor, the library and the compiler."""
-    environment = json_lines(run([build / "attune", "env"])[1])[0]
+    environment = json_lines(run([build / "attune", "env", "--json"])[1])[0]
     for name in ("event", "variables"):
         environment.pop(name, None)
     changed = first_line(["git", "status", "--porcelain", "--untracked-files=no"])
