@@ -58,6 +58,14 @@ void at_copy_model(const char *folder, const char *layout)
     if (strcmp(layout, "hf") == 0 && system(command) != 0) fail_msg("cannot copy the preprocessing");
 }
 
+void at_copy_bert(const char *folder, const char *name)
+{
+    char commands[2048];
+    snprintf(commands, sizeof commands, "mkdir '%s' && cp '%s/src/models/bert/golden_hf/'* '%s'", name,
+             AT_SOURCE_DIR, name);
+    at_in_folder(folder, commands);
+}
+
 const char *at_make_scene(char folder[1024], const char *name, int n)
 {
     char path[1200];
@@ -70,6 +78,13 @@ const char *at_make_scene(char folder[1024], const char *name, int n)
 }
 
 /* ---- Files ---- */
+
+void at_in_folder(const char *folder, const char *commands)
+{
+    char line[4096];
+    snprintf(line, sizeof line, "cd '%s' && %s", folder, commands);
+    if (system(line) != 0) fail_msg("%s failed", line);
+}
 
 void at_put_text(const char *folder, const char *name, const char *text)
 {

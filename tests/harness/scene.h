@@ -11,8 +11,14 @@ void at_make_photos(const char *folder, const char *classes, int n, int first);
 /* A copy of a tiny MobileNetV2 with labels ant, bee, fly, moth, wasp; layout: "hf" or "timm". */
 void at_copy_model(const char *folder, const char *layout);
 
+/* The same of a tiny BERT with its vocabulary, in FOLDER/NAME. */
+void at_copy_bert(const char *folder, const char *name);
+
 /* FOLDER (made anew below the build folder) with model/ (hf) and photos/{cat,dog,emu}, n of each. */
 const char *at_make_scene(char folder[1024], const char *name, int n);
+
+/* What a shell does there; the test fails unless it succeeds. */
+void at_in_folder(const char *folder, const char *commands);
 
 /* Replace FOLDER/NAME by this text. */
 void at_put_text(const char *folder, const char *name, const char *text);

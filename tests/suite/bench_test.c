@@ -174,14 +174,12 @@ AT_TEST(test_bench__keys_are_heard)
 AT_TEST(test_bench__takes_networks_for_texts)
 {
     static const char quick[] = "--bench.size 8 --bench.steps 2 --bench.warmup 1 --batch_size 4";
-    char folder[1024], line[2400], cut_options[200];
+    char folder[1024], cut_options[200];
     at_ctx *ctx = at_test_ctx();
     at_arena arena;
     at_arena_init(&arena, ctx);
     at_test_folder(folder, "bench-texts");
-    snprintf(line, sizeof line, "mkdir '%s/model' && cp '%s'/* '%s/model'", folder,
-             AT_SOURCE_DIR "/src/models/bert/golden_hf", folder);
-    assert_int_equal(system(line), 0);
+    at_copy_bert(folder, "model");
     snprintf(cut_options, sizeof cut_options, "%s --train.max_tokens 17", quick);
     const at_tree *whole = bench(&arena, folder, quick), *cut = bench(&arena, folder, cut_options);
     const at_tree *const both[] = {whole, cut};

@@ -19,12 +19,48 @@ static at_small_scalars run_step(at_small *t, int attempt, bool spoil)
     return s;
 }
 
-/* ---- Running states: micro pass i + 1 reads what pass i assigned; the commit takes the last ---- */
-
 static double ramp(int64_t i)
 {
     return 0.5 * (double)i - 1;
 }
+
+/* ---- Large states move into their range some rows at a time, and are read in parts ---- */
+
+static void check_large_state(at_ctx *ctx, const char *device, int64_t rows, int64_t cols)
+{
+    at_bare t;
+    const int64_t dim[] = {rows, cols}, n = rows * cols, half = n / 2;
+    at_real *got = malloc((size_t)n * sizeof *got);
+    at_bare_open(&t, ctx, device, AT_TRAIN, 1);
+    at_state *learns = at_bare_state(&t, "learns", AT_TRAINABLE, 2, dim, ramp);
+    at_value *dy = at_input(t.g, "dy", AT_ACC, NULL, 2, dim);
+    at_value *y = at_op1(t.g, &at_op_copy, NULL, at_read(t.g, learns));
+    at_gradients(t.g, &y, &dy, 1);
+    at_expect_ok(ctx, at_graph_finish(t.g));
+    at_expect_ok(ctx, at_store_layout(t.store, t.g));
+    assert_non_null(learns->flat);
+    at_expect_ok(ctx, at_state_get(t.store, learns, got));
+    for (int64_t i = 0; i < n; i++)
+        if ((double)got[i] != ramp(i))
+            fail_msg("%s: number %lld is %g", device, (long long)i, (double)got[i]);
+    at_expect_ok(ctx, at_state_get_part(t.store, t.store->master, learns->offset + half, n - half, got));
+    for (int64_t i = half; i < n; i++) assert_true((double)got[i - half] == ramp(i));
+    free(got);
+    at_bare_close(&t);
+}
+
+AT_TEST(test_step__large_states_are_moved_whole)
+{
+    at_ctx *ctx = at_test_ctx();
+    static const char *const devices[] = {"cpu", "far"};
+    for (int i = 0; i < AT_COUNT(devices); i++) {
+        check_large_state(ctx, devices[i], 301, 401); /* several rows at a time, and a rest */
+        check_large_state(ctx, devices[i], 3, 70001); /* rows that are longer than what is moved at once */
+    }
+    at_test_done(ctx);
+}
+
+/* ---- Running states: micro pass i + 1 reads what pass i assigned; the commit takes the last ---- */
 
 AT_TEST(test_step__running_states_go_on_from_pass_to_pass)
 {

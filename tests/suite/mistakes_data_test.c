@@ -11,44 +11,37 @@
 
 /* ---- Folders ---- */
 
-static void in_folder(const char *folder, const char *commands)
-{
-    char line[2048];
-    snprintf(line, sizeof line, "cd '%s' && %s", folder, commands);
-    if (system(line) != 0) fail_msg("%s failed", line);
-}
-
 static void one_class(const char *folder)
 {
-    in_folder(folder, "rm -r photos/dog photos/emu");
+    at_in_folder(folder, "rm -r photos/dog photos/emu");
 }
 
 static void one_photo(const char *folder)
 {
-    in_folder(folder, "rm photos/dog/01.jpg photos/dog/02.jpg photos/dog/03.jpg");
+    at_in_folder(folder, "rm photos/dog/01.jpg photos/dog/02.jpg photos/dog/03.jpg");
 }
 
 static void no_photo(const char *folder)
 {
-    in_folder(folder, "rm photos/dog/*");
+    at_in_folder(folder, "rm photos/dog/*");
 }
 
 static void no_class(const char *folder)
 {
-    in_folder(folder, "mv photos/dog/* photos && rm -r photos/cat photos/dog photos/emu");
+    at_in_folder(folder, "mv photos/dog/* photos && rm -r photos/cat photos/dog photos/emu");
 }
 
 static void test_of_others(const char *folder)
 {
-    in_folder(
+    at_in_folder(
         folder,
         "mkdir all && mv photos all/train && mkdir -p all/Test/fox && cp all/train/dog/00.jpg all/Test/fox");
 }
 
 static void twice_valid(const char *folder)
 {
-    in_folder(folder,
-              "mkdir all && cp -r photos all/train && cp -r photos all/val && cp -r photos all/Valid");
+    at_in_folder(folder,
+                 "mkdir all && cp -r photos all/train && cp -r photos all/val && cp -r photos all/Valid");
 }
 
 /* ---- Files ---- */
@@ -84,12 +77,12 @@ static void bomb(const char *folder)
     char command[512];
     snprintf(command, sizeof command, "cp '%s/tests/data/invalid/image/png-bomb/input' photos/dog/01.png",
              AT_SOURCE_DIR);
-    in_folder(folder, command);
+    at_in_folder(folder, command);
 }
 
 static void unreadable(const char *folder)
 {
-    in_folder(folder, "ln -s nowhere photos/dog/09.jpg");
+    at_in_folder(folder, "ln -s nowhere photos/dog/09.jpg");
 }
 
 static const at_mistake list[] = {

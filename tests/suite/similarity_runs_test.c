@@ -15,13 +15,6 @@
 #define BERT   AT_SOURCE_DIR "/src/models/bert/golden_hf"
 #define GOLDEN AT_SOURCE_DIR "/src/tasks/golden_similarity.json"
 
-static void in_folder(const char *folder, const char *commands)
-{
-    char line[4096];
-    snprintf(line, sizeof line, "cd '%s' && %s", folder, commands);
-    if (system(line) != 0) fail_msg("%s failed", line);
-}
-
 static const char *text_of(const at_tree *map, const char *key)
 {
     return at_tree_get(map, key)->text;
@@ -51,8 +44,7 @@ static void make_scene(const char *folder)
     at_arena_init(&a, ctx);
     at_expect_ok(ctx, at_tree_read(&a, &golden, GOLDEN));
     const at_tree *pairs = at_tree_get(golden, "pairs");
-    in_folder(folder, "mkdir bert && cp '" BERT "'/config.json '" BERT "'/model.safetensors '" BERT
-                      "'/vocab.txt bert");
+    at_copy_bert(folder, "bert");
     write_table(folder, "scored.tsv", pairs, "sentence1\tsentence2\tscore", false, true);
     write_table(folder, "pairs.tsv", pairs, "anchor\tpositive", false, false);
     write_table(folder, "triples.tsv", pairs, "anchor\tpositive\tnegative", true, false);
@@ -72,7 +64,7 @@ static void add_modules(const char *folder, const char *pooling, bool normalise,
              normalise ? ",\n {\"idx\": 2, \"name\": \"2\", \"path\": \"2_Normalize\", \"type\": "
                          "\"sentence_transformers.models.Normalize\"}"
                        : "");
-    in_folder(folder, "mkdir -p bert/1_Pooling");
+    at_in_folder(folder, "mkdir -p bert/1_Pooling");
     at_put_text(folder, "bert/modules.json", text);
     if (newer)
         snprintf(text, sizeof text, "{\"embedding_dimension\": 18, \"pooling_mode\": \"%s\"}", pooling);
@@ -173,7 +165,7 @@ AT_TEST(test_similarity_runs__other_networks_embed)
                  "mkdir %s && cp '" AT_SOURCE_DIR "/src/models/%s/golden_hf/config.json' '" AT_SOURCE_DIR
                  "/src/models/%s/golden_hf/model.safetensors' '" BERT "/vocab.txt' %s",
                  want->key, want->key, want->key, want->key);
-        in_folder(folder, commands);
+        at_in_folder(folder, commands);
         at_attune_expect(0, folder, "embed %s one.tsv --precision f32 --output %s.jsonl", want->key,
                          want->key);
         snprintf(path, sizeof path, "%s/%s.jsonl", folder, want->key);
@@ -491,7 +483,8 @@ static void dense(const char *folder)
 static void distilbert(const char *folder)
 {
     make_scene(folder);
-    in_folder(folder, "mkdir mobile && cp '" AT_SOURCE_DIR "'/src/models/mobilenet_v2/golden_hf/*.* mobile");
+    at_in_folder(folder,
+                 "mkdir mobile && cp '" AT_SOURCE_DIR "'/src/models/mobilenet_v2/golden_hf/*.* mobile");
 }
 
 static const at_mistake mistakes[] = {

@@ -10,13 +10,6 @@
 
 #define GOLDEN AT_SOURCE_DIR "/src/models/bert/golden_hf"
 
-static void in_folder(const char *folder, const char *commands)
-{
-    char line[4096];
-    snprintf(line, sizeof line, "cd '%s' && %s", folder, commands);
-    if (system(line) != 0) fail_msg("%s failed", line);
-}
-
 /* bert/ with dropout, and films.tsv, 60 films whose second word decides. */
 static void make_texts(const char *folder)
 {
@@ -25,8 +18,7 @@ static void make_texts(const char *folder)
     for (int i = 0; i < 60; i++)
         n += (size_t)snprintf(rows + n, sizeof rows - n, "%s\t%c %s film%s %c.\n", i % 2 ? "up" : "down",
                               'a' + i % 26, i % 2 ? "good" : "bad", i % 3 ? "s are" : "", 'a' + i % 11);
-    in_folder(folder, "mkdir bert && cp '" GOLDEN "'/config.json '" GOLDEN "'/model.safetensors '" GOLDEN
-                      "'/vocab.txt bert");
+    at_copy_bert(folder, "bert");
     at_edit_text(folder, "bert/config.json", "\"hidden_dropout_prob\": 0.0", "\"hidden_dropout_prob\": 0.1");
     at_edit_text(folder, "bert/config.json", "\"attention_probs_dropout_prob\": 0.0",
                  "\"attention_probs_dropout_prob\": 0.1");
@@ -133,7 +125,7 @@ static void open_quote(const char *folder)
 static void nul_byte(const char *folder)
 {
     make_texts(folder);
-    in_folder(folder, "printf 'label\\ttext\\nup\\tgo\\000od\\ndown\\tbad\\n' >films.tsv");
+    at_in_folder(folder, "printf 'label\\ttext\\nup\\tgo\\000od\\ndown\\tbad\\n' >films.tsv");
 }
 
 static void strange_label(const char *folder)
@@ -145,13 +137,13 @@ static void strange_label(const char *folder)
 static void long_vocabulary(const char *folder)
 {
     make_texts(folder);
-    in_folder(folder, "echo surplus >>bert/vocab.txt");
+    at_in_folder(folder, "echo surplus >>bert/vocab.txt");
 }
 
 static void no_tokenizer(const char *folder)
 {
     make_texts(folder);
-    in_folder(folder, "rm bert/vocab.txt");
+    at_in_folder(folder, "rm bert/vocab.txt");
 }
 
 static const at_mistake mistakes[] = {

@@ -11,27 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define GOLDEN AT_SOURCE_DIR "/src/models/bert/golden_hf"
-
-static void in_folder(const char *folder, const char *commands)
-{
-    char line[4096];
-    snprintf(line, sizeof line, "cd '%s' && %s", folder, commands);
-    if (system(line) != 0) fail_msg("%s failed", line);
-}
-
-static void make_bert(const char *folder)
-{
-    in_folder(folder, "mkdir bert && cp '" GOLDEN "'/config.json '" GOLDEN "'/model.safetensors '" GOLDEN
-                      "'/vocab.txt bert");
-}
-
 /* years.tsv, 60 films: about 1980, and ten years more for each of up to three "good". */
 static void make_years(const char *folder)
 {
     char rows[8192] = "label\ttext\n";
     size_t n = strlen(rows);
-    make_bert(folder);
+    at_copy_bert(folder, "bert");
     for (int i = 0; i < 60; i++) {
         const int good = i % 4;
         n += (size_t)snprintf(rows + n, sizeof rows - n, "%d.%d\t%c %s%s%s film %c.\n", 1980 + 10 * good,
@@ -46,7 +31,7 @@ static void make_sets(const char *folder)
 {
     char rows[8192] = "label\ttext\n";
     size_t n = strlen(rows);
-    make_bert(folder);
+    at_copy_bert(folder, "bert");
     for (int i = 0; i < 64; i++) {
         const char *good = i & 1 ? "good" : "", *bad = i & 2 ? "bad" : "", *film = i & 4 ? "film" : "";
         n += (size_t)snprintf(rows + n, sizeof rows - n, "%s%s%s%s%s\t%c %s %s %s %c.\n", good,
@@ -61,7 +46,7 @@ static void make_films(const char *folder)
 {
     char rows[8192] = "label\ttext\n";
     size_t n = strlen(rows);
-    make_bert(folder);
+    at_copy_bert(folder, "bert");
     for (int i = 0; i < 60; i++)
         n += (size_t)snprintf(rows + n, sizeof rows - n, "%s\t%c %s film%s %c.\n", i % 2 ? "up" : "down",
                               'a' + i % 26, i % 2 ? "good" : "bad", i % 3 ? "s are" : "", 'a' + i % 11);
@@ -239,7 +224,7 @@ AT_TEST(test_text_tasks__a_threshold_is_chosen_kept_and_used)
     end(&r);
     /* another training forgets it */
     at_attune_expect(0, folder, "train run films.tsv --train.epochs 1 --output plain");
-    in_folder(folder, "! grep -q attune_thresholds plain/model/config.json");
+    at_in_folder(folder, "! grep -q attune_thresholds plain/model/config.json");
 }
 
 /* The same of every class of a set: bad is said of a text whose probability is below a half. */
@@ -270,7 +255,7 @@ AT_TEST(test_text_tasks__a_report_has_slices)
     char folder[1024], rows[8192] = "label\ttext\tsource\n";
     size_t n = strlen(rows);
     at_test_folder(folder, "tasks-slices");
-    make_bert(folder);
+    at_copy_bert(folder, "bert");
     for (int i = 0; i < 60; i++)
         n += (size_t)snprintf(rows + n, sizeof rows - n, "%s\t%c %s film %c.\t%s\n", i % 2 ? "up" : "down",
                               'a' + i % 26, i % 2 ? "good" : "bad", 'a' + i % 11, i % 3 ? "web" : "<press>");
@@ -287,7 +272,7 @@ AT_TEST(test_text_tasks__a_report_has_slices)
     expect_in_file(folder, "report.html",
                    "<tr><th scope=\"row\">radio</th><td>1</td><td><b>0.0 %</b> <small>0.0 to 79.3 %</small>");
     at_attune_expect(0, folder, "train bert films.tsv --data.slices '[3]' --train.epochs 1 --output two");
-    in_folder(
+    at_in_folder(
         folder,
         "grep -qF '<h3>By source</h3>' two/report.html && grep -qF '&lt;press&gt;</th>' two/report.html");
 }
@@ -363,39 +348,39 @@ AT_TEST(test_text_tasks__trainings_survive_lack_of_memory)
 
 static void no_number(const char *folder)
 {
-    make_bert(folder);
+    at_copy_bert(folder, "bert");
     at_put_text(folder, "films.tsv", "label\ttext\n1.5\tgood\nmany\tbad\n2\tfilm\n");
 }
 
 static void equal_numbers(const char *folder)
 {
-    make_bert(folder);
+    at_copy_bert(folder, "bert");
     at_put_text(folder, "films.tsv", "label\ttext\n2.5\tgood\n2.5\tbad\n2.5\tfilm\n");
 }
 
 static void empty_name(const char *folder)
 {
-    make_bert(folder);
+    at_copy_bert(folder, "bert");
     at_put_text(folder, "films.tsv", "label\ttext\na,b\tgood\na,,b\tbad\nb\tfilm\n");
 }
 
 static void strange_set(const char *folder)
 {
-    make_bert(folder);
+    at_copy_bert(folder, "bert");
     at_put_text(folder, "films.tsv", "label\ttext\na;b\tgood\na\tbad\nb\tfilm\n");
     at_put_text(folder, "valid.tsv", "label\ttext\na;b\tgood\na;c\tbad\n");
 }
 
 static void three_classes(const char *folder)
 {
-    make_bert(folder);
+    at_copy_bert(folder, "bert");
     at_put_text(folder, "films.tsv", "label\ttext\na\tgood\nb\tbad\nc\tfilm\na\tx\nb\ty\nc\tz\n");
 }
 
 static void two_thresholds(const char *folder)
 {
     make_films(folder);
-    in_folder(folder, "cp -r bert two");
+    at_in_folder(folder, "cp -r bert two");
     at_put_text(folder, "films.tsv", "label\ttext\nant\tgood\nbee\tbad\n");
     at_edit_text(folder, "two/config.json", "\"vocab_size\": 37",
                  "\"vocab_size\": 37, \"attune_thresholds\": [0.1, 0.2]");

@@ -11,15 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define GOLDEN AT_SOURCE_DIR "/src/models/bert/golden_hf"
-
-static void in_folder(const char *folder, const char *commands)
-{
-    char line[4096];
-    snprintf(line, sizeof line, "cd '%s' && %s", folder, commands);
-    if (system(line) != 0) fail_msg("%s failed", line);
-}
-
 /* bert/ with dropout; films.conll and films.txt, 150 sentences whose words decide their tags: "good films" is
  * an entity of two words, "bads" of one; as parts of speech they are ADJ, NOUN and VERB. */
 static void make_sentences(const char *folder)
@@ -36,8 +27,7 @@ static void make_sentences(const char *folder)
         m += (size_t)snprintf(speech + m, sizeof speech - m, "%c\tDET\n%s%c\tDET\n\n", 'a' + i % 7, words,
                               'h' + i % 11);
     }
-    in_folder(folder, "mkdir bert && cp '" GOLDEN "'/config.json '" GOLDEN "'/model.safetensors '" GOLDEN
-                      "'/vocab.txt bert");
+    at_copy_bert(folder, "bert");
     at_edit_text(folder, "bert/config.json", "\"hidden_dropout_prob\": 0.0", "\"hidden_dropout_prob\": 0.1");
     at_put_text(folder, "films.conll", conll);
     at_put_text(folder, "films.txt", speech);
@@ -256,7 +246,7 @@ static void tagger(const char *folder)
 {
     make_sentences(folder);
     at_attune_expect(0, folder, TRAIN " --train.steps 1");
-    in_folder(folder, "mv run tagger");
+    at_in_folder(folder, "mv run tagger");
 }
 
 static const at_mistake mistakes[] = {
