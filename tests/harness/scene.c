@@ -66,6 +66,16 @@ void at_copy_bert(const char *folder, const char *name)
     at_in_folder(folder, commands);
 }
 
+void at_make_films(const char *folder)
+{
+    char rows[8192] = "label\ttext\n";
+    size_t n = strlen(rows);
+    for (int i = 0; i < 60; i++)
+        n += (size_t)snprintf(rows + n, sizeof rows - n, "%s\t%c %s film%s %c.\n", i % 2 ? "up" : "down",
+                              'a' + i % 26, i % 2 ? "good" : "bad", i % 3 ? "s are" : "", 'a' + i % 11);
+    at_put_text(folder, "films.tsv", rows);
+}
+
 const char *at_make_scene(char folder[1024], const char *name, int n)
 {
     char path[1200];

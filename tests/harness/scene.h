@@ -14,6 +14,9 @@ void at_copy_model(const char *folder, const char *layout);
 /* The same of a tiny BERT with its vocabulary, in FOLDER/NAME. */
 void at_copy_bert(const char *folder, const char *name);
 
+/* FOLDER/films.tsv: 60 films, up or down, whose second word decides. */
+void at_make_films(const char *folder);
+
 /* FOLDER (made anew below the build folder) with model/ (hf) and photos/{cat,dog,emu}, n of each. */
 const char *at_make_scene(char folder[1024], const char *name, int n);
 

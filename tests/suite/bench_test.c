@@ -170,6 +170,15 @@ AT_TEST(test_bench__keys_are_heard)
     at_test_done(ctx);
 }
 
+/* Of all nodes of an op. */
+static double flops_of(const at_tree *b, const char *op)
+{
+    double sum = 0;
+    for (const at_tree *w = at_tree_get(b, "by_node")->first; w; w = w->next)
+        if (strcmp(at_tree_get(w, "op")->text, op) == 0) sum += number(w, "flops");
+    return sum;
+}
+
 /* Texts of noise: a pass takes as many as their tokens fit, and the work of a step does not depend on it. */
 AT_TEST(test_bench__takes_networks_for_texts)
 {
@@ -191,6 +200,7 @@ AT_TEST(test_bench__takes_networks_for_texts)
     }
     assert_int_equal((int)number(whole, "micro_batch"), 4);
     assert_int_equal((int)number(cut, "micro_batch"), 2);
+    expect_close(flops_of(whole, "linear_dw"), flops_of(cut, "linear_dw"), "work of the rows");
     at_attune_expect(2, folder, "bench model --bench.size 4096");
     at_arena_deinit(&arena);
     at_test_done(ctx);

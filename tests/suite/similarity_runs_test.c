@@ -148,6 +148,26 @@ AT_TEST(test_similarity_runs__embeddings_and_20_losses_equal_sentence_transforme
     at_test_done(ctx);
 }
 
+/* What a run hands over has none of the layers of the head that the folder had. */
+static void expect_bare(at_ctx *ctx, const char *folder, const char *model)
+{
+    static const char *const of_heads[] = {"classifier", "head."};
+    at_safetensors *f;
+    char path[1200];
+    at_put_text(folder, "two.tsv", "text\ttext_pair\na b\tc d\ne f\tg h\ni j\tk l\nm n\to p\n");
+    at_attune_expect(
+        0, folder,
+        "train %s two.tsv --task sentence-similarity --train.steps 1 --data.valid none --output run-%s",
+        model, model);
+    snprintf(path, sizeof path, "%s/run-%s/model/model.safetensors", folder, model);
+    at_expect_ok(ctx, at_safetensors_open(&f, ctx, path));
+    assert_true(f->n > 10);
+    for (int64_t i = 0; i < f->n; i++)
+        for (int k = 0; k < AT_COUNT(of_heads); k++)
+            if (strstr(f->tensors[i].name, of_heads[k])) fail_msg("%s has %s", model, f->tensors[i].name);
+    at_safetensors_close(ctx, f);
+}
+
 /* The mean of the tokens' rows, as Transformers gives them. */
 AT_TEST(test_similarity_runs__other_networks_embed)
 {
@@ -177,6 +197,7 @@ AT_TEST(test_similarity_runs__other_networks_embed)
         for (const at_tree *x = want->first; x; x = x->next, got = got->next)
             if (!(fabs(x->number - got->number) <= 5e-6))
                 fail_msg("%s: %.9g, must be %.9g", want->key, got->number, x->number);
+        expect_bare(ctx, folder, want->key);
     }
     at_arena_deinit(&a);
     at_test_done(ctx);

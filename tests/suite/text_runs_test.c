@@ -10,19 +10,14 @@
 
 #define GOLDEN AT_SOURCE_DIR "/src/models/bert/golden_hf"
 
-/* bert/ with dropout, and films.tsv, 60 films whose second word decides. */
+/* bert/ with dropout, and films.tsv. */
 static void make_texts(const char *folder)
 {
-    char rows[8192] = "label\ttext\n";
-    size_t n = strlen(rows);
-    for (int i = 0; i < 60; i++)
-        n += (size_t)snprintf(rows + n, sizeof rows - n, "%s\t%c %s film%s %c.\n", i % 2 ? "up" : "down",
-                              'a' + i % 26, i % 2 ? "good" : "bad", i % 3 ? "s are" : "", 'a' + i % 11);
     at_copy_bert(folder, "bert");
     at_edit_text(folder, "bert/config.json", "\"hidden_dropout_prob\": 0.0", "\"hidden_dropout_prob\": 0.1");
     at_edit_text(folder, "bert/config.json", "\"attention_probs_dropout_prob\": 0.0",
                  "\"attention_probs_dropout_prob\": 0.1");
-    at_put_text(folder, "films.tsv", rows);
+    at_make_films(folder);
 }
 
 #define LEARN                                                                                                \
