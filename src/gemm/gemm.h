@@ -9,8 +9,7 @@
  * Order of additions: K runs in blocks of AT_GEMM_KC from 0 up, inside a block one multiply-add after the
  * other, blocks are added in order; units that multiply pairs add 32 of K at a time to the sums before. It
  * depends on nothing else, so a row of C has the same bits whatever M, the tiles and the threads.
- * at_gemm_outer cuts the rows into chunks of 4,096, adds in the same order within a chunk and chunks in
- * order.
+ * at_gemm_outer adds rows in blocks, in order: of 4,096, or, where C is large, of fewer.
  */
 #ifndef AT_GEMM_H
 #define AT_GEMM_H
