@@ -65,6 +65,17 @@ void at_file_unmap(at_ctx *ctx, at_file *file)
     *file = (at_file){0};
 }
 
+void at_file_let_go(const at_file *file, const void *bytes, size_t n)
+{
+    if (n == 0) return;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE),
+                 first = (size_t)((const unsigned char *)bytes - file->data);
+    const size_t begin =
+        first / page * page; /* neighbours on the same page come back when they are touched */
+    (void)madvise((void *)(file->data + begin), first + n - begin,
+                  MADV_DONTNEED); /* shared and read-only: nothing is lost */
+}
+
 /* Read to the end of fd, limit bytes at most, into *data that has *room bytes; both grow. */
 static at_status read_all(at_ctx *ctx, char **data, size_t *room, size_t *size, int fd, const char *path,
                           size_t limit)

@@ -72,6 +72,50 @@ AT_TEST(test_file__maps)
     at_test_done(ctx);
 }
 
+/* Resident bytes of the mapping that holds p, as Linux counts them. */
+static long resident(const void *p)
+{
+    FILE *f = fopen("/proc/self/smaps", "r");
+    char line[512];
+    unsigned long begin, end;
+    bool here = false;
+    long kib = -1;
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f) && kib < 0) {
+        if (sscanf(line, "%lx-%lx ", &begin, &end) == 2 && strchr(line, '-') < strchr(line, ' '))
+            here = begin <= (uintptr_t)p && (uintptr_t)p < end;
+        else if (here)
+            sscanf(line, "Rss: %ld kB", &kib);
+    }
+    fclose(f);
+    assert_true(kib >= 0);
+    return kib * 1024;
+}
+
+/* Pages leave memory, contents stay: also where the bytes begin and end within pages. */
+AT_TEST(test_file__lets_go_of_pages)
+{
+    enum { SIZE = 3 << 20 };
+    at_ctx *ctx = begin("file_let_go", "numbers");
+    unsigned char *bytes = malloc(SIZE);
+    at_file f;
+    assert_non_null(bytes);
+    for (int i = 0; i < SIZE; i++) bytes[i] = (unsigned char)(i * 7 + i / 256);
+    at_expect_ok(ctx, at_file_write(ctx, path, bytes, SIZE));
+    at_expect_ok(ctx, at_file_map(ctx, &f, path));
+    assert_memory_equal(f.data, bytes, SIZE);
+    assert_true(resident(f.data) == SIZE);
+    at_file_let_go(&f, f.data + 5000, SIZE - 10000);
+    assert_true(resident(f.data) <= 64 << 10);
+    assert_memory_equal(f.data, bytes, SIZE);
+    at_file_let_go(&f, f.data, f.size);
+    assert_true(resident(f.data) == 0);
+    at_file_let_go(&f, f.data, 0);
+    at_file_unmap(ctx, &f);
+    free(bytes);
+    at_test_done(ctx);
+}
+
 AT_TEST(test_file__map_refuses_what_is_no_file)
 {
     at_ctx *ctx = begin("file_no_file", "pipe");

@@ -50,11 +50,15 @@ const at_tensor *at_safetensors_find(const at_safetensors *f, const char *name);
 at_status at_safetensors_write(at_ctx *ctx, const char *path, const at_tensor *tensors, int64_t n,
                                const at_tree *metadata) AT_MUST_USE;
 
-/* Writes the values of tensor `index` to `out`. */
-typedef at_status (*at_tensor_read_fn)(void *from, int64_t index, void *out);
+/* Where values come from that are not in memory. */
+typedef struct at_tensor_source {
+    at_status (*read)(void *from, int64_t index, int64_t first, int64_t n, void *out); /* of tensor `index` */
+    bool (*is_whole)(const void *from, int64_t index); /* must it be read at once? NULL = no */
+    void *from;
+} at_tensor_source;
 
-/* The same when not all tensors are in memory: those without data are read one after the other. */
+/* The same when not all tensors are in memory: those without data are read one after the other, in pieces. */
 at_status at_safetensors_write_from(at_ctx *ctx, const char *path, const at_tensor *tensors, int64_t n,
-                                    const at_tree *metadata, at_tensor_read_fn read, void *from) AT_MUST_USE;
+                                    const at_tree *metadata, const at_tensor_source *source) AT_MUST_USE;
 
 #endif

@@ -335,16 +335,56 @@ AT_TEST(test_safetensors__opens_models_of_many_tensors)
 
 /* ---- Tensors that are read when they are written ---- */
 
+enum { MANY = 150000 }; /* numbers, more than are read at once */
+
+typedef struct counting {
+    int64_t calls;
+    bool whole;
+} counting;
+
+static at_status count_up(void *from, int64_t index, int64_t first, int64_t n, void *out)
+{
+    counting *c = from;
+    c->calls++;
+    for (int64_t i = 0; i < n; i++) ((float *)out)[i] = (float)(first + i + index);
+    return AT_OK;
+}
+
+static bool is_whole(const void *from, int64_t index)
+{
+    (void)index;
+    return ((const counting *)from)->whole;
+}
+
+AT_TEST(test_safetensors__reads_large_tensors_in_pieces_unless_told_otherwise)
+{
+    at_ctx *ctx = begin("st_pieces");
+    const at_tensor large = {.name = "large", .dtype = AT_F32, .rank = 2, .dim = {MANY / 3, 3}};
+    for (int whole = 0; whole < 2; whole++) {
+        counting c = {.whole = whole};
+        const at_tensor_source source = {count_up, is_whole, &c};
+        at_safetensors *f;
+        at_expect_ok(ctx, at_safetensors_write_from(ctx, path, &large, 1, NULL, &source));
+        assert_int_equal(c.calls, whole ? 1 : 3);
+        at_expect_ok(ctx, at_safetensors_open(&f, ctx, path));
+        const float *x = at_safetensors_find(f, "large")->data;
+        for (int64_t i = 0; i < MANY; i++) assert_true(x[i] == (float)i);
+        at_safetensors_close(ctx, f);
+    }
+    at_test_done(ctx);
+}
+
 typedef struct reading {
     at_ctx *ctx;
     int64_t calls, fails_at;
 } reading;
 
-static at_status read_one(void *from, int64_t index, void *out)
+static at_status read_one(void *from, int64_t index, int64_t first, int64_t n, void *out)
 {
     reading *r = from;
     if (r->calls++ == r->fails_at) return at_fail(r->ctx, AT_E_STATE, "there is nothing to read");
-    memcpy(out, some[index].data, 24);
+    const size_t each = at_dtype_size(some[index].dtype);
+    memcpy(out, (const char *)some[index].data + (size_t)first * each, (size_t)n * each);
     return AT_OK;
 }
 
@@ -360,14 +400,15 @@ AT_TEST(test_safetensors__reads_while_it_writes)
     memcpy(lazy, some, sizeof lazy);
     lazy[1].data = NULL;
     reading r = {ctx, 0, -1};
-    at_expect_ok(ctx, at_safetensors_write_from(ctx, path, lazy, AT_COUNT(some), NULL, read_one, &r));
+    const at_tensor_source source = {.read = read_one, .from = &r};
+    at_expect_ok(ctx, at_safetensors_write_from(ctx, path, lazy, AT_COUNT(some), NULL, &source));
     assert_int_equal(r.calls, 1);
     at_expect_ok(ctx, at_file_read(ctx, &parts, &again, path, 1 << 20));
     assert_int_equal(again, size);
     assert_memory_equal(parts, whole, size);
     lazy[0].name = "other";
     r = (reading){ctx, 0, 0};
-    at_expect_error(ctx, at_safetensors_write_from(ctx, path, lazy, AT_COUNT(some), NULL, read_one, &r),
+    at_expect_error(ctx, at_safetensors_write_from(ctx, path, lazy, AT_COUNT(some), NULL, &source),
                     AT_E_STATE, "there is nothing to read");
     at_expect_ok(ctx, at_file_read(ctx, &after, &again, path, 1 << 20));
     assert_int_equal(again, size);

@@ -3,12 +3,10 @@
 #include "formats/safetensors.h"
 #include <stdlib.h>
 
-enum { DATA_ALIGN = 8 }; /* of the first tensor in the file: spaces fill the header up */
-
-typedef struct source { /* of tensors that are not in memory; read NULL: all are */
-    at_tensor_read_fn read;
-    void *from;
-} source;
+enum {
+    DATA_ALIGN = 8,   /* of the first tensor in the file: spaces fill the header up */
+    PIECE = 64 << 10, /* numbers that are read at a time */
+};
 
 static at_status bad(at_ctx *ctx, at_status code, const char *path, const at_tensor *t, const char *why)
 {
@@ -17,7 +15,7 @@ static at_status bad(at_ctx *ctx, at_status code, const char *path, const at_ten
 
 /* The bytes of a tensor, derived from its shape; ok to be written at `offset`. */
 static at_status check_tensor(at_ctx *ctx, int64_t *bytes, const char *path, const at_tensor *t,
-                              int64_t offset, const source *from)
+                              int64_t offset, const at_tensor_source *source)
 {
     AT_REQUIRE(ctx, t->name, AT_E_ARG, "%s: a tensor without a name", path);
     if (strcmp(t->name, "__metadata__") == 0)
@@ -29,7 +27,7 @@ static at_status check_tensor(at_ctx *ctx, int64_t *bytes, const char *path, con
     for (int i = 0; i < t->rank; i++)
         if (t->dim[i] < 0 || !at_mul_ok(bytes, *bytes, t->dim[i]))
             return bad(ctx, AT_E_RANGE, path, t, "has a negative dimension or more bytes than 64 bits count");
-    if (*bytes > 0 && !t->data && !from->read) return bad(ctx, AT_E_ARG, path, t, "has no data");
+    if (*bytes > 0 && !t->data && !source) return bad(ctx, AT_E_ARG, path, t, "has no data");
     if (offset % (int64_t)at_dtype_size(t->dtype) != 0)
         return bad(ctx, AT_E_ARG, path, t, "would be misaligned; write tensors of larger dtypes first");
     return AT_OK;
@@ -77,7 +75,7 @@ static void write_entry(at_text *header, const at_tensor *t, int64_t begin, int6
 }
 
 static at_status make_header(at_text *header, const char *path, const at_tensor *tensors, int64_t n,
-                             const at_tree *metadata, const source *from)
+                             const at_tree *metadata, const at_tensor_source *source)
 {
     at_ctx *ctx = header->ctx;
     int64_t begin = 0;
@@ -86,7 +84,7 @@ static at_status make_header(at_text *header, const char *path, const at_tensor 
     if (has_metadata) AT_TRY(write_metadata(header, path, metadata));
     for (int64_t i = 0; i < n; i++) {
         int64_t bytes = 0, end;
-        AT_TRY(check_tensor(ctx, &bytes, path, &tensors[i], begin, from));
+        AT_TRY(check_tensor(ctx, &bytes, path, &tensors[i], begin, source));
         if (!at_add_ok(&end, begin, bytes)) return bad(ctx, AT_E_RANGE, path, &tensors[i], "exceeds 64 bits");
         if (i > 0 || has_metadata) at_text_add(header, ",");
         write_entry(header, &tensors[i], begin, end);
@@ -101,46 +99,72 @@ static at_status make_header(at_text *header, const char *path, const at_tensor 
 }
 
 /* Of a tensor whose shape make_header has checked. */
-static size_t bytes_of(const at_tensor *t)
+static int64_t numbers_of(const at_tensor *t)
 {
-    size_t bytes = at_dtype_size(t->dtype);
-    for (int d = 0; d < t->rank; d++) bytes *= (size_t)t->dim[d];
-    return bytes;
+    int64_t n = 1;
+    for (int d = 0; d < t->rank; d++) n *= t->dim[d];
+    return n;
 }
 
-/* Room for the largest tensor that must be read; NULL = there is none. */
-static at_status make_room(at_ctx *ctx, void **out, const at_tensor *tensors, int64_t n)
+static int64_t piece_of(const at_tensor *tensors, int64_t i, const at_tensor_source *source)
+{
+    const int64_t n = numbers_of(&tensors[i]);
+    const bool whole = source->is_whole && source->is_whole(source->from, i);
+    return whole ? n : at_min(n, PIECE);
+}
+
+/* Room for the largest piece that must be read; NULL = there is none. */
+static at_status make_room(at_ctx *ctx, void **out, const at_tensor *tensors, int64_t n,
+                           const at_tensor_source *source)
 {
     size_t most = 0;
-    for (int64_t i = 0; i < n; i++)
-        if (!tensors[i].data && bytes_of(&tensors[i]) > most) most = bytes_of(&tensors[i]);
-    *out = most ? at_alloc(ctx, most) : NULL;
+    *out = NULL;
+    for (int64_t i = 0; i < n; i++) {
+        if (tensors[i].data || !source) continue;
+        const size_t bytes = (size_t)piece_of(tensors, i, source) * at_dtype_size(tensors[i].dtype);
+        if (bytes > most) most = bytes;
+    }
+    if (most) *out = at_alloc(ctx, most);
     return most && !*out ? AT_E_NOMEM : AT_OK;
 }
 
+static at_status write_pieces(at_writer *w, const at_tensor *tensors, int64_t i,
+                              const at_tensor_source *source, void *room)
+{
+    const int64_t all = numbers_of(&tensors[i]), most = piece_of(tensors, i, source);
+    for (int64_t first = 0; first < all; first += most) {
+        const int64_t n = at_min(most, all - first);
+        AT_TRY(source->read(source->from, i, first, n, room));
+        AT_TRY(at_writer_put(w, room, (size_t)n * at_dtype_size(tensors[i].dtype)));
+    }
+    return AT_OK;
+}
+
 static at_status write_file(at_writer *w, const at_text *header, const at_tensor *tensors, int64_t n,
-                            const source *from, void *room)
+                            const at_tensor_source *source, void *room)
 {
     const uint64_t length = header->size;
     AT_TRY(at_writer_put(w, &length, sizeof length));
     AT_TRY(at_writer_put(w, header->data, header->size));
     for (int64_t i = 0; i < n; i++) {
-        const size_t bytes = bytes_of(&tensors[i]);
-        if (!tensors[i].data && bytes > 0) AT_TRY(from->read(from->from, i, room));
-        AT_TRY(at_writer_put(w, tensors[i].data ? tensors[i].data : room, bytes));
+        const at_tensor *t = &tensors[i];
+        if (t->data)
+            AT_TRY(at_writer_put(w, t->data, (size_t)numbers_of(t) * at_dtype_size(t->dtype)));
+        else if (source)
+            AT_TRY(write_pieces(w, tensors, i, source, room));
     }
     return AT_OK;
 }
 
 static at_status write_checked(at_ctx *ctx, const char *path, const at_text *header, const at_tensor *tensors,
-                               int64_t n, const source *from)
+                               int64_t n, const at_tensor_source *source)
 {
     at_writer *w = NULL;
     void *room;
-    AT_TRY(make_room(ctx, &room, tensors, n));
+    AT_TRY(make_room(ctx, &room, tensors, n, source));
     at_status status = at_writer_open(&w, ctx, path);
     if (status == AT_OK) {
-        status = write_file(w, header, tensors, n, from, room);
+        status = write_file(w, header, tensors, n, source, room);
         if (status == AT_OK)
             status = at_writer_commit(w);
         else
@@ -151,13 +175,12 @@ static at_status write_checked(at_ctx *ctx, const char *path, const at_text *hea
 }
 
 at_status at_safetensors_write_from(at_ctx *ctx, const char *path, const at_tensor *tensors, int64_t n,
-                                    const at_tree *metadata, at_tensor_read_fn read, void *from)
+                                    const at_tree *metadata, const at_tensor_source *source)
 {
-    const source s = {read, from};
     at_text header;
     at_text_init(&header, ctx);
-    at_status status = make_header(&header, path, tensors, n, metadata, &s);
-    if (status == AT_OK) status = write_checked(ctx, path, &header, tensors, n, &s);
+    at_status status = make_header(&header, path, tensors, n, metadata, source);
+    if (status == AT_OK) status = write_checked(ctx, path, &header, tensors, n, source);
     at_text_deinit(&header);
     return status;
 }
@@ -165,5 +188,5 @@ at_status at_safetensors_write_from(at_ctx *ctx, const char *path, const at_tens
 at_status at_safetensors_write(at_ctx *ctx, const char *path, const at_tensor *tensors, int64_t n,
                                const at_tree *metadata)
 {
-    return at_safetensors_write_from(ctx, path, tensors, n, metadata, NULL, NULL);
+    return at_safetensors_write_from(ctx, path, tensors, n, metadata, NULL);
 }

@@ -181,10 +181,18 @@ typedef struct bundle {
     int64_t n;
 } bundle;
 
-static at_status read_tensor(void *from, int64_t index, void *out)
+/* Adapters are merged into whole tensors; what never learned lies as it was set. */
+static bool is_whole(const void *from, int64_t index)
+{
+    const at_param *p = ((const bundle *)from)->params[index];
+    return p->site->intercepts || p->state->host[0];
+}
+
+static at_status read_tensor(void *from, int64_t index, int64_t first, int64_t n, void *out)
 {
     const bundle *w = from;
     const at_param *p = w->params[index];
+    if (!is_whole(w, index)) return at_state_get_part(w->m->net.store, p->state, first, n, out);
     AT_TRY(at_state_get(w->m->net.store, p->state, out));
     return merge_adapters(w->m, p, out);
 }
@@ -216,7 +224,8 @@ static at_status save_weights(at_model *m, const char *path)
     at_tree_add(&m->arena, metadata, "format", at_tree_string(&m->arena, "pt"));
     if (!w.tensors || !w.params || !metadata) return AT_E_NOMEM;
     AT_TRY(add_tensors(&w));
-    return at_safetensors_write_from(m->ctx, path, w.tensors, w.n, metadata, read_tensor, &w);
+    const at_tensor_source source = {read_tensor, is_whole, &w};
+    return at_safetensors_write_from(m->ctx, path, w.tensors, w.n, metadata, &source);
 }
 
 static at_status copy_side_file(at_model *m, const char *folder, const char *name)

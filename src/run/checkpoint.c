@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Files are read so many bytes at a time, which then may leave memory. */
+static const size_t PIECE = 1 << 20;
+
 /* ---- Tensors of a checkpoint ---- */
 
 typedef struct place { /* of a tensor's values, which are read when they are written */
@@ -22,13 +25,11 @@ typedef struct bundle {
     int64_t n;
 } bundle;
 
-static at_status read_tensor(void *from, int64_t index, void *out)
+static at_status read_tensor(void *from, int64_t index, int64_t first, int64_t n, void *out)
 {
     const bundle *b = from;
     const place *p = &b->places[index];
-    int64_t count = 1;
-    for (int i = 0; i < b->tensors[index].rank; i++) count *= b->tensors[index].dim[i];
-    return at_state_get_part(b->r->model->net.store, p->flat, p->first, count, out);
+    return at_state_get_part(b->r->model->net.store, p->flat, p->first + first, n, out);
 }
 
 static at_status add_tensor(bundle *b, const char *group, const at_state *t, const at_state *flat,
@@ -139,10 +140,15 @@ static void read_progress(at_progress *p, const at_tree *t)
 static const char *base_hash(at_run *r)
 {
     if (r->base_hash[0]) return r->base_hash;
+    const at_file *file = &r->model->weights->file;
     at_digest d;
     uint8_t bytes[AT_DIGEST_BYTES];
     at_digest_init(&d);
-    at_digest_add(&d, r->model->weights->file.data, r->model->weights->file.size);
+    for (size_t first = 0; first < file->size; first += PIECE) {
+        const size_t n = file->size - first < PIECE ? file->size - first : PIECE;
+        at_digest_add(&d, file->data + first, n);
+        at_file_let_go(file, file->data + first, n);
+    }
     at_digest_end(&d, bytes);
     at_digest_hex(r->base_hash, bytes);
     return r->base_hash;
@@ -185,7 +191,8 @@ static at_status save(at_run *r, const char *folder, bool weights_only)
     if (!metadata) return AT_E_NOMEM;
     AT_TRY(at_folder_make(r->ctx, folder));
     at_status s = make_bundle(&b, r, weights_only);
-    if (s == AT_OK) s = at_safetensors_write_from(r->ctx, path, b.tensors, b.n, metadata, read_tensor, &b);
+    const at_tensor_source source = {.read = read_tensor, .from = &b};
+    if (s == AT_OK) s = at_safetensors_write_from(r->ctx, path, b.tensors, b.n, metadata, &source);
     drop_bundle(&b);
     return s;
 }
@@ -283,8 +290,13 @@ static at_status set_state(at_run *r, const at_safetensors *f, const char *group
                "%s: tensor \"%s\" is missing or has not the shape %s: the checkpoint is of another recipe",
                f->file.path, name, at_shape_text(want, t->shape.rank, t->shape.dim));
     at_device *d = r->device;
-    at_real *to = (at_real *)target->buffer[0].data + lo;
-    d->kind->upload(d, to, x->bytes, x->data, x->bytes, x->bytes, 1);
+    const char *from = x->data;
+    char *to = (char *)((at_real *)target->buffer[0].data + lo);
+    for (size_t first = 0; first < x->bytes; first += PIECE) {
+        const size_t n = x->bytes - first < PIECE ? x->bytes - first : PIECE;
+        d->kind->upload(d, to + first, n, from + first, n, n, 1);
+        at_file_let_go(&f->file, from + first, n);
+    }
     return AT_OK;
 }
 
