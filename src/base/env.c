@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 const at_env_variable at_env_variables[] = {
-    {"ATTUNE_CACHE", "folder for computed features"},
-    {"XDG_CACHE_HOME", "the user's cache folder; features go to attune/ below it"},
-    {"HOME", "without the two above, features go to .cache/attune below it"},
+    {"ATTUNE_CACHE", "folder for computed features and tokens"},
+    {"XDG_CACHE_HOME", "the user's cache folder; they go to attune/ below it"},
+    {"HOME", "without the two above, they go to .cache/attune below it"},
     {NULL, NULL},
 };
 

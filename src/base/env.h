@@ -12,8 +12,8 @@ extern const at_env_variable at_env_variables[]; /* ends with {NULL, NULL} */
 
 const char *at_env_get(const char *name); /* one of the table; NULL = unset or empty */
 
-/* Where computed features are kept: ATTUNE_CACHE, else XDG_CACHE_HOME/attune, else HOME/.cache/attune; NULL =
- * nowhere. */
+/* Where computed features and tokens are kept: ATTUNE_CACHE, else XDG_CACHE_HOME/attune, else
+ * HOME/.cache/attune; NULL = nowhere. */
 const char *at_env_cache_folder(at_arena *a);
 
 #endif

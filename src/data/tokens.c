@@ -1,11 +1,14 @@
-/* tokens.c: texts as samples: tokenised in parallel when the data set is made, copied when a batch is filled.
- * Reading path: at_tokens_create, tokenise, fill. */
+/* tokens.c: texts as samples: tokenised in parallel when the data set is made, or found where an earlier run
+ * has kept them; copied when a batch is filled. Reading path: at_tokens_create, prepare, tokenise, fill. */
 #include "data/tokens.h"
 #include "base/pool.h"
+#include "data/tokens_cache.h"
 
 enum {
-    CHUNK = 64,     /* sequences that a thread tokenises at a time */
-    NO_LABEL = -100 /* what losses leave out */
+    CHUNK = 64,           /* sequences that a thread tokenises at a time */
+    NO_LABEL = -100,      /* what losses leave out */
+    CACHE_BYTES = 1 << 20 /* of text, from which on tokens are kept: tokenising takes 40 ms by WordPiece, 130
+                             by byte-level BPE, finding them 5 */
 };
 
 typedef struct piece { /* a sequence's tokens */
@@ -23,7 +26,8 @@ typedef struct tokens {
     int parts;      /* sequences of a sample */
     int64_t *start; /* [n * parts + 1] of a sequence's tokens in ids, types and words */
     int32_t *ids, *types;
-    int32_t *words; /* of tagged sentences: the word of each token; -1 = none */
+    int32_t *words;       /* of tagged sentences: the word of each token; -1 = none */
+    at_safetensors *file; /* where the four are mapped from; NULL = they are memory of our own */
 } tokens;
 
 static const char *name(const at_dataset *d, int64_t sample)
@@ -155,10 +159,13 @@ static void close(at_ctx *ctx, at_dataset *d)
 {
     tokens *t = (tokens *)d;
     at_free(ctx, t->index);
-    at_free(ctx, t->start);
-    at_free(ctx, t->ids);
-    at_free(ctx, t->types);
-    at_free(ctx, t->words);
+    if (!t->file) {
+        at_free(ctx, t->start);
+        at_free(ctx, t->ids);
+        at_free(ctx, t->types);
+        at_free(ctx, t->words);
+    }
+    at_safetensors_close(ctx, t->file);
     at_free(ctx, t);
 }
 
@@ -237,11 +244,8 @@ static at_status gather(at_ctx *ctx, tokens *t, const piece *pieces, at_token_st
     AT_NEW(ctx, t->start, n + 1);
     for (int64_t i = 0; i < n; i++) {
         t->start[i + 1] = t->start[i] + pieces[i].n;
-        stats->longest = at_max(stats->longest, pieces[i].n);
         stats->cut += pieces[i].cut;
     }
-    stats->tokens = t->start[n];
-    for (int64_t i = 0; i < t->base.n; i++) t->base.max_rows = at_max(t->base.max_rows, rows(&t->base, i));
     AT_NEW(ctx, t->ids, t->start[n]);
     AT_NEW(ctx, t->types, t->start[n]);
     if (t->tagged) AT_NEW(ctx, t->words, t->start[n]);
@@ -277,6 +281,105 @@ static at_status tokenise(at_ctx *ctx, tokens *t, at_token_stats *stats)
     at_free(ctx, w.pieces);
     return s;
 }
+
+/* ---- Tokens of earlier runs ---- */
+
+typedef void (*text_fn)(void *to, const at_cell *text); /* NULL: there is none */
+
+static void for_texts(const tokens *t, text_fn f, void *to)
+{
+    const at_tagged *g = t->tagged;
+    for (int64_t i = 0; i < t->base.n; i++) {
+        const int32_t of = t->index[i];
+        if (g)
+            for (int64_t w = g->start[of]; w < g->start[of + 1]; w++) f(to, &g->words[w]);
+        else
+            for (int p = 0; p < t->parts; p++) f(to, at_texts_part(t->texts, of, p));
+        if (!g && !t->o.parts) f(to, at_texts_pair(t->texts, of));
+        if (g) f(to, NULL); /* the sentence's end */
+    }
+}
+
+static void count_text(void *to, const at_cell *text)
+{
+    if (text) *(int64_t *)to += (int64_t)text->n;
+}
+
+static void digest_text(void *to, const at_cell *text)
+{
+    const int64_t n =
+        text ? (int64_t)text->n : -1; /* with its length, so that "ab"+"c" and "a"+"bc" differ */
+    at_digest_add(to, &n, sizeof n);
+    if (text) at_digest_add(to, text->text, text->n);
+}
+
+/* Everything that the tokens depend on. NULL: they are not to be kept; or no memory, which stands. */
+static const char *cache_path(at_arena *a, const tokens *t)
+{
+    int64_t bytes = 0;
+    const int64_t how[] = {t->base.n, t->parts, t->tagged != NULL, t->o.max_length};
+    if (!t->o.cache) return NULL;
+    for_texts(t, count_text, &bytes);
+    if (bytes < (t->o.cache_bytes ? t->o.cache_bytes : CACHE_BYTES)) return NULL;
+    at_digest key;
+    at_digest_init(&key);
+    at_digest_add_text(&key, AT_VERSION);
+    at_tokenizer_digest(t->o.tokenizer, &key);
+    at_digest_add(&key, how, sizeof how);
+    for_texts(t, digest_text, &key);
+    return at_cache_path(a, t->o.cache, "tokens", &key);
+}
+
+/* What is mapped is only read. */
+static bool find(at_ctx *ctx, tokens *t, const char *path, at_token_stats *stats)
+{
+    at_kept_tokens k = {.sequences = t->base.n * t->parts};
+    if (!at__tokens_find(ctx, &k, path, t->tagged != NULL)) return false;
+    t->file = k.file;
+    t->start = (int64_t *)(uintptr_t)k.start;
+    t->ids = (int32_t *)(uintptr_t)k.ids;
+    t->types = (int32_t *)(uintptr_t)k.types;
+    t->words = (int32_t *)(uintptr_t)k.words;
+    stats->cut = k.cut;
+    return stats->found = true;
+}
+
+static at_status keep(at_ctx *ctx, const tokens *t, const char *path, at_token_stats *stats)
+{
+    const at_kept_tokens k = {.sequences = t->base.n * t->parts,
+                              .cut = stats->cut,
+                              .start = t->start,
+                              .ids = t->ids,
+                              .types = t->types,
+                              .words = t->words};
+    return at__tokens_keep(ctx, stats->lost, path, &k);
+}
+
+static at_status find_or_tokenise(at_ctx *ctx, tokens *t, at_token_stats *stats)
+{
+    at_arena a;
+    at_arena_init(&a, ctx);
+    const char *path = cache_path(&a, t);
+    at_status s = at_last_status(ctx);
+    if (s == AT_OK && !(path && find(ctx, t, path, stats))) {
+        s = tokenise(ctx, t, stats);
+        if (s == AT_OK && path) s = keep(ctx, t, path, stats);
+    }
+    at_arena_deinit(&a);
+    return s;
+}
+
+static at_status prepare(at_ctx *ctx, tokens *t, at_token_stats *stats)
+{
+    const int64_t n = t->base.n * t->parts;
+    AT_TRY(find_or_tokenise(ctx, t, stats));
+    stats->tokens = t->start[n];
+    for (int64_t i = 0; i < n; i++) stats->longest = at_max(stats->longest, t->start[i + 1] - t->start[i]);
+    for (int64_t i = 0; i < t->base.n; i++) t->base.max_rows = at_max(t->base.max_rows, rows(&t->base, i));
+    return AT_OK;
+}
+
+/* ---- Making ---- */
 
 static void add_column(at_dataset *d, at_column c)
 {
@@ -320,7 +423,7 @@ static at_status create(at_dataset **out, at_ctx *ctx, const at_texts *texts, co
         memcpy(t->index, index, (size_t)n * sizeof *index);
     else
         s = AT_E_NOMEM;
-    if (s == AT_OK) s = tokenise(ctx, t, stats);
+    if (s == AT_OK) s = prepare(ctx, t, stats);
     if (s != AT_OK) {
         close(ctx, &t->base);
         return s;

@@ -2,7 +2,7 @@
  * row_id i32, whose rows are a sample's tokens, and, where known, labels: i32 a class, f32 a number, f32
  * [n_classes] of 0 and 1 a set; of tagged words i32 a class a token. row_id tells rows apart, whatever batch
  * they are in: random numbers are keyed by it. Layer: data. Texts are tokenised once, when the data set is
- * made.
+ * made, or by an earlier run.
  *
  * The texts of a pair are one sequence that the tokenizer joins or, as parts, sequences of their own, whose
  * rows follow each other. */
@@ -12,6 +12,7 @@
 #include "data/dataset.h"
 #include "data/tagged.h"
 #include "data/texts.h"
+#include "formats/cache.h"
 #include "text/tokenizer.h"
 
 typedef struct at_token_options {
@@ -24,11 +25,17 @@ typedef struct at_token_options {
     int parts;   /* 0: one sequence. Else so many: text, second text, negative */
     bool scores; /* of parts: column scores f32: the numbers */
     bool hashes; /* of parts: column text_hash i32 [parts], equal for equal tokens */
+    /* Folder where tokens are kept for later runs, made when need be; NULL = none. Only of so many bytes of
+     * text at least that it pays; or of cache_bytes, unless that is 0. */
+    const char *cache;
+    int64_t cache_bytes;
 } at_token_options;
 
 typedef struct at_token_stats {
-    int64_t tokens, longest; /* of all samples, and of one */
-    int64_t cut;             /* sequences that were too long */
+    int64_t tokens, longest;  /* of all samples, and of one */
+    int64_t cut;              /* sequences that were too long */
+    bool found;               /* an earlier run had kept the tokens */
+    char lost[AT_CACHE_LOST]; /* why they could not be kept; "" = they are, or were not to be */
 } at_token_stats;
 
 /* The samples index[0..n) of a set (borrowed; index is copied). stats may be NULL.

@@ -3,7 +3,7 @@
  * computing them. They are kept on disk under a key of everything that they depend on: sub-graph, parameters,
  * kernels, weights, samples. Reading path: at__find_cut, at__cache_features. */
 #include "base/env.h"
-#include "formats/file.h"
+#include "formats/cache.h"
 #include "run/run.h"
 #include <stdio.h>
 
@@ -225,45 +225,39 @@ static at_status compute(at_run *r, features *f, at_plan *plan)
     return at__forward(r, &r->eval, plan, f->source, r->eval.cut, f->n_cut, f->memory);
 }
 
-/* Folder of the cache, made if need be; NULL = none. */
-static const char *cache_folder(at_run *r)
+const char *at__cache_folder(at_run *r)
 {
     const char *named = r->settings.general.cache;
     if (named && strcmp(named, "none") == 0) return NULL;
-    const char *folder = named ? named : at_env_cache_folder(&r->arena);
-    if (!folder) return NULL;
-    if (at_folder_make(r->ctx, folder) == AT_OK) return folder;
-    if (named) return NULL; /* the error stands */
-    at_clear_error(r->ctx);
-    return NULL;
+    return named ? named : at_env_cache_folder(&r->arena);
 }
 
 static at_status write_file(at_run *r, const features *f, const char *path)
 {
     at_tensor tensors[AT_MAX_COLUMNS] = {0};
+    char lost[AT_CACHE_LOST];
     for (int i = 0; i < f->n_cut; i++)
         tensors[i] = (at_tensor){.name = f->base.columns[i].name,
                                  .dtype = AT_F32,
                                  .rank = 2,
                                  .dim = {f->base.n, f->count[i]},
                                  .data = f->rows[i]};
-    return at_safetensors_write(r->ctx, path, tensors, f->n_cut, NULL);
+    AT_TRY(at_cache_keep(r->ctx, lost, path, tensors, f->n_cut));
+    if (*lost) at__note(r, "features are not kept: %s", lost);
+    return AT_OK;
 }
 
 /* Map the rows of an earlier run; false when the file is not there or not what it should be. */
 static bool find_file(at_run *r, features *f, const char *path)
 {
-    if (!at_path_exists(path)) return false;
-    at_status s = at_safetensors_open(&f->file, r->ctx, path);
-    for (int i = 0; i < f->n_cut && s == AT_OK; i++) {
+    f->file = at_cache_open(r->ctx, path);
+    bool fits = f->file != NULL;
+    for (int i = 0; i < f->n_cut && fits; i++) {
         const at_tensor *t = at_safetensors_find(f->file, f->base.columns[i].name);
-        if (!t || t->dtype != AT_F32 || t->rank != 2 || t->dim[0] != f->base.n || t->dim[1] != f->count[i])
-            s = AT_E_FORMAT;
-        else
-            f->rows[i] = t->data;
+        fits = t && t->dtype == AT_F32 && t->rank == 2 && t->dim[0] == f->base.n && t->dim[1] == f->count[i];
+        if (fits) f->rows[i] = t->data;
     }
-    if (s == AT_OK) return true;
-    at_clear_error(r->ctx);
+    if (fits) return true;
     at_safetensors_close(r->ctx, f->file);
     f->file = NULL;
     return false;
@@ -275,26 +269,17 @@ static at_status open_split(at_run *r, at_split split, at_plan *plan, const char
     features *f = new_features(r, source);
     if (!f) return AT_E_NOMEM;
     r->features[split] = &f->base;
-    char *path = NULL;
+    const char *path = NULL;
     if (folder && source->digest) {
         at_digest d;
-        uint8_t bytes[AT_DIGEST_BYTES];
-        char hex[AT_DIGEST_TEXT];
         at_digest_init(&d);
         AT_TRY(digest_plan(r, plan, &d));
         source->digest(source, &d);
-        at_digest_end(&d, bytes);
-        at_digest_hex(hex, bytes);
-        if (!(path = at_arena_printf(&r->arena, "%s/features-%.40s.safetensors", folder, hex)))
-            return AT_E_NOMEM;
+        if (!(path = at_cache_path(&r->arena, folder, "features", &d))) return AT_E_NOMEM;
         if (find_file(r, f, path)) return AT_OK;
     }
     AT_TRY(compute(r, f, plan));
-    if (!path || write_file(r, f, path) == AT_OK) return AT_OK;
-    if (at_last_status(r->ctx) == AT_E_NOMEM) return AT_E_NOMEM;
-    at__note(r, "features are not kept: %s", at_last_error(r->ctx));
-    at_clear_error(r->ctx);
-    return AT_OK;
+    return path ? write_file(r, f, path) : AT_OK;
 }
 
 static size_t bytes_of_all(const at_run *r)
@@ -337,8 +322,8 @@ at_status at__cache_features(at_run *r)
                "%s: nothing can be cached: every layer learns, or the samples are augmented",
                at_recipe_where(r->recipe, "train.cache_features"));
     if (!wanted) return AT_OK;
-    const char *folder = cache_folder(r);
-    AT_TRY(at_last_status(r->ctx));
+    const char *folder = at__cache_folder(r);
+    if (r->settings.general.cache && folder) AT_TRY(at_folder_make(r->ctx, folder)); /* named: it must do */
     at_plan *plan;
     const at_plan_options o = {.kernels = r->settings.general.kernels,
                                .act = r->act,

@@ -192,6 +192,7 @@ static at_status open_job(at_run *r)
                       .data = r->settings.data,
                       .seed = (uint64_t)r->settings.general.seed,
                       .memory = r->memory_limit / 4,
+                      .cache = at__cache_folder(r),
                       .where = where,
                       .where_from = r->recipe,
                       .noise = r->noise};
@@ -296,6 +297,7 @@ static at_status open_job_to_use(at_run *r, const at_task *task)
                                        .data = s->data,
                                        .options = r->task_options,
                                        .data_options = r->data_options,
+                                       .cache = at__cache_folder(r),
                                        .where = where,
                                        .where_from = r->recipe,
                                        .uses_head = true});

@@ -153,6 +153,7 @@ at_status at__fit_memory(at_run *r);
 
 /* ---- features.c ---- */
 at_status at__find_cut(at_run *r, at_pipe *p);
+const char *at__cache_folder(at_run *r);   /* of features and tokens; NULL = none */
 bool at__caches_features(const at_run *r); /* once both pipes have their cut */
 at_status at__cache_features(at_run *r);
 

@@ -34,7 +34,7 @@ static const at_option general[] = {
     {"memory", AT_OPTION_TEXT, AT_OPTION(at_general, memory), .may_change = true,
      .help = "most memory to use (\"8G\", \"50%\"); the machine's limit less 10 % when absent"},
     {"cache", AT_OPTION_TEXT, AT_OPTION(at_general, cache), .may_change = true,
-     .help = "folder for computed features, or none; the user's cache folder when absent"},
+     .help = "folder for computed features and tokens, or none; the user's cache folder when absent"},
     {"resume", AT_OPTION_CHOICE, AT_OPTION(at_general, resume), "no", .choices = "no|yes|auto",
      .transient = true, .aliases = "resume_from_checkpoint",
      .help = "yes: continue from the last checkpoint; auto: continue, start, or do nothing when finished"},

@@ -43,7 +43,8 @@ typedef struct at_job_setup {
     void *options;      /* the task's own table */
     void *data_options; /* and its further data.* keys */
     uint64_t seed;
-    size_t memory; /* bytes that caches of decoded data may take */
+    size_t memory;     /* bytes that caches of decoded data may take */
+    const char *cache; /* folder of what later runs may use again; NULL = none */
     const char *(*where)(void *from,
                          const char *key); /* for messages: "recipe.yaml:7: augment"; NULL = the key */
     void *where_from;

@@ -105,7 +105,7 @@ at_status at_job_max_length(const at_job *j, int64_t given, int64_t usual, int64
 static at_status tokens_of(at_job *j, at_text_data *k, at_dataset **out, const at_texts *texts,
                            const int32_t *index, int64_t n, bool labels)
 {
-    at_token_options o = {.tokenizer = k->tokenizer, .labels = labels && !k->pairs};
+    at_token_options o = {.tokenizer = k->tokenizer, .labels = labels && !k->pairs, .cache = j->setup.cache};
     at_token_stats stats;
     if (k->pairs) {
         o.parts = texts->pair_column < 0 ? 1 : texts->negative_column < 0 ? 2 : 3;
@@ -115,6 +115,7 @@ static at_status tokens_of(at_job *j, at_text_data *k, at_dataset **out, const a
     AT_TRY(at_job_max_length(j, ((const at_text_settings *)j->data_options)->max_length, k->max_length,
                              &o.max_length));
     AT_TRY(at_tokens_create(out, j->ctx, texts, index, n, &o, &stats));
+    if (*stats.lost) at_job_note(j, "tokens are not kept: %s", stats.lost);
     if (stats.cut)
         at_job_note(j, "%s: %lld of %lld texts are longer than %lld tokens and were cut", texts->table.path,
                     (long long)stats.cut, (long long)n, (long long)o.max_length);

@@ -74,10 +74,12 @@ static at_status tokens_of(at_job *j, at_dataset **out, const at_tagged *of, con
                            bool labels)
 {
     const at_tagging *k = j->self;
-    at_token_options o = {.tokenizer = k->tokenizer, .labels = labels, .tag_inside = k->inside};
+    at_token_options o = {
+        .tokenizer = k->tokenizer, .labels = labels, .tag_inside = k->inside, .cache = j->setup.cache};
     at_token_stats stats;
     AT_TRY(at_job_max_length(j, ((const data_settings *)j->data_options)->max_length, 0, &o.max_length));
     AT_TRY(at_tagged_tokens_create(out, j->ctx, of, index, n, &o, &stats));
+    if (*stats.lost) at_job_note(j, "tokens are not kept: %s", stats.lost);
     if (stats.cut)
         at_job_note(
             j,

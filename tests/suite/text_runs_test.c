@@ -95,6 +95,30 @@ AT_TEST(test_text_runs__passes_of_few_tokens_learn_the_same)
     assert_true(at_tensor_distance(few, GOLDEN "/model.safetensors", name) > 1e-3);
 }
 
+/* 2,000 texts of 700 bytes: enough for tokens to be kept. Where they cannot be, the run says so and goes on.
+ */
+AT_TEST(test_text_runs__kept_tokens_change_nothing)
+{
+    static const char *const caches[] = {"none", "kept", "kept", "many.tsv/kept"};
+    char folder[1024], path[2][1100];
+    at_test_folder(folder, "text-kept");
+    make_texts(folder);
+    at_in_folder(folder,
+                 "awk 'BEGIN { print \"label\\ttext\"; for (i = 0; i < 2000; i++) { t = sprintf(\"%c %c\", "
+                 "97 + i % 26, 97 + i / 26 % 26); for (k = 0; k < 140; k++) t = t ((i * 7 + k) % 5 ? "
+                 "\" good\" : \" film\"); print (i % 2 ? \"up\" : \"down\") \"\\t\" t } }' > many.tsv");
+    for (int i = 0; i < AT_COUNT(caches); i++) {
+        at_attune_expect(
+            0, folder, "train bert many.tsv --train.steps 3 --data.max_length 12 --cache %s --output run-%d",
+            caches[i], i);
+        snprintf(path[i > 0], sizeof path[0], "%s/run-%d", folder, i);
+        if (i > 0) at_expect_same_file(path[0], path[1], "model/model.safetensors");
+    }
+    at_in_folder(folder,
+                 "[ $(ls kept | grep -c ^tokens-) = 1 ] && grep -q 'tokens are not kept' run-3/log.txt && "
+                 "! grep -q 'not kept' run-2/log.txt");
+}
+
 /* ---- Mistakes ---- */
 
 #define TRAIN "train bert films.tsv --output run"

@@ -1,12 +1,9 @@
 /* cosine_loss: squared distance of pairs' cosines from scores, as sentence-transformers'
  * CosineSimilarityLoss. score t [S] acc   x [2S,C] act on the same extent: rows 2s and 2s + 1 are a pair a, b
  * loss_sum [1] acc = sum of (c - t)^2,  c = <a, b> / (|a| |b|),  lengths 1e-8 at least   count [1] acc = S
- * saved: dx [2S,C] act: da = 2 (c - t) (b / |b| - c a / |a|) / |a|, db alike
- * It has no kernel: a pass has as many rows here as it has texts, and hundreds of times the work before. */
+ * saved: dx [2S,C] act: da = 2 (c - t) (b / |b| - c a / |a|) / |a|, db alike */
 #include "ops/cosine_loss/cosine_loss.h"
 #include <math.h>
-
-static const double LEAST = 1e-8;
 
 static at_status infer(at_ctx *ctx, const void *param, const at_meta *in, at_meta *out, at_meta *saved)
 {
@@ -40,8 +37,8 @@ static pair look_at(const at_call *c, int64_t s)
         bb += (double)p.b[i] * (double)p.b[i];
         ab += (double)p.a[i] * (double)p.b[i];
     }
-    p.a_length = fmax(sqrt(aa), LEAST);
-    p.b_length = fmax(sqrt(bb), LEAST);
+    p.a_length = fmax(sqrt(aa), AT_COSINE_LEAST);
+    p.b_length = fmax(sqrt(bb), AT_COSINE_LEAST);
     p.cosine = ab / (p.a_length * p.b_length);
     return p;
 }
@@ -74,7 +71,8 @@ static const at_op_case cases[] = {
     {.name = "three", .in = {{1, {3}}, {2, {6, 8}}}},
     {.name = "odd", .in = {{1, {2}}, {2, {4, 37}}}},
     {.name = "one", .in = {{1, {1}}, {2, {2, 3}}}},
-    {.name = "large", .in = {{1, {65}}, {2, {130, 384}}}, .large = true},
+    {.name = "large", .in = {{1, {65}}, {2, {130, 390}}}, .large = true},
+    {.name = "large_rows", .in = {{1, {4500}}, {2, {9000, 3}}}, .large = true},
     {0},
 };
 

@@ -10,6 +10,9 @@ typedef struct at_pair_loss {
     at_value *sum, *count; /* [1] acc */
 } at_pair_loss;
 
+/* Shorter rows count as so long. */
+#define AT_COSINE_LEAST 1e-8
+
 /* Sum of (cos(x[2s], x[2s + 1]) - score[s])^2, and how many: x [2S,C] act, score [S] acc, on one extent. */
 at_pair_loss at_cosine_loss(at_graph *g, at_value *score, at_value *x);
 

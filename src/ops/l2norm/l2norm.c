@@ -4,8 +4,6 @@
 #include "ops/l2norm/l2norm.h"
 #include <math.h>
 
-static const double EPSILON = 1e-12;
-
 static at_status infer(at_ctx *ctx, const void *p, const at_meta *in, at_meta *out, at_meta *saved)
 {
     (void)p, (void)saved;
@@ -31,7 +29,8 @@ static at_status ref(const at_call *c)
     const int64_t C = c->in[0].cols;
     for (int64_t m = 0; m < c->in[0].rows; m++) {
         const at_real *x = at_row(c, 0, m);
-        const double length = sqrt(dot(x, x, C)), divisor = length < EPSILON ? EPSILON : length;
+        const double length = sqrt(dot(x, x, C)),
+                     divisor = length < AT_L2NORM_LEAST ? AT_L2NORM_LEAST : length;
         for (int64_t i = 0; i < C; i++) at_put(c, 0, &at_out_row(c, 0, m)[i], (double)x[i] / divisor);
     }
     return AT_OK;
@@ -79,8 +78,9 @@ static at_status ref_dx(const at_call *c)
     const int64_t C = c->in[0].cols;
     for (int64_t m = 0; m < c->in[0].rows; m++) {
         const at_real *dy = at_row(c, 0, m), *x = at_row(c, 1, m);
-        const double length = sqrt(dot(x, x, C)), divisor = length < EPSILON ? EPSILON : length;
-        const double along = length < EPSILON ? 0.0 : dot(dy, x, C) / (length * length);
+        const double length = sqrt(dot(x, x, C)),
+                     divisor = length < AT_L2NORM_LEAST ? AT_L2NORM_LEAST : length;
+        const double along = length < AT_L2NORM_LEAST ? 0.0 : dot(dy, x, C) / (length * length);
         for (int64_t i = 0; i < C; i++)
             at_put(c, 0, &at_out_row(c, 0, m)[i], ((double)dy[i] - along * (double)x[i]) / divisor);
     }
@@ -89,6 +89,7 @@ static at_status ref_dx(const at_call *c)
 
 static const at_op_case dx_cases[] = {
     {.name = "odd", .in = {{2, {3, 37}}, {2, {3, 37}}}},
+    {.name = "empty", .in = {{2, {0, 8}}, {2, {0, 8}}}},
     {.name = "large", .in = {{2, {131, 390}}, {2, {131, 390}}}, .large = true},
     {0},
 };

@@ -53,6 +53,7 @@ static const at_op_case cases[] = {
     {.name = "scaled", SCALED, .in = {{2, {7, 1}}, {1, {7}}}, .low = -3, .high = 3},
     {.name = "one", SCALED, .in = {{2, {1, 1}}, {1, {1}}}},
     {.name = "empty", PLAIN, .in = {{2, {0, 1}}, {1, {0}}}},
+    {.name = "large_rows", SCALED, .in = {{2, {9000, 1}}, {1, {9000}}}, .low = -9, .high = 9, .large = true},
     {0},
 };
 

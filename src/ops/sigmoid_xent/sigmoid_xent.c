@@ -67,6 +67,13 @@ static const at_op_case cases[] = {
     {.name = "weighted", .in = {{2, {4, 7}}, {2, {4, 7}}, {1, {7}}}, .low = 0, .high = 1, .positive = 4},
     {.name = "one", .in = {{2, {1, 1}}, {2, {1, 1}}}, .low = 0, .high = 1},
     {.name = "empty", .in = {{2, {0, 4}}, {2, {0, 4}}}},
+    {.name = "large",
+     .in = {{2, {70, 1067}}, {2, {70, 1067}}, {1, {1067}}},
+     .low = 0,
+     .high = 1,
+     .positive = 5,
+     .large = true},
+    {.name = "large_rows", .in = {{2, {9000, 6}}, {2, {9000, 6}}}, .low = -2, .high = 2, .large = true},
     {0},
 };
 
