@@ -122,6 +122,33 @@ def gemm(s: Setup) -> Result:
     return {"peer": results[0]["peer"], "rows": rows}
 
 
+def conv(s: Setup) -> Result:
+    """Float32 k x k convolutions, forward and both gradients, against oneDNN; also bf16 where it is multiplied."""
+    program = s.build / "bench_conv"
+    if not program.exists():
+        raise Skipped("bench_conv was not built: libdnnl-dev is missing (tools/setup --bench)")
+    time = ["--rounds", 2, "--seconds", 0.01, "2x9x7x5-3x3x2"] if s.quick else ["--rounds", max(s.rounds, 9)]
+    results = json_lines(run([program, "--threads", s.threads, *time])[1])
+    if measure.machine(s.build)["instruction_set_used"] in ("avx512bf16", "amx"):  # multiply bf16
+        results += json_lines(run([program, "--threads", s.threads, *time, "--precision", "bf16"])[1])
+    rows = []
+    for r in results:
+        shape = f"{r['S']} x {r['H']} x {r['W']} x {r['C']}, {r['O']} of {r['k']} x {r['k']} / {r['stride']}"
+        learns = ", weights learn" if r["weights"] == "learn" and r["product"] != "dw" else ""
+        numbers = {"median": r["ratio"], "least": r["ratio_least"], "most": r["ratio_most"], "n": r["rounds"]}
+        rows.append(
+            {
+                "what": f"{shape}, {r['product']}{learns}{', bf16' if r['precision'] == 'bf16' else ''}",
+                "unit": "GFLOP/s",
+                "attune": {"median": r["gflops"]},
+                "peer": {"median": r["peer_gflops"]},
+                "ratio": numbers,
+                "note": f"{r['kernel']}; {r['primitive']}",
+            }
+        )
+    return {"peer": results[0]["peer"], "rows": rows}
+
+
 # ---- Training steps ----
 
 
@@ -336,4 +363,4 @@ def start(s: Setup) -> Result:
     return {"peer": "", "rows": rows}
 
 
-ALL = {"gemm": gemm, "step": step, "head": head, "texts": texts, "start": start}
+ALL = {"gemm": gemm, "conv": conv, "step": step, "head": head, "texts": texts, "start": start}

@@ -8,17 +8,15 @@
  * are compared with sums in double at random places. Prints one JSON object a product. */
 #include "base/rng.h"
 #include "bench/onednn.h"
+#include "bench/turns.h"
 #include "engine/plan.h"
-#include "formats/system.h"
 #include "ops/linear/linear.h"
 #include "run/figures.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { MAX_ROUNDS = 1000, MAX_SHAPES = 64, PLACES = 256, PAUSE_MS = 20 };
+enum { MAX_SHAPES = 64, PLACES = 256 };
 
 typedef struct shape {
     int64_t M, K, N;
@@ -114,13 +112,6 @@ static bool run_ours(ours *o)
 
 /* ---- Turns ---- */
 
-typedef struct side {
-    bool (*run)(void *self);
-    void *self;
-    int times;       /* calls a round */
-    double *seconds; /* of one call, by round */
-} side;
-
 static bool call_ours(void *self)
 {
     return run_ours(self);
@@ -129,41 +120,6 @@ static bool call_ours(void *self)
 static bool call_onednn(void *self)
 {
     return bench_onednn_run(self);
-}
-
-/* Threads of the side before may still be looking for work; let them fall asleep, and warm ours. */
-static bool take_turn(side *s, int round)
-{
-    const struct timespec pause = {0, PAUSE_MS * 1000000L};
-    nanosleep(&pause, NULL);
-    if (!s->run(s->self)) return false;
-    const double begin = at_clock();
-    for (int i = 0; i < s->times; i++)
-        if (!s->run(s->self)) return false;
-    s->seconds[round] = (at_clock() - begin) / s->times;
-    return true;
-}
-
-/* How many calls fill `seconds`. */
-static bool calibrate(side *s, double seconds)
-{
-    const double begin = at_clock();
-    int n = 0;
-    do {
-        if (!s->run(s->self)) return false;
-        n++;
-    } while (at_clock() - begin < seconds / 2);
-    s->times = 2 * n;
-    return true;
-}
-
-static bool take_turns(side *a, side *b, int rounds, double seconds)
-{
-    if (!a->run(a->self) || !b->run(b->self) || !calibrate(a, seconds) || !calibrate(b, seconds))
-        return false;
-    for (int i = 0; i < rounds; i++)
-        if (!take_turn(i % 2 ? b : a, i) || !take_turn(i % 2 ? a : b, i)) return false;
-    return true;
 }
 
 /* ---- Right? ---- */
@@ -208,19 +164,6 @@ static double worst_error(bench_product product, const shape *s, bool bf16, cons
     return worst;
 }
 
-/* Largest difference over largest value. Both sides round each of n additions by 2^-24 of at most the largest
- * value, up or down by chance: 2 sqrt(n) 2^-24 are to be expected at most. */
-static double largest_difference(const float *x, const float *y, int64_t n)
-{
-    double difference = 0, size = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const double d = fabs((double)x[i] - (double)y[i]);
-        if (d > difference || isnan(d)) difference = d;
-        if (fabs((double)y[i]) > size) size = fabs((double)y[i]);
-    }
-    return difference / size;
-}
-
 /* ---- One product ---- */
 
 typedef struct bench {
@@ -236,16 +179,6 @@ typedef struct bench {
     double error, peer_error, difference;
 } bench;
 
-/* bf16: numbers that it can hold. */
-static void fill(float *x, int64_t n, bool bf16, const char *name)
-{
-    const at_rng_key key = at_rng_make(0, at_hash_name(name), 0);
-    for (int64_t i = 0; i < n; i++) {
-        x[i] = (float)(2 * at_rng_uniform(key, 0, 0, (uint64_t)i) - 1);
-        if (bf16) x[i] = at_bf16_to_f32(at_f32_to_bf16(x[i]));
-    }
-}
-
 /* The primitive that is faster in a short trial. */
 static void choose_primitive(bench *b)
 {
@@ -254,9 +187,9 @@ static void choose_primitive(bench *b)
         bench_onednn *p = bench_onednn_create(b->product, (bench_primitive)k, b->s->M, b->s->K, b->s->N,
                                               b->w->bf16, b->a, b->b);
         double seconds[5] = {0};
-        side s = {call_onednn, p, 0, seconds};
-        bool ok = p && bench_onednn_run(p) && calibrate(&s, b->w->seconds / 4);
-        for (int i = 0; i < AT_COUNT(seconds) && ok; i++) ok = take_turn(&s, i);
+        bench_side s = {call_onednn, p, 0, seconds};
+        bool ok = p && bench_onednn_run(p) && bench_calibrate(&s, b->w->seconds / 4);
+        for (int i = 0; i < AT_COUNT(seconds) && ok; i++) ok = bench_take_turn(&s, i);
         const double median = at__median(seconds, AT_COUNT(seconds));
         if (ok && median < best) {
             bench_onednn_destroy(b->peer);
@@ -276,7 +209,7 @@ static at_status check(bench *b)
     AT_REQUIRE(b->ctx, bench_onednn_result(b->peer, b->peer_c), AT_E_DEVICE, "oneDNN gives no result");
     b->error = worst_error(b->product, b->s, b->w->bf16, b->a, b->b, b->c);
     b->peer_error = worst_error(b->product, b->s, b->w->bf16, b->a, b->b, b->peer_c);
-    b->difference = largest_difference(b->c, b->peer_c, b->n_c);
+    b->difference = bench_difference(b->c, b->peer_c, b->n_c);
     const double rounding = b->w->bf16 && b->product != BENCH_DW ? 0x1p-7 : 0.0; /* of both sides */
     const double allowed = 2 * sqrt((double)n_terms(b->product, b->s)) * 0x1p-24 + rounding;
     AT_REQUIRE(b->ctx, b->error <= 1 && b->peer_error <= 1 && b->difference <= allowed, AT_E_INTERNAL,
@@ -290,7 +223,7 @@ static at_status check(bench *b)
 
 static void print(const bench *b, double *mine, double *peer)
 {
-    double ratio[MAX_ROUNDS];
+    double ratio[BENCH_MAX_ROUNDS];
     const int n = b->w->rounds;
     const double gflop = 2e-9 * (double)b->s->M * (double)b->s->K * (double)b->s->N;
     for (int i = 0; i < n; i++) ratio[i] = peer[i] / mine[i];
@@ -313,12 +246,12 @@ static void print(const bench *b, double *mine, double *peer)
 
 static at_status measure(bench *b)
 {
-    double mine[MAX_ROUNDS], peer[MAX_ROUNDS];
+    double mine[BENCH_MAX_ROUNDS], peer[BENCH_MAX_ROUNDS];
     AT_TRY(create_ours(&b->mine, b->ctx, b->product, b->s, b->w->bf16, b->a, b->b));
     choose_primitive(b);
     AT_REQUIRE(b->ctx, b->peer, AT_E_UNSUPPORTED, "oneDNN offers no such product");
-    side sides[] = {{call_ours, &b->mine, 0, mine}, {call_onednn, b->peer, 0, peer}};
-    AT_REQUIRE(b->ctx, take_turns(&sides[0], &sides[1], b->w->rounds, b->w->seconds), AT_E_DEVICE,
+    bench_side sides[] = {{call_ours, &b->mine, 0, mine}, {call_onednn, b->peer, 0, peer}};
+    AT_REQUIRE(b->ctx, bench_take_turns(&sides[0], &sides[1], b->w->rounds, b->w->seconds), AT_E_DEVICE,
                "a product failed");
     AT_TRY(check(b));
     print(b, mine, peer);
@@ -335,8 +268,8 @@ static at_status run_product(at_ctx *ctx, const wishes *w, const shape *s, bench
     AT_NEW(ctx, b.b, n_b);
     AT_NEW(ctx, b.c, b.n_c);
     AT_NEW(ctx, b.peer_c, b.n_c);
-    fill(b.a, n_a, w->bf16, "a");
-    fill(b.b, n_b, w->bf16, "b");
+    bench_fill(b.a, n_a, w->bf16, "a");
+    bench_fill(b.b, n_b, w->bf16, "b");
     const at_status status = measure(&b);
     bench_onednn_destroy(b.peer);
     destroy_ours(&b.mine);
@@ -380,21 +313,7 @@ static bool take_line(wishes *w, int argc, char **argv)
     }
     const int given = w->n_shapes;
     for (int i = 0; given == 0 && i < AT_COUNT(usual); i++) w->shapes[w->n_shapes++] = usual[i];
-    return w->rounds > 0 && w->rounds <= MAX_ROUNDS && w->threads >= 0 && w->seconds > 0;
-}
-
-/* libgomp reads its settings when the program begins: as many threads as ours, waiting as it waits by
- * default. */
-static void settle_openmp(int threads, char **argv)
-{
-    char count[16];
-    const char *now = getenv("OMP_NUM_THREADS");
-    snprintf(count, sizeof count, "%d", threads);
-    if (now && strcmp(now, count) == 0 && !getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT")) return;
-    setenv("OMP_NUM_THREADS", count, 1);
-    unsetenv("OMP_WAIT_POLICY");
-    unsetenv("GOMP_SPINCOUNT");
-    execv("/proc/self/exe", argv);
+    return w->rounds > 0 && w->rounds <= BENCH_MAX_ROUNDS && w->threads >= 0 && w->seconds > 0;
 }
 
 int main(int argc, char **argv)
@@ -408,7 +327,7 @@ int main(int argc, char **argv)
                 "[MxKxN ...]\n");
         return 2;
     }
-    settle_openmp(ctx->threads, argv);
+    bench_settle_openmp(ctx->threads, argv);
     const at_status s = run_all(ctx, &w);
     if (s != AT_OK) fprintf(stderr, "bench_gemm: %s\n", at_last_error(ctx));
     at_ctx_destroy(ctx);

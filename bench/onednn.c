@@ -1,8 +1,9 @@
-/* onednn.c: a product as a oneDNN primitive (C interface of 2.6): matmul, or inner product and its gradients.
+/* onednn.c: a product as a oneDNN primitive (C interface of 2.6): matmul, or inner product and its gradients;
+ * or a convolution and its gradients.
  *
  * Activations lie dense by rows, as a caller has them. Weights have "any" layout: oneDNN chooses, and the
- * reorder is not part of what is timed. So has the weight gradient, whose reorder back is not timed either:
- * in oneDNN's favour. */
+ * reorder is not part of what is timed. So has the weight gradient of a product, whose reorder back is not
+ * timed either: in oneDNN's favour. That of a convolution is, and so are weights that learn. */
 #include "bench/onednn.h"
 #include <dnnl.h>
 #include <stdio.h>
@@ -19,6 +20,10 @@ struct bench_onednn {
     dnnl_memory_t memory[MAX_ARGS]; /* two operands, the result */
     dnnl_exec_arg_t args[MAX_ARGS];
     dnnl_memory_desc_t plain_result;
+    dnnl_primitive_t reorder; /* of weights, before or after the primitive; NULL = not timed */
+    dnnl_memory_t plain_weights;
+    dnnl_exec_arg_t reorder_args[2];
+    bool reorders_result;
 };
 
 #define DO(call)                                                                                             \
@@ -147,21 +152,111 @@ static bool describe_inner(bench_onednn *p, plan *l, bench_product product, int6
     return describe_inner_gradient(p, l, product, M, K, N);
 }
 
+/* ---- Convolutions: activations as [S,H,W,C], weights in files as [O,C,k,k] ---- */
+
+static dnnl_memory_desc_t picture(dnnl_data_type_t type, int64_t S, int64_t C, int64_t H, int64_t W)
+{
+    dnnl_memory_desc_t d;
+    const dnnl_dims_t dims = {S, C, H, W};
+    dnnl_memory_desc_init_by_tag(&d, 4, dims, type, dnnl_nhwc);
+    return d;
+}
+
+static dnnl_memory_desc_t filter(dnnl_data_type_t type, const bench_conv *c, dnnl_format_tag_t tag)
+{
+    dnnl_memory_desc_t d;
+    const dnnl_dims_t dims = {c->O, c->C, c->k, c->k};
+    dnnl_memory_desc_init_by_tag(&d, 4, dims, type, tag);
+    return d;
+}
+
+static bool describe_conv_gradient(bench_onednn *p, dnnl_primitive_desc_t forward, bench_product product,
+                                   const dnnl_memory_desc_t *x, const dnnl_memory_desc_t *y,
+                                   const bench_conv *c)
+{
+    dnnl_convolution_desc_t d;
+    const dnnl_dims_t stride = {c->stride, c->stride}, pad = {c->k / 2, c->k / 2};
+    const dnnl_memory_desc_t w = filter(p->type, c, dnnl_format_tag_any),
+                             dw = filter(dnnl_f32, c, dnnl_format_tag_any);
+    if (product == BENCH_DX)
+        DO(dnnl_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, x, &w, y, stride, pad, pad));
+    else
+        DO(dnnl_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, x, &dw, NULL, y, stride,
+                                                       pad, pad));
+    DO(dnnl_primitive_desc_create(&p->description, &d, NULL, p->engine, forward));
+    return true;
+}
+
+static bool describe_conv(bench_onednn *p, plan *l, bench_product product, const bench_conv *c)
+{
+    dnnl_convolution_desc_t d;
+    dnnl_primitive_desc_t forward;
+    const dnnl_dims_t stride = {c->stride, c->stride}, pad = {c->k / 2, c->k / 2};
+    const dnnl_memory_desc_t x = picture(p->type, c->S, c->C, c->H, c->W),
+                             y = picture(p->type, c->S, c->O, bench_conv_out(c, c->H),
+                                         bench_conv_out(c, c->W)),
+                             any_w = filter(p->type, c, dnnl_format_tag_any);
+    static const plan of[] = {
+        [BENCH_FORWARD] = {.arg_a = DNNL_ARG_SRC,
+                           .arg_b = DNNL_ARG_WEIGHTS,
+                           .arg_c = DNNL_ARG_DST,
+                           .layout_a = dnnl_query_src_md,
+                           .layout_b = dnnl_query_weights_md,
+                           .layout_c = dnnl_query_dst_md},
+        [BENCH_DX] = {.arg_a = DNNL_ARG_DIFF_DST,
+                      .arg_b = DNNL_ARG_WEIGHTS,
+                      .arg_c = DNNL_ARG_DIFF_SRC,
+                      .layout_a = dnnl_query_diff_dst_md,
+                      .layout_b = dnnl_query_weights_md,
+                      .layout_c = dnnl_query_diff_src_md},
+        [BENCH_DW] = {.arg_a = DNNL_ARG_DIFF_DST,
+                      .arg_b = DNNL_ARG_SRC,
+                      .arg_c = DNNL_ARG_DIFF_WEIGHTS,
+                      .layout_a = dnnl_query_diff_dst_md,
+                      .layout_b = dnnl_query_src_md,
+                      .layout_c = dnnl_query_diff_weights_md},
+    };
+    *l = of[product];
+    l->a = product == BENCH_FORWARD ? x : y;
+    l->b = product == BENCH_DW ? x : filter(dnnl_f32, c, dnnl_oihw);
+    l->c = product == BENCH_FORWARD ? y : product == BENCH_DX ? x : filter(dnnl_f32, c, dnnl_oihw);
+    DO(dnnl_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct, &x, &any_w,
+                                          NULL, &y, stride, pad, pad));
+    DO(dnnl_primitive_desc_create(&forward, &d, NULL, p->engine, NULL));
+    if (product == BENCH_FORWARD) {
+        p->description = forward;
+        return true;
+    }
+    const bool ok = describe_conv_gradient(p, forward, product, &x, &y, c);
+    dnnl_primitive_desc_destroy(forward);
+    return ok;
+}
+
+int64_t bench_conv_out(const bench_conv *c, int64_t size)
+{
+    return (size + 2 * (c->k / 2) - c->k) / c->stride + 1;
+}
+
 /* ---- Memory ---- */
 
-static bool copy(bench_onednn *p, dnnl_memory_t from, dnnl_memory_t to)
+static bool make_reorder(const bench_onednn *p, dnnl_primitive_t *out, dnnl_memory_t from, dnnl_memory_t to)
 {
     const dnnl_memory_desc_t *from_layout, *to_layout;
     dnnl_primitive_desc_t d;
-    dnnl_primitive_t reorder;
     DO(dnnl_memory_get_memory_desc(from, &from_layout));
     DO(dnnl_memory_get_memory_desc(to, &to_layout));
     DO(dnnl_reorder_primitive_desc_create(&d, from_layout, p->engine, to_layout, p->engine, NULL));
-    dnnl_status_t s = dnnl_primitive_create(&reorder, d);
+    const dnnl_status_t s = dnnl_primitive_create(out, d);
     dnnl_primitive_desc_destroy(d);
-    if (s != dnnl_success) return false;
+    return s == dnnl_success;
+}
+
+static bool copy(bench_onednn *p, dnnl_memory_t from, dnnl_memory_t to)
+{
+    dnnl_primitive_t reorder;
+    if (!make_reorder(p, &reorder, from, to)) return false;
     const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
-    s = dnnl_primitive_execute(reorder, p->stream, 2, args);
+    dnnl_status_t s = dnnl_primitive_execute(reorder, p->stream, 2, args);
     if (s == dnnl_success) s = dnnl_stream_wait(p->stream);
     dnnl_primitive_destroy(reorder);
     return s == dnnl_success;
@@ -187,28 +282,59 @@ static bool make_memory(bench_onednn *p, int i, int arg, dnnl_query_t layout, co
 
 /* ---- Life ---- */
 
-static bool create(bench_onednn *p, bench_product product, bench_primitive primitive, int64_t M, int64_t K,
-                   int64_t N, const float *a, const float *b)
+static bool begin(bench_onednn *p, bool bf16)
 {
-    plan l;
+    p->type = bf16 ? dnnl_bf16 : dnnl_f32;
     DO(dnnl_engine_create(&p->engine, dnnl_cpu, 0));
     DO(dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags));
-    const bool offered = primitive == BENCH_MATMUL ? describe_matmul(p, &l, product, M, K, N)
-                                                   : describe_inner(p, &l, product, M, K, N);
-    if (!offered) return false;
+    return true;
+}
+
+/* The primitive that has been described, and its memory. */
+static bool complete(bench_onednn *p, const plan *l, const float *a, const float *b)
+{
     DO(dnnl_primitive_create(&p->primitive, p->description));
-    p->plain_result = l.c;
-    return make_memory(p, 0, l.arg_a, l.layout_a, &l.a, a) &&
-           make_memory(p, 1, l.arg_b, l.layout_b, &l.b, b) &&
-           make_memory(p, 2, l.arg_c, l.layout_c, &l.c, NULL);
+    p->plain_result = l->c;
+    return make_memory(p, 0, l->arg_a, l->layout_a, &l->a, a) &&
+           make_memory(p, 1, l->arg_b, l->layout_b, &l->b, b) &&
+           make_memory(p, 2, l->arg_c, l->layout_c, &l->c, NULL);
 }
 
 bench_onednn *bench_onednn_create(bench_product product, bench_primitive primitive, int64_t M, int64_t K,
                                   int64_t N, bool bf16, const float *a, const float *b)
 {
+    plan l;
     bench_onednn *p = calloc(1, sizeof *p);
-    if (p) p->type = bf16 ? dnnl_bf16 : dnnl_f32;
-    if (p && create(p, product, primitive, M, K, N, a, b)) return p;
+    if (p && begin(p, bf16) &&
+        (primitive == BENCH_MATMUL ? describe_matmul(p, &l, product, M, K, N)
+                                   : describe_inner(p, &l, product, M, K, N)) &&
+        complete(p, &l, a, b))
+        return p;
+    bench_onednn_destroy(p);
+    return NULL;
+}
+
+/* Time the way of the weights from their plain layout, or of their gradient back to it. */
+static bool time_reorder(bench_onednn *p, const plan *l, bool of_result)
+{
+    const dnnl_memory_t own = p->memory[of_result ? 2 : 1];
+    DO(dnnl_memory_create(&p->plain_weights, of_result ? &l->c : &l->b, p->engine, DNNL_MEMORY_ALLOCATE));
+    if (!of_result && !copy(p, own, p->plain_weights)) return false;
+    const dnnl_memory_t from = of_result ? own : p->plain_weights, to = of_result ? p->plain_weights : own;
+    p->reorders_result = of_result;
+    p->reorder_args[0] = (dnnl_exec_arg_t){DNNL_ARG_FROM, from};
+    p->reorder_args[1] = (dnnl_exec_arg_t){DNNL_ARG_TO, to};
+    return make_reorder(p, &p->reorder, from, to);
+}
+
+bench_onednn *bench_onednn_create_conv(bench_product product, const bench_conv *c, bool learns, bool bf16,
+                                       const float *a, const float *b)
+{
+    plan l;
+    bench_onednn *p = calloc(1, sizeof *p);
+    if (p && begin(p, bf16) && describe_conv(p, &l, product, c) && complete(p, &l, a, b) &&
+        (!learns || time_reorder(p, &l, product == BENCH_DW)))
+        return p;
     bench_onednn_destroy(p);
     return NULL;
 }
@@ -218,6 +344,8 @@ void bench_onednn_destroy(bench_onednn *p)
     if (!p) return;
     for (int i = 0; i < MAX_ARGS; i++)
         if (p->memory[i]) dnnl_memory_destroy(p->memory[i]);
+    if (p->plain_weights) dnnl_memory_destroy(p->plain_weights);
+    if (p->reorder) dnnl_primitive_destroy(p->reorder);
     if (p->primitive) dnnl_primitive_destroy(p->primitive);
     if (p->description) dnnl_primitive_desc_destroy(p->description);
     if (p->stream) dnnl_stream_destroy(p->stream);
@@ -227,7 +355,11 @@ void bench_onednn_destroy(bench_onednn *p)
 
 bool bench_onednn_run(bench_onednn *p)
 {
+    if (p->reorder && !p->reorders_result)
+        DO(dnnl_primitive_execute(p->reorder, p->stream, 2, p->reorder_args));
     DO(dnnl_primitive_execute(p->primitive, p->stream, MAX_ARGS, p->args));
+    if (p->reorder && p->reorders_result)
+        DO(dnnl_primitive_execute(p->reorder, p->stream, 2, p->reorder_args));
     DO(dnnl_stream_wait(p->stream));
     return true;
 }

@@ -20,6 +20,7 @@ QUIET = 0.05  # share of the processors that others may use
 
 TITLES = {
     "gemm": "Matrix products",
+    "conv": "Convolutions",
     "step": "Training steps",
     "head": "A new head on 960 photographs",
     "texts": "A text encoder on 4,417 text messages",
@@ -32,6 +33,12 @@ TEXTS = {
         "runs in the same process by turns, with weights in its own preferred layout; a ratio is taken "
         "within each round. oneDNN stands for the faster of its matmul and its inner product. The last four "
         "sizes are odd on purpose."
+    ),
+    "conv": (
+        "k x k convolutions of ResNet-18, ResNet-50 and MobileNetV2 at 224 x 224, and odd ones: batch x height x "
+        "width x channels, outputs of k x k / stride; k / 2 zeros around. By turns in one process as above, "
+        "activations channels-last on both sides. Weights lie in each side's preferred layout; where they learn, "
+        "each run brings them there, and dw ends in the layout of files."
     ),
     "step": (
         "Forward, loss, backward and AdamW on one resident batch of random 224 x 224 pictures, 1,000 "

@@ -3,6 +3,8 @@
 #include "engine/plan_internal.h"
 #include <stdio.h>
 
+enum { PREFERRED = 1000 }; /* more than any score */
+
 void at__describe_problem(const at_plan *p, const at_node *n, at_problem *out)
 {
     *out = (at_problem){.op = n->op,
@@ -68,12 +70,19 @@ static bool is_variant(const at_kernel *k, const char *variant)
     return dot && strncmp(dot + 1, variant, n) == 0 && (dot[1 + n] == '\0' || dot[1 + n] == '_');
 }
 
+/* "auto+V": those of variant V where it has some, else the best. */
+static const char *preferred(const char *policy)
+{
+    return strncmp(policy, "auto+", 5) == 0 ? policy + 5 : NULL;
+}
+
 /* Walk the candidates of an op, best first is not needed: the registry is small. text, when given, gets a
  * line each. */
 static const at_kernel *best(const at_plan *p, const at_problem *problem, char *text, size_t size)
 {
     const char *policy = p->options.kernels ? p->options.kernels : "auto";
-    const bool automatic = strcmp(policy, "auto") == 0 || strcmp(policy, "strict") == 0;
+    const char *first = preferred(policy);
+    const bool automatic = first || strcmp(policy, "auto") == 0 || strcmp(policy, "strict") == 0;
     const at_kernel *winner = NULL, *k;
     int winner_score = 0, cursor = 0;
     size_t used = 0;
@@ -82,7 +91,8 @@ static const at_kernel *best(const at_plan *p, const at_problem *problem, char *
         if (k->op != problem->op) continue;
         char reason[AT_REASON] = "";
         const bool ok = is_supported(k, problem, reason);
-        const int score = ok ? score_of(k, problem) : 0;
+        const int extra = first && is_variant(k, first) ? PREFERRED : 0;
+        const int score = ok ? score_of(k, problem) + extra : 0;
         if (text && used < size)
             used += (size_t)(ok ? snprintf(text + used, size - used, "%s: score %d\n", k->name, score)
                                 : snprintf(text + used, size - used, "%s: refused, %s\n", k->name, reason));

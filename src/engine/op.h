@@ -43,6 +43,7 @@ struct at_call {
     char *thread_scratch;
     size_t thread_stride;
     void *prepared[AT_MAX_PREPARED]; /* as `need` asked; in a prepare function, [0] is where to write */
+    void *own;                       /* what the kernel's `open` made */
     at_rng_key key;                  /* stochastic ops: (seed, site, attempt) */
     uint32_t occurrence;             /* which of the site's stochastic nodes this is */
 };
@@ -98,6 +99,7 @@ typedef struct at_need {
     struct {
         size_t bytes;
         uint32_t from;     /* bit i: made from in[i] */
+        uint64_t form;     /* tells forms apart that one prepare function may give the same operand; else 0 */
         at_run_fn prepare; /* writes c->prepared[0]; sees the node's own operands */
     } prepared[AT_MAX_PREPARED];
 } at_need;
@@ -115,6 +117,10 @@ typedef struct at_kernel {
     int (*score)(const at_problem *p);               /* NULL = 10 * (isa + 1); the reference has 0 */
     void (*need)(const at_problem *p, at_need *out); /* NULL = nothing */
     at_run_fn run;
+    /* What the node keeps beside memory, such as code that a library generates: made with the plan, for as
+     * many threads as the problem says. NULL = nothing. */
+    at_status (*open)(at_ctx *ctx, const at_problem *p, void **own);
+    void (*close)(at_ctx *ctx, void *own); /* NULL is fine */
 } at_kernel;
 
 /* ---- Ops ----------------------------------------------------------------------------------------------- */

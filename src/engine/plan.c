@@ -63,8 +63,8 @@ at_status at__prepare_dense(const at_call *c)
     return AT_OK;
 }
 
-static at_status bind_prepared(at_plan *p, at_step_node *s, at_run_fn prepare, uint32_t from, size_t bytes,
-                               int dense_in, int index)
+static at_status bind_prepared(at_plan *p, at_step_node *s, at_run_fn prepare, uint32_t from, uint64_t form,
+                               size_t bytes, int dense_in, int index)
 {
     at_binding *b = &s->bindings[s->n_bindings++];
     *b = (at_binding){.prepare = prepare, .dense_in = dense_in, .index = index};
@@ -86,7 +86,7 @@ static at_status bind_prepared(at_plan *p, at_step_node *s, at_run_fn prepare, u
     }
     if (only_states && p->store)
         AT_TRY(at_prepared_get(&b->kept, p->store, prepare, dense_in >= 0 ? NULL : s->node->param,
-                               dense_in >= 0 ? 0 : s->node->op->param_size, states, bytes));
+                               dense_in >= 0 ? 0 : s->node->op->param_size, form, states, bytes));
     if (!b->kept) {
         b->scratch_offset = s->prepared_scratch;
         s->prepared_scratch += (size_t)at_round_up((int64_t)bytes, AT_ALIGN);
@@ -131,7 +131,7 @@ static at_status choose_and_bind(at_plan *p, at_step_node *s)
     if (!s->kernel && n->op->ref_need) n->op->ref_need(&problem, &s->need);
     for (int k = 0; k < s->need.n_prepared; k++)
         AT_TRY(bind_prepared(p, s, s->need.prepared[k].prepare, s->need.prepared[k].from,
-                             s->need.prepared[k].bytes, -1, k));
+                             s->need.prepared[k].form, s->need.prepared[k].bytes, -1, k));
     if (!s->kernel) plan_widening(p, s);
     const at_storage *real = at_storage_of(p->ctx, AT_REAL);
     for (int i = 0; i < n->n_in; i++) {
@@ -139,7 +139,8 @@ static at_status choose_and_bind(at_plan *p, at_step_node *s)
         if (!t) continue;
         AT_TRY(at_state_place(p->store, t));
         if (t->storage != real && !(s->kernel && s->kernel->reads_storage >> i & 1))
-            AT_TRY(bind_prepared(p, s, at__prepare_dense, 1u << i, (size_t)t->count * sizeof(at_real), i, 0));
+            AT_TRY(
+                bind_prepared(p, s, at__prepare_dense, 1u << i, 0, (size_t)t->count * sizeof(at_real), i, 0));
     }
     return AT_OK;
 }
@@ -194,6 +195,19 @@ static void fill_call(at_plan *p, at_step_node *s)
         else
             s->call.prepared[b->index] = data;
     }
+}
+
+static at_status open_own(at_plan *p, at_step_node *s)
+{
+    at_problem problem;
+    if (!s->kernel || !s->kernel->open) return AT_OK;
+    at__describe_problem(p, s->node, &problem);
+    return s->kernel->open(p->ctx, &problem, &s->call.own);
+}
+
+static void close_own(at_plan *p, const at_step_node *s)
+{
+    if (s->kernel && s->kernel->close) s->kernel->close(p->ctx, s->call.own);
 }
 
 /* What host and plan exchange passes through scratch when its elements differ. */
@@ -309,7 +323,10 @@ static at_status obtain_memory(at_plan *p, size_t kept)
         if (at->where == AT_IN_ARENA) at->data = (char *)p->arena.data + p->slots[at->slot].offset;
         if (at->where == AT_IN_PLAN) at->data = (char *)p->kept.data + at->offset;
     }
-    for (int i = 0; i < p->n_steps; i++) fill_call(p, &p->steps[i]);
+    for (int i = 0; i < p->n_steps; i++) {
+        fill_call(p, &p->steps[i]);
+        AT_TRY(open_own(p, &p->steps[i]));
+    }
     return AT_OK;
 }
 
@@ -379,6 +396,7 @@ at_status at__plan_outline(at_plan **out, at_graph *g, const at_plan_options *op
 void at_plan_destroy(at_plan *p)
 {
     if (!p) return;
+    for (int i = 0; i < p->n_steps; i++) close_own(p, &p->steps[i]);
     p->device->kind->release(p->device, &p->arena);
     p->device->kind->release(p->device, &p->kept);
     p->device->kind->release(p->device, &p->scratch);

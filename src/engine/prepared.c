@@ -2,19 +2,20 @@
 #include "engine/prepared.h"
 
 static bool same_key(const at_prepared *p, at_run_fn prepare, const void *param, size_t param_size,
-                     const at_state *const from[AT_MAX_IN], size_t bytes)
+                     uint64_t form, const at_state *const from[AT_MAX_IN], size_t bytes)
 {
-    return p->prepare == prepare && p->buffer.bytes == bytes && p->param_size == param_size &&
-           (param_size == 0 || memcmp(p->param, param, param_size) == 0) &&
+    return p->prepare == prepare && p->form == form && p->buffer.bytes == bytes &&
+           p->param_size == param_size && (param_size == 0 || memcmp(p->param, param, param_size) == 0) &&
            memcmp(p->from, from, sizeof p->from) == 0;
 }
 
 at_status at_prepared_get(at_prepared **out, at_store *s, at_run_fn prepare, const void *param,
-                          size_t param_size, const at_state *const from[AT_MAX_IN], size_t bytes)
+                          size_t param_size, uint64_t form, const at_state *const from[AT_MAX_IN],
+                          size_t bytes)
 {
     *out = NULL;
     for (at_prepared *p = s->prepared; p; p = p->next)
-        if (same_key(p, prepare, param, param_size, from, bytes)) {
+        if (same_key(p, prepare, param, param_size, form, from, bytes)) {
             *out = p;
             return AT_OK;
         }
@@ -28,6 +29,7 @@ at_status at_prepared_get(at_prepared **out, at_store *s, at_run_fn prepare, con
     p->prepare = prepare;
     p->param = copy;
     p->param_size = param_size;
+    p->form = form;
     memcpy(p->from, from, sizeof p->from);
     p->next = s->prepared;
     s->prepared = p;

@@ -1,7 +1,7 @@
 /* prepared.h: operands in the form a kernel wants (packed or widened weights), made from states and kept by
- * (states, what prepares, parameters) until a version changes. Shared by all plans of a store, within its
- * budget; what does not fit is made anew before each use in the plan's scratch: the same bits, only slower.
- * Layer: engine. */
+ * (states, what prepares, parameters, form) until a version changes. Shared by all plans of a store, within
+ * its budget; what does not fit is made anew before each use in the plan's scratch: the same bits, only
+ * slower. Layer: engine. */
 #ifndef AT_PREPARED_H
 #define AT_PREPARED_H
 
@@ -12,6 +12,7 @@ typedef struct at_prepared {
     at_run_fn prepare;
     const void *param; /* copied */
     size_t param_size;
+    uint64_t form;
     const at_state *from[AT_MAX_IN]; /* NULL where the input is not used */
     uint64_t version;                /* sum over `from` when it was made; 0 = not made */
     at_buffer buffer;
@@ -19,7 +20,8 @@ typedef struct at_prepared {
 
 /* Find or make the entry; *out = NULL without error when the budget does not allow it. */
 at_status at_prepared_get(at_prepared **out, at_store *s, at_run_fn prepare, const void *param,
-                          size_t param_size, const at_state *const from[AT_MAX_IN], size_t bytes) AT_MUST_USE;
+                          size_t param_size, uint64_t form, const at_state *const from[AT_MAX_IN],
+                          size_t bytes) AT_MUST_USE;
 
 /* Sum of the versions of the states it is made from; differs from entry->version when it is stale. */
 uint64_t at_prepared_current(const at_prepared *p);

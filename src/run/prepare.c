@@ -63,11 +63,14 @@ static bool is_variant(const at_ctx *ctx, const char *policy)
 static at_status check_kernels(at_run *r)
 {
     const char *policy = r->settings.general.kernels;
+    const char *variant = strncmp(policy, "auto+", 5) == 0 ? policy + 5 : policy;
     const bool known =
         strcmp(policy, "auto") == 0 || strcmp(policy, "ref") == 0 || strcmp(policy, "strict") == 0;
-    AT_REQUIRE(r->ctx, known || is_variant(r->ctx, policy), AT_E_ARG,
-               "%s is \"%s\", must be auto, ref, strict or a variant of kernels (base, avx2, avx512 ...)",
-               at_recipe_where(r->recipe, "kernels"), policy);
+    AT_REQUIRE(
+        r->ctx, known || is_variant(r->ctx, variant), AT_E_ARG,
+        "%s is \"%s\", must be auto, ref, strict or a variant of kernels (base, avx2, avx512 ...), alone "
+        "or after auto+",
+        at_recipe_where(r->recipe, "kernels"), policy);
     return AT_OK;
 }
 

@@ -28,7 +28,8 @@ static const at_option general[] = {
     {"threads", AT_OPTION_WHOLE, AT_OPTION(at_general, threads), .low = 1, .high = 4096, .may_change = true,
      .help = "compute threads; all processors when absent"},
     {"kernels", AT_OPTION_TEXT, AT_OPTION(at_general, kernels), "auto", .may_change = true,
-     .help = "auto, ref (plain references), strict (no reference), or a variant: base, avx2, avx512 ..."},
+     .help = "auto, ref (plain references), strict (no reference), a variant: base, avx2, avx512 ..., or "
+             "auto+VARIANT: that one where it has a kernel"},
     {"deterministic", AT_OPTION_FLAG, AT_OPTION(at_general, deterministic), "false", .may_change = true,
      .help = "refuse kernels whose bits depend on the thread count"},
     {"memory", AT_OPTION_TEXT, AT_OPTION(at_general, memory), .may_change = true,

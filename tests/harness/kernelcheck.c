@@ -166,7 +166,7 @@ static void teardown(bench *b)
     for (int i = 0; i < AT_MAX_OUT; i++) free(b->out[i].memory), free(b->out[i].before);
 }
 
-static at_status call(bench *b, const setting *s, at_run_fn run, const at_need *need)
+static at_status call(bench *b, const setting *s, const at_kernel *kernel, const at_need *need)
 {
     if (at_ctx_set_threads(b->ctx, s->threads) != AT_OK) return AT_E_NOMEM;
     at_call c = {.param = b->k->param, .pool = b->ctx->pool, .key = at_rng_make(3, 5, 7)};
@@ -178,7 +178,7 @@ static at_status call(bench *b, const setting *s, at_run_fn run, const at_need *
         if (s->accumulate) c.accumulate |= 1u << i;
     }
     if (s->inplace) c.out[s->inplace->out] = b->in[s->inplace->in].arg;
-    at_status status = AT_OK;
+    at_status status = kernel && kernel->open ? kernel->open(b->ctx, &b->problem, &c.own) : AT_OK;
     const size_t stride = (need->thread_scratch + 63) / 64 * 64;
     memory[0] = aligned_alloc(64, (need->scratch + 127) / 64 * 64);
     memory[1] = aligned_alloc(64, stride * (size_t)s->threads + 64);
@@ -195,7 +195,8 @@ static at_status call(bench *b, const setting *s, at_run_fn run, const at_need *
         status = need->prepared[k].prepare(&p);
     }
     for (int k = 0; k < need->n_prepared; k++) c.prepared[k] = memory[2 + k];
-    if (status == AT_OK) status = run(&c);
+    if (status == AT_OK) status = (kernel ? kernel->run : b->op->ref)(&c);
+    if (kernel && kernel->close) kernel->close(b->ctx, c.own);
     for (int i = 0; i < AT_COUNT(memory); i++) free(memory[i]);
     return status;
 }
@@ -281,7 +282,7 @@ static bool run_once(at_ctx *ctx, const at_op *op, const at_op_case *k, const at
         !kernel || (kernel->isa <= ctx->isa && (!kernel->supports || kernel->supports(&b.problem, reason)));
     if (supported) {
         const at_need need = need_of(op, kernel, &b.problem);
-        const at_status status = call(&b, s, kernel ? kernel->run : op->ref, &need);
+        const at_status status = call(&b, s, kernel, &need);
         at_report_check(r, status == AT_OK, "status %s", at_status_name(status));
         check_memory(&b, s, r);
         for (int i = 0; i < b.n_out; i++)

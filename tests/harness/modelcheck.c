@@ -280,8 +280,9 @@ static void build_training(rig *t, const at_trace *trace)
     t->fetch[0] = t->output;
     t->fetch[1] = t->commit.norm;
     t->fetch[2] = t->commit.ok;
-    at_expect_ok(t->ctx,
-                 at_plan_create(&t->plan, t->g, &(at_plan_options){.fetches = t->fetch, .n_fetches = 3}));
+    at_expect_ok(t->ctx, at_plan_create(&t->plan, t->g,
+                                        &(at_plan_options){
+                                            .kernels = trace->kernels, .fetches = t->fetch, .n_fetches = 3}));
 }
 
 /* The golden tensor "prefix.NAME" for a parameter; NULL = the golden does not have it. */

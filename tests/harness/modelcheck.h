@@ -36,6 +36,7 @@ typedef struct at_trace {
     const at_optimizer *optimizer;
     const void *options;
     double rate, clip, decay; /* clip: 0 = none */
+    const char *kernels;      /* NULL = auto */
 } at_trace;
 
 extern const at_trace at_trace_adamw, at_trace_sgd;

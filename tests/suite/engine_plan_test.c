@@ -76,6 +76,25 @@ AT_TEST(test_kernels__refusals_are_printable)
     at_test_done(ctx);
 }
 
+/* "auto+V" puts V before better ones where it has a kernel, and takes the best where it has none. */
+AT_TEST(test_kernels__a_variant_may_come_first)
+{
+    static const char *const policies[][2] = {{"auto+base", "relu.base"}, {"auto+picky", NULL}};
+    at_ctx *ctx = at_test_ctx();
+    at_bare t;
+    at_expect_ok(ctx, at_ctx_add(ctx, "kernel", &picky)); /* refuses this node */
+    plan_relu(&t, ctx, "auto");
+    const at_kernel *best = chosen(&t, &at_op_relu);
+    assert_string_not_equal(best ? best->name : "relu.ref", "relu.base");
+    at_bare_close(&t);
+    for (int i = 0; i < AT_COUNT(policies); i++) {
+        plan_relu(&t, ctx, policies[i][0]);
+        assert_string_equal(chosen(&t, &at_op_relu)->name, policies[i][1] ? policies[i][1] : best->name);
+        at_bare_close(&t);
+    }
+    at_test_done(ctx);
+}
+
 /* The score sees maxima: fewer rows in a step change nothing. */
 AT_TEST(test_kernels__the_highest_score_wins)
 {

@@ -145,7 +145,10 @@ static const at_mistake lines[] = {
      "--train.learning_rate: train.learning_rate is nan, must be 0 to 1e+06"},
     {"kernels", NULL, TRAIN " --kernels avx5", 2,
      "--kernels: kernels is \"avx5\", must be auto, ref, strict or a variant of kernels (base, avx2, "
-     "avx512 ...)"},
+     "avx512 ...), alone or after auto+"},
+    {"kernels", NULL, TRAIN " --kernels auto+avx5", 2,
+     "--kernels: kernels is \"auto+avx5\", must be auto, ref, strict or a variant of kernels (base, avx2, "
+     "avx512 ...), alone or after auto+"},
     {"precision", NULL, TRAIN " --precision f16", 2,
      "--precision: precision is \"f16\", must be one of auto|f32|bf16"},
     {"precision", NULL, TRAIN " --precision bf16 --method probe", 2,
