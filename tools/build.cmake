@@ -127,6 +127,8 @@ function(at_test_program name library)
     cmake_parse_arguments(A "FAILS" "" "TESTS" ${ARGN})
     set(list ${CMAKE_BINARY_DIR}/generated/${name}_list.c)
     at_generate(${list} tests "${A_TESTS}")
+    # What tests say once needs no optimising, which is half of compiling them; loops over data are the harness's.
+    set_source_files_properties(${A_TESTS} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O1>")
     add_executable(${name} ${A_UNPARSED_ARGUMENTS} ${A_TESTS} ${list})
     at_flags(${name})
     at_include_dirs(${name})

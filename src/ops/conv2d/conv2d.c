@@ -401,6 +401,10 @@ static const at_op_case dw_cases[] = {
      .param = PARAM(1, 1, 1, 1, .kernel_y = 1, .kernel_x = 1),
      .in = {{4, {2, 50, 50, 7}}, {4, {2, 50, 50, 5}}},
      .large = true},
+    {.name = "wide",
+     .param = PARAM(1, 1, 1, 1, PAD1, .kernel_y = 3, .kernel_x = 3),
+     .in = {{4, {11, 5, 5, 61}}, {4, {11, 5, 5, 121}}},
+     .large = true},
     {0},
 };
 

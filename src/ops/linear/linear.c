@@ -160,6 +160,8 @@ static const at_op_case dw_cases[] = {
     {.name = "empty", .in = {{2, {0, 5}}, {2, {0, 7}}}},
     {.name = "large", .in = {{2, {131, 67}}, {2, {131, 393}}}, .large = true},
     {.name = "chunks", .in = {{2, {9001, 19}}, {2, {9001, 21}}}, .large = true},
+    {.name = "wide", .in = {{2, {531, 259}}, {2, {531, 261}}}, .large = true},
+    {.name = "wide_whole_vectors", .in = {{2, {60, 128}}, {2, {60, 528}}}, .large = true},
     {0},
 };
 
