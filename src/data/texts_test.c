@@ -325,6 +325,61 @@ AT_TEST(test_texts__sets_of_classes)
     at_test_done(ctx);
 }
 
+/* What is between commas in a list of JSON, or looks like a number, is a label like any other. */
+AT_TEST(test_texts__lists_are_sets)
+{
+    begin("texts-lists");
+    static const char *const classes[] = {"7", "a", "b, c"};
+    static const float rows[][3] = {{0, 1, 1}, {0, 0, 0}, {1, 1, 0}, {0, 0, 0}};
+    static const int rarest[] = {2, 3, 0, 3};
+    const at_texts_options o = {.target = AT_TEXTS_SET, .label_separator = ","};
+    put("x.jsonl", "{\"words\": \"q\", \"labels\": [\"b, c\", \" a \", \"a\"], \"id\": 1}\n"
+                   "{\"words\": \"r\", \"labels\": [], \"id\": 2}\n"
+                   "{\"words\": \"s\", \"labels\": [7, \"a\"], \"id\": 2}\n{\"words\": \"t\", \"id\": 1}\n");
+    at_texts_target kind;
+    at_expect_ok(ctx, at_texts_kind(ctx, &kind, below("x.jsonl"), &(at_texts_options){0}));
+    assert_int_equal(kind, AT_TEXTS_SET);
+    at_texts t = read_as("x.jsonl", o, NULL);
+    expect_columns(&t, 1, 0, -1, "x.jsonl: label: column 2 \"labels\", text: column 1 \"words\"\n");
+    expect_classes(&t, 3, classes);
+    for (int i = 0; i < 4; i++) {
+        float row[3];
+        at_texts_set_row(&t, i, row);
+        assert_memory_equal(row, rows[i], sizeof row);
+        assert_int_equal(t.samples[i].label, rarest[i]);
+    }
+    put("test.csv", "words,labels\nu,\"a,7\"\n"); /* another form, the same classes */
+    at_texts test =
+        read_as("test.csv", (at_texts_options){.target = AT_TEXTS_SET, .table.header = "yes"}, &t);
+    assert_int_equal(test.set_start[1], 2);
+    at_texts_deinit(&test);
+    put("test.jsonl", "{\"words\": \"q\", \"labels\": [\"a\", \"d\"]}\n");
+    expect_refused("test.jsonl", o, &t, AT_E_FORMAT,
+                   ":1: label d is not among the 3 of training (7, a, b, c); correct it or remove the row");
+    at_texts_deinit(&t);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__lists_are_sets_alone)
+{
+    begin("texts-no-lists");
+    const at_texts_options o = {.target = AT_TEXTS_SET};
+    put("x.jsonl", "{\"text\": \"q\", \"labels\": [\"a\"]}\n{\"text\": \"r\", \"labels\": [\"b\", \" \"]}\n");
+    expect_refused("x.jsonl", o, NULL, AT_E_FORMAT, ":2: a label of the list is empty; remove it");
+    expect_refused("x.jsonl", (at_texts_options){0}, NULL, AT_E_FORMAT,
+                   ": column 2, the label, holds lists, which are sets of labels; take task "
+                   "multi-label-text-classification, or another column (data.label)");
+    expect_refused("x.jsonl", (at_texts_options){.text = "labels", .label = "text"}, NULL, AT_E_FORMAT,
+                   ": column 2 \"labels\" holds lists, and no texts; set data.text");
+    put("x.jsonl", "{\"a\": \"q\", \"b\": [\"a\"], \"c\": [1]}\n{\"a\": \"r\", \"b\": [], \"c\": []}\n");
+    expect_refused("x.jsonl", o, NULL, AT_E_ARG,
+                   ": its columns do not show which one is the label; set data.label");
+    put("x.jsonl", "{\"a\": [\"a\"], \"b\": [1]}\n");
+    expect_refused("x.jsonl", o, NULL, AT_E_FORMAT,
+                   ": has no column beside the label; a text is needed (data.delimiter, data.text)");
+    at_test_done(ctx);
+}
+
 /* Labels: a number from 0 on between two texts. */
 static at_texts_target kind_of(const char *before, const char *after, int n, const char *separator)
 {
@@ -758,6 +813,16 @@ AT_TEST(test_texts__survives_lack_of_memory)
     put("test.csv", "1,a,other\n2,b,label2\n");
     at_expect_error(ctx, attempt(ctx, &w), AT_E_FORMAT,
                     "test.csv:1: label other is not among the 100 of training (");
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__lists_survive_lack_of_memory)
+{
+    begin("texts-lists-memory");
+    put("x.jsonl", "{\"text\": \"a\", \"labels\": [\"x\", 1]}\n{\"text\": \"b\", \"labels\": []}\n"
+                   "{\"text\": \"c\", \"labels\": [\"x\"]}\n");
+    whole w = {.o.target = AT_TEXTS_SET, .train = below("x.jsonl"), .test = below("x.jsonl")};
+    at_torture(ctx, attempt, &w);
     at_test_done(ctx);
 }
 
