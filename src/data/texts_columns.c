@@ -41,6 +41,18 @@ static int find_named(const at_texts *t, bool (*names)(const char *))
     return -1;
 }
 
+/* The only column of lists that is not chosen; -1 = none, or several. */
+static int only_lists(const at_texts *t)
+{
+    int found = -1;
+    for (int i = 0; i < t->table.n_columns; i++) {
+        if (is_chosen(t, i) || !at_table_has_lists(&t->table, i)) continue;
+        if (found >= 0) return -1;
+        found = i;
+    }
+    return found;
+}
+
 static int longest_column(const at_texts *t)
 {
     int best = -1;
@@ -48,7 +60,7 @@ static int longest_column(const at_texts *t)
     for (int i = 0; i < t->table.n_columns; i++) {
         size_t bytes = 0;
         for (int64_t row = 0; row < t->table.n_rows; row++) bytes += at_table_cell(&t->table, row, i)->n;
-        if (is_chosen(t, i) || (best >= 0 && bytes <= most)) continue;
+        if (is_chosen(t, i) || at_table_has_lists(&t->table, i) || (best >= 0 && bytes <= most)) continue;
         best = i;
         most = bytes;
     }
@@ -75,7 +87,7 @@ static at_status fewest_values(const at_texts *t, int *out)
     *out = -1;
     for (int i = 0; i < t->table.n_columns; i++) {
         int64_t n;
-        if (is_chosen(t, i)) continue;
+        if (is_chosen(t, i) || at_table_has_lists(&t->table, i)) continue;
         AT_TRY(count_values(t, i, &n, least));
         if (n >= least || n < 2) continue;
         least = n;
@@ -87,6 +99,7 @@ static at_status fewest_values(const at_texts *t, int *out)
 static at_status infer_label(at_texts *t)
 {
     t->label_column = find_named(t, at_names_label);
+    if (t->label_column < 0) t->label_column = only_lists(t);
     if (t->label_column >= 0) return AT_OK;
     if (t->table.n_columns == 2 && !is_chosen(t, 1 - t->text_column))
         t->label_column = 1 - t->text_column;
@@ -117,7 +130,7 @@ static at_status infer(at_texts *t, const at_texts_options *o)
 static int first_free(const at_texts *t)
 {
     for (int i = 0; i < t->table.n_columns; i++)
-        if (!is_chosen(t, i)) return i;
+        if (!is_chosen(t, i) && !at_table_has_lists(&t->table, i)) return i;
     return -1;
 }
 
@@ -176,9 +189,21 @@ static void note_columns(const at_texts *t, const at_texts_options *o)
 
 /* ---- The whole ---- */
 
+static at_status check_text(const at_texts *t, int column, const char *key)
+{
+    char title[AT_COLUMN_TITLE];
+    if (column < 0 || !at_table_has_lists(&t->table, column)) return AT_OK;
+    at_table_title(title, &t->table, column);
+    return at_fail(t->arena.ctx, AT_E_FORMAT, "%s: %s holds lists, and no texts; set %s", t->table.path,
+                   title, key);
+}
+
 static at_status check(const at_texts *t)
 {
     const at_table *table = &t->table;
+    AT_TRY(check_text(t, t->text_column, "data.text"));
+    AT_TRY(check_text(t, t->pair_column, "data.text_pair"));
+    AT_TRY(check_text(t, t->negative_column, "data.negative"));
     AT_REQUIRE(t->arena.ctx, t->label_column != t->text_column, AT_E_ARG,
                "%s: data.label and data.text are the same column, %d", table->path, t->text_column + 1);
     AT_REQUIRE(t->arena.ctx, t->pair_column < 0 || t->pair_column != t->text_column, AT_E_ARG,

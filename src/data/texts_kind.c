@@ -42,7 +42,9 @@ static at_status kind_of(at_texts *t, at_texts_target *out, const char *path, co
     AT_TRY(at_table_read(t->arena.ctx, &t->table, path, &o->table));
     AT_TRY(at__choose_columns(t, o, NULL));
     at__values_init(&values, t->arena.ctx);
-    const at_status status = look_at_cells(t, &values, out);
+    *out = AT_TEXTS_SET;
+    at_status status = AT_OK;
+    if (!at_table_has_lists(&t->table, t->label_column)) status = look_at_cells(t, &values, out);
     at__values_deinit(&values);
     return status;
 }

@@ -1,6 +1,6 @@
 /* texts_labels.c: label cells to classes, sets of classes and numbers. Layer: data. Reading path:
- * at__read_labels, read_parts, sort_classes. A cell with a set is cut into parts: none, or one more than it
- * has separators. */
+ * at__read_labels, read_sets, sort_classes. A cell with a set has parts: the items of a list, or what is
+ * between separators, none or one more than there are of them. */
 #include "base/text.h"
 #include "data/texts_internal.h"
 #include <math.h>
@@ -12,19 +12,35 @@ enum { MOST_CLASSES = 100000, WHOLE_DIGITS = 18 /* fit into int64_t */ };
 
 typedef struct parts {
     at_cell rest;
-    const char *separator;
+    const char *separator; /* NULL: items are what is left of a list */
+    at_items items;
     bool done;
 } parts;
 
-static parts cut(const at_cell *cell, const char *separator)
+static parts parts_of(const at_texts *t, int64_t sample, const char *separator)
 {
+    const at_cell *cell = at_texts_cell(t, sample, t->label_column);
+    if (at_table_has_lists(&t->table, t->label_column)) {
+        const at_items *items = at_table_items(&t->table, t->samples[sample].row, t->label_column);
+        return (parts){.items = *items, .done = items->n == 0};
+    }
     return (parts){.rest = *cell, .separator = separator, .done = at__trim(cell).n == 0};
+}
+
+static void next_item(parts *p, at_cell *out)
+{
+    *out = at__trim(p->items.list++);
+    p->done = --p->items.n == 0;
 }
 
 /* The next part, without white space around it. */
 static bool next_part(parts *p, at_cell *out)
 {
     if (p->done) return false;
+    if (!p->separator) {
+        next_item(p, out);
+        return true;
+    }
     at_cell part = p->rest;
     const size_t width = strlen(p->separator);
     const char *end = strstr(p->rest.text, p->separator);
@@ -187,18 +203,28 @@ static bool has(const int32_t *list, int64_t n, int32_t x)
     return false;
 }
 
+static at_status empty_label(const labeller *l, int64_t sample)
+{
+    const at_texts *t = l->t;
+    const long long line = at_texts_line(t, sample);
+    if (at_table_has_lists(&t->table, t->label_column))
+        return at_fail(t->arena.ctx, AT_E_FORMAT, "%s:%lld: a label of the list is empty; remove it",
+                       t->table.path, line);
+    return at_fail(t->arena.ctx, AT_E_FORMAT,
+                   "%s:%lld: a label between two \"%s\" is empty; remove a separator, or set "
+                   "data.label_separator",
+                   t->table.path, line, l->separator);
+}
+
 static at_status read_one_set(labeller *l, int64_t sample)
 {
     at_texts *t = l->t;
     int32_t *set = &t->set[t->set_start[sample]];
     int64_t n = 0;
-    parts p = cut(at_texts_cell(t, sample, t->label_column), l->separator);
+    parts p = parts_of(t, sample, l->separator);
     for (at_cell part; next_part(&p, &part);) {
         int32_t label;
-        AT_REQUIRE(t->arena.ctx, part.n > 0, AT_E_FORMAT,
-                   "%s:%lld: a label between two \"%s\" is empty; remove a separator, or set "
-                   "data.label_separator",
-                   t->table.path, (long long)at_texts_line(t, sample), l->separator);
+        if (part.n == 0) return empty_label(l, sample);
         AT_TRY(find_class(l, sample, part, &label));
         if (!has(set, n, label)) set[n++] = label;
     }
@@ -211,7 +237,7 @@ static at_status read_sets(labeller *l)
     at_texts *t = l->t;
     int64_t room = 0;
     for (int64_t i = 0; i < t->n; i++) {
-        parts p = cut(at_texts_cell(t, i, t->label_column), l->separator);
+        parts p = parts_of(t, i, l->separator);
         for (at_cell part; next_part(&p, &part);) room++;
     }
     t->set = at_arena_alloc(&t->arena, (size_t)room * sizeof *t->set);
@@ -278,6 +304,11 @@ static at_status read_classes_or_sets(labeller *l, const at_texts_options *o)
 at_status at__read_labels(at_texts *t, const at_texts_options *o, const at_texts *like)
 {
     if (t->target == AT_TEXTS_NONE) return AT_OK;
+    AT_REQUIRE(t->arena.ctx, t->target == AT_TEXTS_SET || !at_table_has_lists(&t->table, t->label_column),
+               AT_E_FORMAT,
+               "%s: column %d, the label, holds lists, which are sets of labels; take task "
+               "multi-label-text-classification, or another column (data.label)",
+               t->table.path, t->label_column + 1);
     if (t->target == AT_TEXTS_NUMBER) return read_numbers(t);
     labeller l = {.t = t, .like = like, .separator = o->label_separator ? o->label_separator : ","};
     AT_REQUIRE(t->arena.ctx, *l.separator, AT_E_ARG,

@@ -1,88 +1,7 @@
-/* texts_test.c: columns, labels, splits, duplicates and statistics of texts, every mistake, and real files.
- */
-#include "base/text.h"
-#include "data/texts.h"
-#include "formats/file.h"
-#include "tests/harness/test.h"
+/* texts_test.c: columns and labels of tables of texts, and every mistake in them. Equal texts, shares and
+ * statistics: texts_contents_test.c; files of splits: texts_find_test.c. */
+#include "tests/harness/texts.h"
 #include "tests/harness/torture.h"
-#include <stdio.h>
-#include <stdlib.h>
-
-/* ---- Files and notes ---- */
-
-static at_ctx *ctx;
-static char folder[1024];
-
-static const char *below(const char *name)
-{
-    static char path[4][1200];
-    static int turn;
-    turn = (turn + 1) % 4;
-    snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
-    return path[turn];
-}
-
-static void begin(const char *name)
-{
-    ctx = at_test_ctx();
-    at_test_folder(folder, name);
-}
-
-static void put(const char *name, const char *text)
-{
-    at_expect_ok(ctx, at_file_write(ctx, below(name), text, strlen(text)));
-}
-
-static char notes[4096];
-
-/* One a line, without the folder. */
-static void take_note(void *data, const char *text)
-{
-    (void)data;
-    for (const char *p; (p = strstr(text, folder)); text = p + strlen(folder) + 1)
-        strncat(notes, text, (size_t)(p - text));
-    strcat(strcat(notes, text), "\n");
-}
-
-static at_texts read_as(const char *name, at_texts_options o, const at_texts *like)
-{
-    at_texts t;
-    *notes = '\0';
-    o.note = take_note;
-    at_expect_ok(ctx, at_texts_read(ctx, &t, below(name), &o, like));
-    return t;
-}
-
-static at_texts read_file(const char *name)
-{
-    return read_as(name, (at_texts_options){0}, NULL);
-}
-
-static void expect_refused(const char *name, at_texts_options o, const at_texts *like, at_status status,
-                           const char *message)
-{
-    char whole[2000];
-    at_texts t = {.n = 1};
-    snprintf(whole, sizeof whole, "%s%s", *message == ':' ? below(name) : "", message);
-    assert_int_equal(at_texts_read(ctx, &t, below(name), &o, like), status);
-    assert_string_equal(at_last_error(ctx), whole);
-    assert_int_equal(t.n, 0);
-    at_clear_error(ctx);
-}
-
-static void expect_classes(const at_texts *t, int n, const char *const *classes)
-{
-    assert_int_equal(t->n_classes, n);
-    for (int i = 0; i < n; i++) assert_string_equal(t->classes[i], classes[i]);
-}
-
-static void expect_columns(const at_texts *t, int label, int text, int pair, const char *note)
-{
-    assert_int_equal(t->label_column, label);
-    assert_int_equal(t->text_column, text);
-    assert_int_equal(t->pair_column, pair);
-    assert_string_equal(notes, note);
-}
 
 /* ---- Columns ---- */
 
@@ -325,6 +244,61 @@ AT_TEST(test_texts__sets_of_classes)
     at_test_done(ctx);
 }
 
+/* What is between commas in a list of JSON, or looks like a number, is a label like any other. */
+AT_TEST(test_texts__lists_are_sets)
+{
+    begin("texts-lists");
+    static const char *const classes[] = {"7", "a", "b, c"};
+    static const float rows[][3] = {{0, 1, 1}, {0, 0, 0}, {1, 1, 0}, {0, 0, 0}};
+    static const int rarest[] = {2, 3, 0, 3};
+    const at_texts_options o = {.target = AT_TEXTS_SET, .label_separator = ","};
+    put("x.jsonl", "{\"words\": \"q\", \"labels\": [\"b, c\", \" a \", \"a\"], \"id\": 1}\n"
+                   "{\"words\": \"r\", \"labels\": [], \"id\": 2}\n"
+                   "{\"words\": \"s\", \"labels\": [7, \"a\"], \"id\": 2}\n{\"words\": \"t\", \"id\": 1}\n");
+    at_texts_target kind;
+    at_expect_ok(ctx, at_texts_kind(ctx, &kind, below("x.jsonl"), &(at_texts_options){0}));
+    assert_int_equal(kind, AT_TEXTS_SET);
+    at_texts t = read_as("x.jsonl", o, NULL);
+    expect_columns(&t, 1, 0, -1, "x.jsonl: label: column 2 \"labels\", text: column 1 \"words\"\n");
+    expect_classes(&t, 3, classes);
+    for (int i = 0; i < 4; i++) {
+        float row[3];
+        at_texts_set_row(&t, i, row);
+        assert_memory_equal(row, rows[i], sizeof row);
+        assert_int_equal(t.samples[i].label, rarest[i]);
+    }
+    put("test.csv", "words,labels\nu,\"a,7\"\n"); /* another form, the same classes */
+    at_texts test =
+        read_as("test.csv", (at_texts_options){.target = AT_TEXTS_SET, .table.header = "yes"}, &t);
+    assert_int_equal(test.set_start[1], 2);
+    at_texts_deinit(&test);
+    put("test.jsonl", "{\"words\": \"q\", \"labels\": [\"a\", \"d\"]}\n");
+    expect_refused("test.jsonl", o, &t, AT_E_FORMAT,
+                   ":1: label d is not among the 3 of training (7, a, b, c); correct it or remove the row");
+    at_texts_deinit(&t);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_texts__lists_are_sets_alone)
+{
+    begin("texts-no-lists");
+    const at_texts_options o = {.target = AT_TEXTS_SET};
+    put("x.jsonl", "{\"text\": \"q\", \"labels\": [\"a\"]}\n{\"text\": \"r\", \"labels\": [\"b\", \" \"]}\n");
+    expect_refused("x.jsonl", o, NULL, AT_E_FORMAT, ":2: a label of the list is empty; remove it");
+    expect_refused("x.jsonl", (at_texts_options){0}, NULL, AT_E_FORMAT,
+                   ": column 2, the label, holds lists, which are sets of labels; take task "
+                   "multi-label-text-classification, or another column (data.label)");
+    expect_refused("x.jsonl", (at_texts_options){.text = "labels", .label = "text"}, NULL, AT_E_FORMAT,
+                   ": column 2 \"labels\" holds lists, and no texts; set data.text");
+    put("x.jsonl", "{\"a\": \"q\", \"b\": [\"a\"], \"c\": [1]}\n{\"a\": \"r\", \"b\": [], \"c\": []}\n");
+    expect_refused("x.jsonl", o, NULL, AT_E_ARG,
+                   ": its columns do not show which one is the label; set data.label");
+    put("x.jsonl", "{\"a\": [\"a\"], \"b\": [1]}\n");
+    expect_refused("x.jsonl", o, NULL, AT_E_FORMAT,
+                   ": has no column beside the label; a text is needed (data.delimiter, data.text)");
+    at_test_done(ctx);
+}
+
 /* Labels: a number from 0 on between two texts. */
 static at_texts_target kind_of(const char *before, const char *after, int n, const char *separator)
 {
@@ -411,300 +385,28 @@ AT_TEST(test_texts__other_columns_are_at_hand)
     at_test_done(ctx);
 }
 
-/* ---- Equal texts ---- */
+/* ---- Pairs ---- */
 
-AT_TEST(test_texts__texts_with_different_labels_are_told)
+static void expect_pairs(const char *table, at_texts_target target, int label, int text, int pair,
+                         int negative)
 {
-    begin("texts-conflicts");
-    put("x.csv", "label,text\nham,one\nham,two  Words\nspam,three\nspam, TWO words \nham,One\nham,two "
-                 "words\nspam,three\n"
-                 "ham,three\nham,twowords\n");
-    at_texts t = read_as("x.csv", (at_texts_options){.label = "1", .text = "2"}, NULL);
-    assert_string_equal(notes,
-                        "x.csv: 2 texts, in 6 rows, with different labels, such as that of line 3 (ham) and "
-                        "line 5 (spam)\n");
-    const at_text_conflicts c = at_texts_conflicts(&t);
-    assert_int_equal(c.texts, 2);
-    assert_int_equal(c.samples, 6);
-    assert_int_equal(c.first, 1);
-    assert_int_equal(c.opposite, 3);
+    put("pairs.tsv", table);
+    at_texts t = read_as("pairs.tsv", (at_texts_options){.target = AT_TEXTS_NUMBER, .pairs = true}, NULL);
+    const int found[] = {(int)t.target, t.label_column, t.text_column, t.pair_column, t.negative_column},
+              want[] = {(int)target, label, text, pair, negative};
+    for (int i = 0; i < AT_COUNT(want); i++)
+        if (found[i] != want[i]) fail_msg("%s: number %d is %d, must be %d", table, i, found[i], want[i]);
     at_texts_deinit(&t);
-    put("x.csv",
-        "premise,hypothesis,label\nab,c,0\na,bc,1\nAB,C,0\n"); /* no two pairs are equal but for case */
-    t = read_file("x.csv");
-    assert_int_equal(at_texts_conflicts(&t).texts, 0);
-    at_texts_deinit(&t);
-    put("x.csv", "text,label\na,\"x,y\"\na,\"y,x\"\n"); /* the same set */
-    t = read_as("x.csv", (at_texts_options){.target = AT_TEXTS_SET}, NULL);
-    assert_int_equal(at_texts_conflicts(&t).texts, 0);
-    at_texts_deinit(&t);
-    put("x.csv", "text,label\na,\"x,y\"\na,x\n");
-    t = read_as("x.csv", (at_texts_options){.target = AT_TEXTS_SET}, NULL);
-    assert_int_equal(at_texts_conflicts(&t).texts, 1);
-    at_texts_deinit(&t);
-    put("x.csv", "text,label\na,1\na,1.0\nb,2\nb,3\n");
-    t = read_as("x.csv", (at_texts_options){.target = AT_TEXTS_NUMBER}, NULL);
-    assert_int_equal(at_texts_conflicts(&t).texts, 1);
-    at_texts_deinit(&t);
-    at_test_done(ctx);
 }
 
-/* Whatever the order of the hashes, the example is the first in the file. */
-AT_TEST(test_texts__the_first_of_many_conflicts_is_told)
+AT_TEST(test_texts__columns_of_pairs)
 {
-    begin("texts-many-conflicts");
-    at_text file;
-    at_text_init(&file, ctx);
-    at_text_add(&file, "text,label\n");
-    for (int i = 0; i < 40; i++) at_text_printf(&file, "text %d,%d\n", i % 20, i / 20);
-    put("x.csv", file.data);
-    at_text_deinit(&file);
-    at_texts t = read_file("x.csv");
-    const at_text_conflicts c = at_texts_conflicts(&t);
-    assert_int_equal(c.texts, 20);
-    assert_int_equal(c.first, 0);
-    assert_int_equal(c.opposite, 20);
-    at_texts_deinit(&t);
-    at_test_done(ctx);
-}
-
-/* Longer than the buffer through which a text is hashed, and different only where `place` is. */
-static int64_t distinct_long_texts(int place)
-{
-    at_text file;
-    at_arena arena;
-    at_text_stats s;
-    at_text_init(&file, ctx);
-    for (int i = 0; i < 4; i++) {
-        char text[1200];
-        memset(text, 'x', sizeof text);
-        text[sizeof text - 1] = '\0';
-        text[place] = i < 3 ? (char)('a' + i) : 'A';
-        at_text_printf(&file, "%d\t%s\n", i % 2, text);
-    }
-    put("x.tsv", file.data);
-    at_text_deinit(&file);
-    at_texts t = read_file("x.tsv");
-    at_arena_init(&arena, ctx);
-    at_expect_ok(ctx, at_texts_stats(&arena, &s, &t));
-    at_arena_deinit(&arena);
-    at_texts_deinit(&t);
-    return s.distinct;
-}
-
-AT_TEST(test_texts__long_texts_are_compared_to_the_end)
-{
-    begin("texts-long");
-    static const int places[] = {0, 511, 512, 1023, 1024, 1198};
-    for (int i = 0; i < AT_COUNT(places); i++) assert_int_equal(distinct_long_texts(places[i]), 3);
-    at_test_done(ctx);
-}
-
-static void note_pair(void *data, int64_t a, int64_t b)
-{
-    char pair[64];
-    snprintf(pair, sizeof pair, "%d=%d ", (int)a, (int)b);
-    strcat(data, pair);
-}
-
-AT_TEST(test_texts__duplicates_are_reported_in_pairs)
-{
-    begin("texts-duplicates");
-    char pairs[256] = "";
-    put("train.csv", "label,text\n0,one\n1,two\n0,ONE \n1,three\n");
-    put("test.csv", "label,text\n0,four\n1,one\n1,Three\n");
-    at_texts a = read_file("train.csv"), b = read_as("test.csv", (at_texts_options){0}, &a);
-    assert_int_equal(at_texts_duplicates(&a, &b, NULL, NULL), 3);
-    assert_int_equal(at_texts_duplicates(&a, &b, note_pair, pairs), 3);
-    assert_non_null(strstr(pairs, "0=1 2=1 "));
-    assert_non_null(strstr(pairs, "3=2 "));
-    at_texts_deinit(&a);
-    at_texts_deinit(&b);
-    at_test_done(ctx);
-}
-
-/* ---- Shares ---- */
-
-AT_TEST(test_texts__a_share_is_stratified_and_keeps_copies_together)
-{
-    begin("texts-share");
-    at_text file;
-    at_text_init(&file, ctx);
-    at_text_add(&file, "text,label\n");
-    for (int i = 0; i < 40; i++) at_text_printf(&file, "text %d,%s\n", i < 30 ? i : i / 2, i % 4 ? "a" : "b");
-    put("x.csv", file.data);
-    at_text_deinit(&file);
-    at_texts t = read_file("x.csv");
-    bool in_share[40], again[40], rest[40];
-    int differ = 0;
-    for (uint64_t seed = 0; seed < 20; seed++) {
-        int n[2] = {0}, more = 0;
-        at_expect_ok(ctx, at_contents_split(ctx, in_share, &t.contents, 0.2, seed, NULL));
-        at_expect_ok(ctx, at_contents_split(ctx, again, &t.contents, 0.2, seed, NULL));
-        assert_memory_equal(in_share, again, sizeof again);
-        at_expect_ok(ctx, at_contents_split(ctx, rest, &t.contents, 0.2, seed, in_share));
-        for (int i = 0; i < 40; i++) {
-            n[t.samples[i].label] += in_share[i];
-            more += rest[i];
-            assert_false(in_share[i] && rest[i]);
-            if (i >= 30) assert_int_equal(in_share[i], in_share[i / 2]);
-        }
-        assert_in_range(n[0], 4, 6);
-        assert_in_range(n[1], 1, 2);
-        assert_in_range(more, 5, 8);
-        at_expect_ok(ctx, at_contents_split(ctx, again, &t.contents, 0.2, seed + 1, NULL));
-        differ += memcmp(in_share, again, sizeof again) != 0;
-    }
-    assert_true(differ > 15);
-    at_texts_deinit(&t);
-    at_test_done(ctx);
-}
-
-AT_TEST(test_texts__shares_that_cannot_be_are_refused)
-{
-    begin("texts-no-share");
-    put("x.csv", "text,label\na,0\nb,0\nc,1\n");
-    at_texts t = read_file("x.csv");
-    bool in_share[4];
-    at_expect_error(
-        ctx, at_contents_split(ctx, in_share, &t.contents, 0.5, 0, NULL), AT_E_FORMAT,
-        "x.csv: class 1 has one text, which cannot be split; add texts, or give a file of its own for "
-        "validation");
-    at_texts_deinit(&t);
-    put("x.csv", "text,label\na,0\nb,0\nc,1\nC,1\n");
-    t = read_file("x.csv");
-    at_expect_error(
-        ctx, at_contents_split(ctx, in_share, &t.contents, 0.5, 0, NULL), AT_E_FORMAT,
-        "x.csv: class 1 cannot be split: its 2 texts have too few different contents; add texts, or give a "
-        "file of its own for validation");
-    at_expect_error(ctx, at_contents_split(ctx, in_share, &t.contents, 1, 0, NULL), AT_E_RANGE,
-                    "a share of 1 cannot");
-    at_texts_deinit(&t);
-    put("x.csv", "text,label\na,0.5\nb,1.5\nc,2\nd,1\n");
-    t = read_as("x.csv", (at_texts_options){.target = AT_TEXTS_NUMBER}, NULL);
-    at_expect_ok(ctx, at_contents_split(ctx, in_share, &t.contents, 0.5, 0, NULL));
-    assert_int_equal(in_share[0] + in_share[1] + in_share[2] + in_share[3], 2);
-    at_texts_deinit(&t);
-    at_test_done(ctx);
-}
-
-/* ---- Files of splits ---- */
-
-static void expect_name(const char *got, const char *want)
-{
-    if (want)
-        assert_string_equal(got, below(want));
-    else
-        assert_null(got);
-}
-
-static void check_splits(const char *train, const char *valid, const char *test)
-{
-    at_arena arena;
-    at_text_splits s;
-    at_arena_init(&arena, ctx);
-    at_expect_ok(ctx, at_texts_find_splits(&arena, &s, folder));
-    expect_name(s.train, train);
-    expect_name(s.valid, valid);
-    expect_name(s.test, test);
-    at_arena_deinit(&arena);
-}
-
-static void refuse_splits(const char *path, at_status status, const char *message)
-{
-    at_arena arena;
-    at_text_splits s = {.train = ""};
-    at_arena_init(&arena, ctx);
-    at_expect_error(ctx, at_texts_find_splits(&arena, &s, path), status, message);
-    assert_null(s.train);
-    at_arena_deinit(&arena);
-}
-
-AT_TEST(test_texts__splits_are_found_by_their_names)
-{
-    begin("texts-splits");
-    put("SOURCE.md", "");
-    put("only.csv", "");
-    at_expect_ok(ctx, at_folder_make(ctx, below("test.csv")));
-    check_splits("only.csv", NULL, NULL);
-    put("x_Test-set.all", "");
-    put("my.train.all", "");
-    put(".train.txt", "");
-    put("contest.csv", "");
-    put("train.md", "");
-    check_splits("my.train.all", NULL, "x_Test-set.all");
-    put("x dev.all", "");
-    check_splits("my.train.all", "x dev.all", "x_Test-set.all");
-    put("Train.jsonl", "");
-    put("validation.tsv", "");
-    check_splits("Train.jsonl", "validation.tsv", NULL);
-    at_arena arena;
-    at_text_splits s;
-    at_arena_init(&arena, ctx);
-    at_expect_ok(ctx, at_texts_find_splits(&arena, &s, below("x dev.all")));
-    expect_name(s.train, "x dev.all");
-    at_arena_deinit(&arena);
-    at_test_done(ctx);
-}
-
-AT_TEST(test_texts__splits_that_cannot_be_are_told)
-{
-    begin("texts-bad-splits");
-    refuse_splits(below("none"), AT_E_IO, "texts-bad-splits/none: no such file or folder; check the path");
-    put("x.md", "");
-    refuse_splits(folder, AT_E_FORMAT,
-                  "texts-bad-splits: no table of texts; expected train.csv (or .tsv, .txt, .json, .jsonl), "
-                  "perhaps valid "
-                  "and test beside it, or the path of a file");
-    put("a.csv", "");
-    put("b.csv", "");
-    refuse_splits(
-        folder, AT_E_ARG,
-        "texts-bad-splits: a.csv and b.csv may both be the train split; give files (data.train, data.valid, "
-        "data.test)");
-    put("a-test.csv", "");
-    put("a-train.dat", "");
-    refuse_splits(
-        folder, AT_E_ARG,
-        "texts-bad-splits: a-test.csv and a-train.dat have different endings; give files (data.train, "
-        "data.valid, data.test)");
-    put("val.csv", "");
-    put("dev.csv", "");
-    refuse_splits(folder, AT_E_ARG,
-                  "texts-bad-splits: dev.csv and val.csv may both be the valid split; give files");
-    at_test_done(ctx);
-}
-
-/* ---- Statistics ---- */
-
-AT_TEST(test_texts__statistics_count_words)
-{
-    begin("texts-stats");
-    put("x.csv", "text,label\n one two ,a\none TWO,b\n\"a\nb c d\",a\n");
-    at_texts t = read_file("x.csv");
-    at_arena arena;
-    at_text_stats s;
-    at_arena_init(&arena, ctx);
-    at_expect_ok(ctx, at_texts_stats(&arena, &s, &t));
-    assert_int_equal(s.texts, 3);
-    assert_int_equal(s.distinct, 2);
-    assert_int_equal(s.words, 8);
-    assert_int_equal(s.bytes, 23);
-    assert_int_equal(s.longest, 4);
-    assert_int_equal(s.lengths[2], 2);
-    assert_int_equal(s.lengths[3], 1);
-    assert_int_equal(s.class_texts[0], 2);
-    assert_int_equal(s.class_words[0], 6);
-    assert_int_equal(s.class_words[1], 2);
-    at_texts_deinit(&t);
-    put("x.csv", "premise,hypothesis,label\na b,c,\"x,y\"\nd,e,y\n");
-    t = read_as("x.csv", (at_texts_options){.target = AT_TEXTS_SET}, NULL);
-    at_expect_ok(ctx, at_texts_stats(&arena, &s, &t));
-    assert_int_equal(s.words, 5);
-    assert_int_equal(s.class_words[0], 3);
-    assert_int_equal(s.class_words[1], 5);
-    at_texts_deinit(&t);
-    at_arena_deinit(&arena);
+    begin("texts-pairs");
+    expect_pairs("score\tsentence2\tsentence1\n1\ta\tb\n", AT_TEXTS_NUMBER, 0, 2, 1, -1);
+    expect_pairs("anchor\tpositive\tnegative\na\tb\tc\n", AT_TEXTS_NONE, -1, 0, 1, 2);
+    expect_pairs("query\tanswer\na\tb\n", AT_TEXTS_NONE, -1, 0, 1, -1);
+    expect_pairs("a\tb\t3.5\nc\td\t1\n", AT_TEXTS_NUMBER, 2, 0, 1, -1);
+    expect_pairs("a\tb\tc\nd\te\tf\n", AT_TEXTS_NONE, -1, 0, 1, 2);
     at_test_done(ctx);
 }
 
@@ -730,16 +432,6 @@ static at_status attempt(at_ctx *c, void *arg)
     return status;
 }
 
-static at_status splits_attempt(at_ctx *c, void *arg)
-{
-    at_arena arena;
-    at_text_splits s;
-    at_arena_init(&arena, c);
-    const at_status status = at_texts_find_splits(&arena, &s, arg);
-    at_arena_deinit(&arena);
-    return status;
-}
-
 AT_TEST(test_texts__survives_lack_of_memory)
 {
     begin("texts-memory");
@@ -754,143 +446,18 @@ AT_TEST(test_texts__survives_lack_of_memory)
     at_torture(ctx, attempt, &w);
     w.o = (at_texts_options){.target = AT_TEXTS_SET, .label = "3"};
     at_torture(ctx, attempt, &w);
-    at_torture(ctx, splits_attempt, folder);
     put("test.csv", "1,a,other\n2,b,label2\n");
     at_expect_error(ctx, attempt(ctx, &w), AT_E_FORMAT,
                     "test.csv:1: label other is not among the 100 of training (");
     at_test_done(ctx);
 }
 
-/* ---- Real files: numbers of rows and classes are those of their SOURCE.md; the others were counted apart,
- * in Python ---- */
-
-static at_texts read_real(const char *path, at_texts_options o, const at_texts *like)
+AT_TEST(test_texts__lists_survive_lack_of_memory)
 {
-    at_texts t;
-    at_expect_ok(ctx, at_texts_read(ctx, &t, path, &o, like));
-    return t;
-}
-
-static void expect_stats(const at_texts *t, int64_t distinct, int64_t words, int64_t longest, int64_t bytes)
-{
-    at_arena arena;
-    at_text_stats s;
-    at_arena_init(&arena, ctx);
-    at_expect_ok(ctx, at_texts_stats(&arena, &s, t));
-    assert_int_equal(s.distinct, distinct);
-    assert_int_equal(s.words, words);
-    assert_int_equal(s.longest, longest);
-    assert_int_equal(s.bytes, bytes);
-    at_arena_deinit(&arena);
-}
-
-static void expect_counts(const at_texts *t, int n, const int *counts)
-{
-    assert_int_equal(t->n_classes, n);
-    for (int64_t i = 0; i < t->n; i++) assert_in_range(t->samples[i].label, 0, n - 1);
-    for (int c = 0; c < n; c++) {
-        int count = 0;
-        for (int64_t i = 0; i < t->n; i++) count += t->samples[i].label == c;
-        assert_int_equal(count, counts[c]);
-    }
-}
-
-AT_TEST(test_texts__reads_sms_messages)
-{
-    char path[1024];
-    if (!at_test_data(path, "data/text-sms-spam/SMSSpamCollection")) AT_SKIP("ATTUNE_DATA is not set");
-    ctx = at_test_ctx();
-    at_texts t = read_real(path, (at_texts_options){0}, NULL);
-    static const char *const classes[] = {"ham", "spam"};
-    static const int counts[] = {4827, 747};
-    assert_int_equal(t.n, 5574);
-    expect_classes(&t, 2, classes);
-    expect_counts(&t, 2, counts);
-    expect_stats(&t, 5159, 86908, 171, 449290);
-    assert_int_equal(at_texts_line(&t, 0), 2);
-    bool *in_share = malloc((size_t)t.n);
-    int64_t n = 0;
-    at_expect_ok(ctx, at_contents_split(ctx, in_share, &t.contents, 0.1, 0, NULL));
-    for (int64_t i = 0; i < t.n; i++) n += in_share[i];
-    assert_int_equal(n, 483 + 75);
-    free(in_share);
-    at_texts_deinit(&t);
-    at_test_done(ctx);
-}
-
-AT_TEST(test_texts__reads_trec_questions)
-{
-    char path[1024];
-    if (!at_test_data(path, "data/text-trec")) AT_SKIP("ATTUNE_DATA is not set");
-    ctx = at_test_ctx();
-    at_arena arena;
-    at_text_splits s;
-    at_arena_init(&arena, ctx);
-    at_expect_ok(ctx, at_texts_find_splits(&arena, &s, path));
-    at_texts_options o = {.table.encoding = "latin-1"};
-    at_texts train = read_real(s.train, o, NULL), test = read_real(s.test, o, &train);
-    static const int train_counts[] = {1162, 1250, 86, 1223, 835, 896},
-                     test_counts[] = {138, 94, 9, 65, 81, 113};
-    assert_int_equal(train.n, 5452);
-    assert_int_equal(test.n, 500);
-    expect_counts(&train, 6, train_counts);
-    expect_counts(&test, 6, test_counts);
-    expect_stats(&test, 500, 3758, 17, 17979);
-    assert_int_equal(at_texts_duplicates(&train, &test, NULL, NULL), 11);
-    at_texts_deinit(&test);
-    at_texts_deinit(&train);
-    o.table.delimiter = "first-space";
-    train = read_real(at_path_join(&arena, path, "fine/TREC.train"), o, NULL);
-    assert_int_equal(train.n_classes, 50);
-    expect_stats(&train, 5380, 55635, 37, 276047);
-    const at_text_conflicts c = at_texts_conflicts(&train);
-    assert_int_equal(c.texts, 1);
-    assert_int_equal(c.samples, 2);
-    assert_int_equal(at_texts_line(&train, c.first), 900);
-    assert_int_equal(at_texts_line(&train, c.opposite), 5242);
-    at_texts_deinit(&train);
-    at_arena_deinit(&arena);
-    at_test_done(ctx);
-}
-
-AT_TEST(test_texts__reads_movie_reviews)
-{
-    char path[1024];
-    if (!at_test_data(path, "data/text-mr-polarity/rt-polarity.all")) AT_SKIP("ATTUNE_DATA is not set");
-    ctx = at_test_ctx();
-    static const int counts[] = {5331, 5331};
-    at_texts t;
-    at_expect_error(ctx, at_texts_read(ctx, &t, path, &(at_texts_options){0}, NULL), AT_E_FORMAT,
-                    "is not UTF-8; it may be Latin-1: set data.encoding latin-1");
-    t = read_real(path, (at_texts_options){.table.encoding = "latin-1"}, NULL);
-    assert_int_equal(t.n, 10662);
-    expect_counts(&t, 2, counts);
-    expect_stats(&t, 10662, 224041, 59, 1228049);
-    at_texts_deinit(&t);
-    at_test_done(ctx);
-}
-
-/* ---- Pairs ---- */
-
-static void expect_pairs(const char *table, at_texts_target target, int label, int text, int pair,
-                         int negative)
-{
-    put("pairs.tsv", table);
-    at_texts t = read_as("pairs.tsv", (at_texts_options){.target = AT_TEXTS_NUMBER, .pairs = true}, NULL);
-    const int found[] = {(int)t.target, t.label_column, t.text_column, t.pair_column, t.negative_column},
-              want[] = {(int)target, label, text, pair, negative};
-    for (int i = 0; i < AT_COUNT(want); i++)
-        if (found[i] != want[i]) fail_msg("%s: number %d is %d, must be %d", table, i, found[i], want[i]);
-    at_texts_deinit(&t);
-}
-
-AT_TEST(test_texts__columns_of_pairs)
-{
-    begin("texts-pairs");
-    expect_pairs("score\tsentence2\tsentence1\n1\ta\tb\n", AT_TEXTS_NUMBER, 0, 2, 1, -1);
-    expect_pairs("anchor\tpositive\tnegative\na\tb\tc\n", AT_TEXTS_NONE, -1, 0, 1, 2);
-    expect_pairs("query\tanswer\na\tb\n", AT_TEXTS_NONE, -1, 0, 1, -1);
-    expect_pairs("a\tb\t3.5\nc\td\t1\n", AT_TEXTS_NUMBER, 2, 0, 1, -1);
-    expect_pairs("a\tb\tc\nd\te\tf\n", AT_TEXTS_NONE, -1, 0, 1, 2);
+    begin("texts-lists-memory");
+    put("x.jsonl", "{\"text\": \"a\", \"labels\": [\"x\", 1]}\n{\"text\": \"b\", \"labels\": []}\n"
+                   "{\"text\": \"c\", \"labels\": [\"x\"]}\n");
+    whole w = {.o.target = AT_TEXTS_SET, .train = below("x.jsonl"), .test = below("x.jsonl")};
+    at_torture(ctx, attempt, &w);
     at_test_done(ctx);
 }

@@ -17,6 +17,11 @@ typedef struct at_cell {
     size_t n;         /* bytes, without the NUL */
 } at_cell;
 
+typedef struct at_items { /* of a cell that is a list */
+    const at_cell *list;
+    int64_t n;
+} at_items;
+
 typedef struct at_table {
     at_arena arena;
     at_block text, rows; /* what cells point into (delimited text); cells and lines */
@@ -26,6 +31,7 @@ typedef struct at_table {
     const char **names;    /* [n_columns]; NULL = the file has no header */
     at_cell *cells;        /* [n_rows, n_columns] */
     int64_t *line;         /* [n_rows] where each begins, from 1 */
+    at_items **items;      /* [n_columns]: [n_rows] where the cells are lists, else NULL; NULL = nowhere */
     const char *delimiter; /* as in the options, what was taken; NULL = JSON */
 } at_table;
 
@@ -50,7 +56,8 @@ typedef struct at_table_options {
  * skipped. Rows end with LF or CRLF; a CR elsewhere is text. Empty lines are skipped. Every row has the cells
  * of the first.
  * JSON: columns are the keys in the order in which they appear; a missing key and null are empty cells,
- * numbers and flags become their text, lists and maps are refused.
+ * numbers and flags become their text, maps are refused. A list of such values, but for null, has its items
+ * beside its text, "a, b"; its column then has lists, or empty cells, in every row.
  *
  * @return FORMAT with file, line and remedy; ARG (an option); IO; NOMEM; RANGE (more than the limits above).
  * *out is zeroed on failure. */
@@ -61,6 +68,17 @@ void at_table_deinit(at_table *t);
 static inline const at_cell *at_table_cell(const at_table *t, int64_t row, int column)
 {
     return &t->cells[row * t->n_columns + column];
+}
+
+/* Does a column hold lists? Then an empty cell is one without items. */
+static inline bool at_table_has_lists(const at_table *t, int column)
+{
+    return t->items && t->items[column];
+}
+
+static inline const at_items *at_table_items(const at_table *t, int64_t row, int column)
+{
+    return &t->items[column][row];
 }
 
 /* The column with this name, in any case of its letters, or with this number ("1" is the first). An ARG

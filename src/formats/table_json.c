@@ -2,7 +2,7 @@
  * The file is walked through once; each row is parsed by itself, so that neither the tree of a whole file is
  * built nor the limit on the size of a document applies, and errors have the line and column of the file.
  * What is between rows (brackets, commas, other keys) is read here. Reading path: at__json_read, read_list,
- * read_row, lay_out. */
+ * read_row, take_row, lay_out. */
 #include "base/text.h"
 #include "formats/table_internal.h"
 #include "formats/tree_internal.h"
@@ -12,9 +12,15 @@ enum { ROWS_A_SCRATCH = 256 }; /* trees that are freed together */
 
 typedef struct entry { /* a cell until all columns are known */
     at_cell cell;
+    at_items items;
     int column;
     int32_t row;
 } entry;
+
+typedef struct seen { /* the first cell of a column that is not null */
+    int64_t line;     /* 0 = none so far */
+    bool list;
+} seen;
 
 typedef struct reader {
     at_table *t;
@@ -22,6 +28,7 @@ typedef struct reader {
     at_arena scratch; /* trees of the last rows */
     const char *next, *end, *line_start;
     int64_t line;
+    seen *seen;             /* [AT_TABLE_COLUMNS] */
     at_text entries, lines; /* growing arrays: entry, int64_t of each row */
 } reader;
 
@@ -45,19 +52,63 @@ static at_status find_column(reader *r, int *column, const char *key, int guess)
 }
 
 /* Text of a value that is text, a number, a flag or null. */
-static at_status take_value(reader *r, at_cell *cell, const at_tree *v)
+static at_status take_text(reader *r, at_cell *cell, const at_tree *v)
 {
     char number[AT_NUMBER_TEXT] = "";
     const char *text = v->kind == AT_STRING ? v->text : number;
     if (v->kind == AT_FLAG) text = v->flag ? "true" : "false";
     if (v->kind == AT_WHOLE) snprintf(number, sizeof number, "%lld", (long long)v->whole);
     if (v->kind == AT_NUMBER) at_number_format(number, v->number);
-    AT_REQUIRE(r->ctx, v->kind != AT_LIST && v->kind != AT_MAP, AT_E_FORMAT,
-               "%s:%lld: \"%s\" is %s, a cell must be text, a number, true, false or null", r->t->path,
-               (long long)r->line, v->key, at_tree_kind_name(v->kind));
     cell->n = strlen(text);
     cell->text = cell->n ? at_arena_strdup(&r->t->arena, text) : "";
     return cell->text ? AT_OK : AT_E_NOMEM;
+}
+
+/* "a, b": what people see of a list. */
+static at_status join(reader *r, at_cell *out, const at_items *items)
+{
+    static const char between[] = ", ";
+    enum { WIDTH = sizeof between - 1 };
+    size_t size = 1;
+    for (int64_t i = 0; i < items->n; i++) size += items->list[i].n + WIDTH;
+    char *text = at_arena_alloc(&r->t->arena, size), *to = text;
+    if (!text) return AT_E_NOMEM;
+    for (int64_t i = 0; i < items->n; i++) {
+        if (i) to = (char *)memcpy(to, between, WIDTH) + WIDTH;
+        to = (char *)memcpy(to, items->list[i].text, items->list[i].n) + items->list[i].n;
+    }
+    *out = (at_cell){text, (size_t)(to - text)};
+    return AT_OK;
+}
+
+static at_status take_list(reader *r, entry *e, const at_tree *v)
+{
+    int64_t n = 0;
+    at_cell *list = at_arena_alloc(&r->t->arena, (size_t)v->n * sizeof *list);
+    if (!list) return AT_E_NOMEM;
+    for (const at_tree *item = v->first; item; item = item->next) {
+        AT_REQUIRE(r->ctx, item->kind != AT_LIST && item->kind != AT_MAP && item->kind != AT_NULL,
+                   AT_E_FORMAT, "%s:%lld: item %lld of \"%s\" is %s, must be text, a number, true or false",
+                   r->t->path, (long long)r->line, (long long)n + 1, v->key, at_tree_kind_name(item->kind));
+        AT_TRY(take_text(r, &list[n++], item));
+    }
+    e->items = (at_items){list, n};
+    return join(r, &e->cell, &e->items);
+}
+
+static at_status take_value(reader *r, entry *e, const at_tree *v)
+{
+    const bool list = v->kind == AT_LIST;
+    seen *s = &r->seen[e->column];
+    AT_REQUIRE(r->ctx, v->kind != AT_MAP, AT_E_FORMAT,
+               "%s:%lld: \"%s\" is a map, a cell must be text, a number, true, false, null or a list of such",
+               r->t->path, (long long)r->line, v->key);
+    if (!s->line && v->kind != AT_NULL) *s = (seen){r->line, list};
+    AT_REQUIRE(r->ctx, v->kind == AT_NULL || s->list == list, AT_E_FORMAT,
+               "%s:%lld: \"%s\" is %s, but %s in line %lld; make it a list in every row, or in none",
+               r->t->path, (long long)r->line, v->key, at_tree_kind_name(v->kind),
+               s->list ? "a list" : "none", (long long)s->line);
+    return list ? take_list(r, e, v) : take_text(r, &e->cell, v);
 }
 
 static at_status take_row(reader *r, const at_tree *row)
@@ -73,7 +124,7 @@ static at_status take_row(reader *r, const at_tree *row)
     for (const at_tree *v = row->first; v; v = v->next) {
         entry e = {.row = (int32_t)t->n_rows};
         AT_TRY(find_column(r, &e.column, v->key, guess++));
-        AT_TRY(take_value(r, &e.cell, v));
+        AT_TRY(take_value(r, &e, v));
         at_text_bytes(&r->entries, &e, sizeof e);
     }
     t->n_rows++;
@@ -235,6 +286,19 @@ static at_status read_lines(reader *r)
 
 /* ---- The table ---- */
 
+static at_status make_room_for_items(reader *r)
+{
+    at_table *t = r->t;
+    for (int i = 0; i < t->n_columns; i++) {
+        if (!r->seen[i].list) continue;
+        if (!t->items) t->items = at_arena_alloc(&t->arena, (size_t)t->n_columns * sizeof *t->items);
+        if (!t->items) return AT_E_NOMEM;
+        t->items[i] = at_arena_alloc(&t->arena, (size_t)t->n_rows * sizeof **t->items);
+        if (!t->items[i]) return AT_E_NOMEM;
+    }
+    return AT_OK;
+}
+
 static at_status lay_out(reader *r)
 {
     at_table *t = r->t;
@@ -242,11 +306,14 @@ static at_status lay_out(reader *r)
     AT_REQUIRE(r->ctx, t->n_columns > 0, AT_E_FORMAT, "%s: its rows have no keys", t->path);
     const int64_t n = t->n_rows * t->n_columns, n_entries = (int64_t)(r->entries.size / sizeof(entry));
     AT_TRY(at__table_make_room(t, n, t->n_rows));
+    AT_TRY(make_room_for_items(r));
     memcpy(t->line, r->lines.data, (size_t)t->n_rows * sizeof *t->line);
     for (int64_t i = 0; i < n; i++) t->cells[i].text = "";
     const entry *e = (const entry *)(const void *)r->entries.data;
-    for (int64_t i = 0; i < n_entries; i++)
+    for (int64_t i = 0; i < n_entries; i++) {
         t->cells[e[i].row * (int64_t)t->n_columns + e[i].column] = e[i].cell;
+        if (at_table_has_lists(t, e[i].column)) t->items[e[i].column][e[i].row] = e[i].items;
+    }
     return AT_OK;
 }
 
@@ -260,7 +327,8 @@ at_status at__json_read(at_table *t, const char *bytes, size_t size, bool lines)
     at_text_init(&r.entries, ctx);
     at_text_init(&r.lines, ctx);
     t->names = at_arena_alloc(&t->arena, AT_TABLE_COLUMNS * sizeof *t->names);
-    at_status status = t->names ? AT_OK : AT_E_NOMEM;
+    r.seen = at_arena_alloc(&t->arena, AT_TABLE_COLUMNS * sizeof *r.seen);
+    at_status status = t->names && r.seen ? AT_OK : AT_E_NOMEM;
     if (status == AT_OK) status = lines ? read_lines(&r) : read_document(&r);
     if (status == AT_OK) status = at_text_status(&r.lines);
     if (status == AT_OK) status = lay_out(&r);

@@ -98,10 +98,58 @@ AT_TEST(test_table_json__rows_that_cannot_be_are_told)
     expect_refused("x.jsonl", "{\"a\": 1}\n[1]\n", ":2: a row is a list, must be a map like {\"text\": ...}");
     expect_refused("x.json", "[\n1]", ":2: a row is a whole number, must be a map like {\"text\": ...}");
     expect_refused("x.jsonl", "{\"a\": {\"b\": 1}}",
-                   ":1: \"a\" is a map, a cell must be text, a number, true, false or null");
-    expect_refused("x.json", "[{\"a\": 1},\n\n{\n\"b\": [1]}]",
-                   ":3: \"b\" is a list, a cell must be text, a number, true, false or null");
+                   ":1: \"a\" is a map, a cell must be text, a number, true, false, null or a list of such");
     expect_refused("x.jsonl", "{}\n{}\n", ": its rows have no keys");
+    at_test_done(ctx);
+}
+
+static void expect_items(const at_table *t, int64_t row, const char *text, const char *const *items)
+{
+    const at_items *got = at_table_items(t, row, 1);
+    int n = 0;
+    for (; items[n]; n++) {
+        assert_true(n < got->n);
+        assert_string_equal(got->list[n].text, items[n]);
+        assert_int_equal(got->list[n].n, strlen(items[n]));
+    }
+    assert_int_equal(got->n, n);
+    assert_string_equal(at_table_cell(t, row, 1)->text, text);
+    assert_int_equal(at_table_cell(t, row, 1)->n, strlen(text));
+}
+
+AT_TEST(test_table_json__lists_have_items)
+{
+    ctx = at_test_ctx();
+    at_table t =
+        read_file("x.jsonl", "{\"t\": \"x\"}\n{\"t\": \"y\", \"l\": [\"a, b\", 1, \"\", 2.5, true]}\n"
+                             "{\"l\": []}\n{\"l\": null}\n{\"l\": [\"c\"]}\n");
+    assert_false(at_table_has_lists(&t, 0));
+    assert_true(at_table_has_lists(&t, 1));
+    expect_items(&t, 0, "", (const char *const[]){NULL});
+    expect_items(&t, 1, "a, b, 1, , 2.5, true", (const char *const[]){"a, b", "1", "", "2.5", "true", NULL});
+    expect_items(&t, 2, "", (const char *const[]){NULL});
+    expect_items(&t, 3, "", (const char *const[]){NULL});
+    expect_items(&t, 4, "c", (const char *const[]){"c", NULL});
+    at_table_deinit(&t);
+    t = read_file("x.jsonl", "{\"t\": \"x\"}\n");
+    assert_false(at_table_has_lists(&t, 0));
+    at_table_deinit(&t);
+    at_test_done(ctx);
+}
+
+AT_TEST(test_table_json__lists_that_cannot_be_are_told)
+{
+    ctx = at_test_ctx();
+    expect_refused("x.jsonl", "{\"l\": [\"a\"]}\n{\"l\": [\"b\", [\"c\"]]}\n",
+                   ":2: item 2 of \"l\" is a list, must be text, a number, true or false");
+    expect_refused("x.json", "[{\"a\": 1},\n\n{\n\"b\": [{}]}]",
+                   ":3: item 1 of \"b\" is a map, must be text, a number, true or false");
+    expect_refused("x.jsonl", "{\"l\": [null]}\n",
+                   ":1: item 1 of \"l\" is nothing, must be text, a number, true or false");
+    expect_refused("x.jsonl", "{\"l\": null}\n{\"l\": [\"a\"]}\n{\"l\": \"a\"}\n",
+                   ":3: \"l\" is text, but a list in line 2; make it a list in every row, or in none");
+    expect_refused("x.jsonl", "{\"l\": 1}\n{\"l\": []}\n",
+                   ":2: \"l\" is a list, but none in line 1; make it a list in every row, or in none");
     at_test_done(ctx);
 }
 

@@ -3,7 +3,26 @@
 #include "models/sentence.h"
 #include "formats/file.h"
 #include "ops/l2norm/l2norm.h"
+#include "ops/segment_max/segment_max.h"
 #include "ops/segment_pool/segment_pool.h"
+
+/* Poolings as newer folders name them, and older ones behind "pooling_mode_". */
+static const struct {
+    const char *name, *older;
+    bool always; /* is written whether it is used or not; the first versions know no others */
+    const char *text;
+    at_segment_mode mode; /* but for max */
+} poolings[] = {
+    [AT_POOL_MEAN] = {"mean", "mean_tokens", true, "the mean of its tokens", AT_SEGMENT_MEAN},
+    [AT_POOL_FIRST] = {"cls", "cls_token", true, "its first token", AT_SEGMENT_FIRST},
+    [AT_POOL_MAX] = {"max", "max_tokens", true, "the largest of its tokens' numbers", 0},
+    [AT_POOL_MEAN_SQRT] = {"mean_sqrt_len_tokens", "mean_sqrt_len_tokens", true,
+                           "the sum of its tokens over the square root of their number",
+                           AT_SEGMENT_MEAN_SQRT},
+    [AT_POOL_WEIGHTED] = {"weightedmean", "weightedmean_tokens", false,
+                          "the mean of its tokens, weighted by position", AT_SEGMENT_WEIGHTED},
+    [AT_POOL_LAST] = {"lasttoken", "lasttoken", false, "its last token", AT_SEGMENT_LAST},
+};
 
 /* ---- Reading ---- */
 
@@ -11,6 +30,8 @@ typedef struct reader {
     at_arena arena;
     const char *folder;
     at_sentence *s;
+    at_text poolings; /* "cls and mean" */
+    int n_poolings;
 } reader;
 
 /* NULL = the file is not there. */
@@ -31,45 +52,61 @@ static const char *text_of(const at_tree *map, const char *key)
     return t && t->kind == AT_STRING ? t->text : "";
 }
 
+static at_status no_such_pooling(reader *r, const char *path, const char *name)
+{
+    at_text known;
+    at_text_init(&known, r->arena.ctx);
+    for (int i = 0; i < AT_COUNT(poolings); i++)
+        at_text_printf(&known, "%s%s", i ? ", " : "", poolings[i].name);
+    at_status s = at_text_status(&known);
+    if (s == AT_OK)
+        s = at_fail(r->arena.ctx, AT_E_UNSUPPORTED, "%s: pooling %s is not known; known are %s", path, name,
+                    known.data);
+    at_text_deinit(&known);
+    return s;
+}
+
+static at_status add_pooling(reader *r, const char *path, const char *name)
+{
+    for (int i = 0; i < AT_COUNT(poolings); i++)
+        if (strcmp(name, poolings[i].name) == 0 || strcmp(name, poolings[i].older) == 0) {
+            r->s->pooling = (at_pooling)i;
+            at_text_printf(&r->poolings, "%s%s", r->n_poolings++ ? " and " : "", poolings[i].name);
+            return at_text_status(&r->poolings);
+        }
+    return no_such_pooling(r, path, name);
+}
+
 /* "pooling_mode": "mean" of newer folders, {"pooling_mode_mean_tokens": true} of older ones; several are
- * lists, or several flags. */
-static const char *pooling_name(const at_tree *config, int *n)
+ * lists, or several flags; none is the mean. Newer keys count where both are. */
+static at_status add_poolings(reader *r, const char *path, const at_tree *config)
 {
     static const char prefix[] = "pooling_mode_";
     const at_tree *mode = at_tree_get(config, "pooling_mode");
-    const char *name = "mean";
-    *n = 1;
-    if (mode && mode->kind == AT_STRING) return mode->text;
+    if (mode && mode->kind == AT_STRING) return add_pooling(r, path, mode->text);
     if (mode && mode->kind == AT_LIST) {
-        *n = (int)mode->n;
-        return mode->first && mode->first->kind == AT_STRING ? mode->first->text : name;
+        for (const at_tree *t = mode->first; t; t = t->next)
+            AT_TRY(add_pooling(r, path, t->kind == AT_STRING ? t->text : at_tree_kind_name(t->kind)));
+        return AT_OK;
     }
-    int flags = 0;
     for (const at_tree *t = config->first; t; t = t->next)
-        if (strncmp(t->key, prefix, sizeof prefix - 1) == 0 && t->kind == AT_FLAG && t->flag && ++flags == 1)
-            name = t->key + sizeof prefix - 1;
-    *n = flags > 1 ? flags : 1;
-    return name;
+        if (strncmp(t->key, prefix, sizeof prefix - 1) == 0 && t->kind == AT_FLAG && t->flag)
+            AT_TRY(add_pooling(r, path, t->key + sizeof prefix - 1));
+    return AT_OK;
 }
 
 static at_status read_pooling(reader *r, const char *folder)
 {
-    static const char *const names[] = {"mean", "mean_tokens", "cls", "cls_token"};
     const at_tree *config;
     const char *path, *file = at_arena_printf(&r->arena, "%s/config.json", folder);
-    int n;
     if (!file) return AT_E_NOMEM;
     AT_TRY(read_file(r, &config, &path, file));
     AT_REQUIRE(r->arena.ctx, config && config->kind == AT_MAP, AT_E_FORMAT,
                "%s: is named by modules.json, and must hold one object", path);
-    const char *name = pooling_name(config, &n);
-    for (int i = 0; i < AT_COUNT(names) && n == 1; i++)
-        if (strcmp(name, names[i]) == 0) {
-            r->s->pooling = i < 2 ? AT_POOL_MEAN : AT_POOL_FIRST;
-            return AT_OK;
-        }
-    return at_fail(r->arena.ctx, AT_E_UNSUPPORTED, "%s: pooling %s%s is not known; known are mean and cls",
-                   path, name, n > 1 ? " with others" : "");
+    AT_TRY(add_poolings(r, path, config));
+    AT_REQUIRE(r->arena.ctx, r->n_poolings <= 1, AT_E_UNSUPPORTED,
+               "%s: poolings %s side by side are not supported; keep one of them", path, r->poolings.data);
+    return AT_OK;
 }
 
 static at_status read_module(reader *r, const char *path, const at_tree *module)
@@ -125,8 +162,10 @@ at_status at_sentence_read(at_ctx *ctx, at_sentence *out, const char *folder)
     at_sentence s = {0};
     reader r = {.folder = folder, .s = &s};
     at_arena_init(&r.arena, ctx);
+    at_text_init(&r.poolings, ctx);
     at_status status = read_modules(&r);
     if (status == AT_OK && s.found) status = read_rest(&r);
+    at_text_deinit(&r.poolings);
     at_arena_deinit(&r.arena);
     if (status == AT_OK) *out = s;
     return status;
@@ -183,10 +222,10 @@ static at_status write_pooling(at_arena *a, const at_sentence *s, const char *fo
     const char *to = at_path_join(a, folder, "1_Pooling");
     if (!to) return AT_E_NOMEM;
     at_tree_add(a, t, "word_embedding_dimension", at_tree_whole(a, width));
-    at_tree_add(a, t, "pooling_mode_cls_token", at_tree_flag(a, s->pooling == AT_POOL_FIRST));
-    at_tree_add(a, t, "pooling_mode_mean_tokens", at_tree_flag(a, s->pooling == AT_POOL_MEAN));
-    at_tree_add(a, t, "pooling_mode_max_tokens", at_tree_flag(a, false));
-    at_tree_add(a, t, "pooling_mode_mean_sqrt_len_tokens", at_tree_flag(a, false));
+    for (int i = 0; i < AT_COUNT(poolings); i++)
+        if (poolings[i].always || s->pooling == (at_pooling)i)
+            at_tree_add(a, t, at_arena_printf(a, "pooling_mode_%s", poolings[i].older),
+                        at_tree_flag(a, s->pooling == (at_pooling)i));
     AT_TRY(at_last_status(a->ctx));
     AT_TRY(at_folder_make(a->ctx, to));
     return write_tree(a, t, to, "config.json");
@@ -219,15 +258,14 @@ at_status at_sentence_write(at_ctx *ctx, const at_sentence *s, const char *folde
 
 const char *at_sentence_text(const at_sentence *s)
 {
-    if (s->pooling == AT_POOL_FIRST)
-        return s->normalise ? "its first token, scaled to length 1" : "its first token";
-    return s->normalise ? "the mean of its tokens, scaled to length 1" : "the mean of its tokens";
+    return poolings[s->pooling].text;
 }
 
 at_value *at_sentence_apply(at_graph *g, const at_sentence *s, at_value *x, const at_sequences *of)
 {
     at_graph_site(g, "sentence");
-    x = s->pooling == AT_POOL_FIRST ? at_segment_first(g, x, of->offsets, of->sample_id)
-                                    : at_segment_mean(g, x, of->offsets, of->sample_id);
+    x = s->pooling == AT_POOL_MAX
+            ? at_segment_max(g, x, of->offsets, of->sample_id)
+            : at_segment_pool(g, poolings[s->pooling].mode, x, of->offsets, of->sample_id);
     return s->normalise ? at_l2norm(g, x) : x;
 }

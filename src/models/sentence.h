@@ -6,7 +6,14 @@
 
 #include "models/text_encoder.h"
 
-typedef enum at_pooling { AT_POOL_MEAN, AT_POOL_FIRST } at_pooling;
+typedef enum at_pooling {
+    AT_POOL_MEAN,
+    AT_POOL_FIRST,
+    AT_POOL_MAX,
+    AT_POOL_MEAN_SQRT,
+    AT_POOL_WEIGHTED,
+    AT_POOL_LAST
+} at_pooling;
 
 typedef struct at_sentence {
     bool found; /* the folder says it; else the mean, as it is */
@@ -25,7 +32,7 @@ at_status at_sentence_read(at_ctx *ctx, at_sentence *out, const char *folder) AT
 /* Write the same beside a saved network, whose rows have this width. */
 at_status at_sentence_write(at_ctx *ctx, const at_sentence *s, const char *folder, int64_t width) AT_MUST_USE;
 
-/* "the mean of its tokens, scaled to length 1" */
+/* "the mean of its tokens"; whether it is scaled to length 1 is not said. */
 const char *at_sentence_text(const at_sentence *s);
 
 /* What the encoder makes of the tokens [R,C] -> [S,C], for each sequence. */

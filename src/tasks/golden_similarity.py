@@ -75,5 +75,9 @@ others = {network: mean_rows(network, TEXT) for network in ["distilbert", "rober
 pairs = make_pairs(12)
 runs = [run(pairs, "cosine", ["text", "pair"], "mean", False),
         run(pairs, "contrastive", ["text", "pair"], "mean", True),
-        run(pairs, "contrastive", ["text", "pair", "negative"], "cls", False)]
+        run(pairs, "contrastive", ["text", "pair", "negative"], "cls", False),
+        run(pairs, "cosine", ["text", "pair"], "max", False),
+        run(pairs, "contrastive", ["text", "pair"], "mean_sqrt_len_tokens", False),
+        run(pairs, "cosine", ["text", "pair"], "weightedmean", False),
+        run(pairs, "contrastive", ["text", "pair", "negative"], "lasttoken", True)]
 (HERE / "golden_similarity.json").write_text(json.dumps({"text": TEXT, "others": others, "pairs": pairs, "runs": runs}, indent=1) + "\n")

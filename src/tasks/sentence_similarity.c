@@ -95,7 +95,8 @@ static at_status look_at_network(at_job *j)
                "%s: a %s gives no rows for tokens that embeddings could be made of", m->folder,
                m->architecture->name);
     AT_TRY(at_sentence_read(j->ctx, &k->sentence, m->folder));
-    at_job_note(j, "%s: the embedding of a text is %s%s", m->folder, at_sentence_text(&k->sentence),
+    at_job_note(j, "%s: the embedding of a text is %s%s%s", m->folder, at_sentence_text(&k->sentence),
+                k->sentence.normalise ? ", scaled to length 1" : "",
                 k->sentence.found ? "" : " (there is no modules.json)");
     if (k->sentence.has_prompt)
         at_job_note(j, "%s: the prompt of config_sentence_transformers.json is not put before the texts",

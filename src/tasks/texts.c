@@ -12,7 +12,7 @@ static const at_option option_list[] = {
      .help = "column of the second texts of pairs, or none; inferred when absent"},
     {"label_separator", AT_OPTION_TEXT, AT_OPTION(at_text_settings, label_separator),
      .help = "between the classes of a label cell; makes the task multi-label-text-classification, whose "
-             "own is \",\""},
+             "own is \",\"; lists of JSON need none"},
     {"negative", AT_OPTION_TEXT, AT_OPTION(at_text_settings, negative), .aliases = "negative_column",
      .help = "of texts to compare: column of texts that do not belong to the first, or none; inferred when "
              "absent"},

@@ -270,6 +270,216 @@ AT_TEST(test_conformance__m_reviews)
     end(&r);
 }
 
+/* ---- Ids that other programs' own tests expect (expected.json) ---- */
+
+static void check_listed(rig *r, const char *name, const char *ids, bool special, int cases)
+{
+    char path[1024];
+    at_tree *all;
+    assert_non_null(at_test_data(path, CONFORMANCE "expected.json"));
+    at_expect_ok(r->ctx, at_tree_read(&r->arena, &all, path));
+    const at_tree *list = at_tree_get(all, name);
+    assert_non_null(list);
+    assert_int_equal(list->n, cases);
+    for (const at_tree *c = list->first; c; c = c->next) {
+        const char *text = at_tree_get(c, "text")->text;
+        const at_tree *want = at_tree_get(c, ids)->first;
+        encode(r, text, strlen(text), special);
+        for (int64_t i = 0; i < r->e.n; i++, want = want->next)
+            if (!want || want->whole != r->e.ids[i])
+                fail_msg("%s: \"%s\": token %lld", name, text, (long long)i);
+        assert_null(want);
+    }
+}
+
+/* So that <s> stands in front. */
+static void write_llama_config(rig *r, const char *folder)
+{
+    static const char text[] = "{\"tokenizer_class\": \"LlamaTokenizer\"}";
+    const char *path = at_arena_printf(&r->arena, "%s/tokenizer_config.json", folder);
+    at_expect_ok(r->ctx, at_file_write(r->ctx, path, text, sizeof text - 1));
+}
+
+AT_TEST(test_conformance__llama2_prompts)
+{
+    char folder[1024];
+    if (!at_test_data(folder, "")) AT_SKIP("ATTUNE_DATA is not set");
+    rig r;
+    begin(&r);
+    at_test_folder(folder, "llama2-prompts");
+    copy_file(&r, CONFORMANCE "llama2/tokenizer.model", folder, "tokenizer.model");
+    write_llama_config(&r, folder);
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, folder));
+    check_listed(&r, "llama2/tokenizer.model and tokenizer.bin (from llama2.c test.c)", "ids_with_bos", true,
+                 5);
+    end(&r);
+}
+
+AT_TEST(test_conformance__torchtune_sentencepiece)
+{
+    char folder[1024];
+    if (!at_test_data(folder, "")) AT_SKIP("ATTUNE_DATA is not set");
+    rig r;
+    begin(&r);
+    at_test_folder(folder, "torchtune-m");
+    copy_file(&r, CONFORMANCE "torchtune/m.model", folder, "tokenizer.model");
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, folder));
+    assert_int_equal(at_tokenizer_size(r.t), 2000);
+    assert_int_equal(at_tokenizer_id(r.t, "<s>"), 1);
+    assert_int_equal(at_tokenizer_id(r.t, "</s>"), 2);
+    check_listed(&r, "torchtune/m.model (test_sentencepiece.py)", "ids", false, 1);
+    end(&r);
+}
+
+/* ---- tiktoken's files: "BASE64 RANK" a line; the pair whose whole has the least rank is merged first ----
+ */
+
+enum { RANKS = 2000, TOKEN_BYTES = 128 };
+
+typedef struct ranks {
+    struct {
+        unsigned char bytes[TOKEN_BYTES];
+        int n;
+    } token[RANKS];
+    int n;
+} ranks;
+
+static int decode_base64(unsigned char *out, const char *text, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    unsigned bits = 0;
+    int n = 0, held = 0;
+    for (size_t i = 0; i < size && text[i] != '='; i++) {
+        bits = bits << 6 | (unsigned)(strchr(digits, text[i]) - digits);
+        held += 6;
+        if (held < 8) continue;
+        held -= 8;
+        out[n++] = (unsigned char)(bits >> held);
+    }
+    return n;
+}
+
+static void read_ranks(ranks *k, const char *text)
+{
+    for (k->n = 0; *text; k->n++) {
+        const size_t n = strcspn(text, " ");
+        assert_true(k->n < RANKS && n < TOKEN_BYTES);
+        assert_int_equal(atoi(text + n), k->n);
+        k->token[k->n].n = decode_base64(k->token[k->n].bytes, text, n);
+        text += strcspn(text, "\n");
+        text += *text == '\n';
+    }
+}
+
+static bool has_token(const ranks *k, const unsigned char *bytes, int n)
+{
+    for (int i = 0; i < k->n; i++)
+        if (k->token[i].n == n && memcmp(k->token[i].bytes, bytes, (size_t)n) == 0) return true;
+    return false;
+}
+
+/* Bytes as GPT-2 writes them: itself where it is printable, else the next character from U+0100 on. */
+static void write_bytes(FILE *f, const unsigned char *bytes, int n)
+{
+    for (int i = 0; i < n; i++) {
+        int other = 0;
+        for (int b = 0; b < bytes[i]; b++) other += b < '!' || (b > '~' && b < 0xa1) || b == 0xad;
+        const int b = bytes[i], plain = !(b < '!' || (b > '~' && b < 0xa1) || b == 0xad);
+        fprintf(f, "\\u%04x", plain ? b : 0x100 + other);
+    }
+}
+
+static void write_merges(FILE *f, const ranks *k)
+{
+    bool some = false;
+    for (int i = 0; i < k->n; i++)
+        for (int cut = 1; cut < k->token[i].n; cut++) {
+            const unsigned char *left = k->token[i].bytes, *right = left + cut;
+            if (!has_token(k, left, cut) || !has_token(k, right, k->token[i].n - cut)) continue;
+            fprintf(f, "%s[\"", some ? "," : "");
+            write_bytes(f, left, cut);
+            fprintf(f, "\",\"");
+            write_bytes(f, right, k->token[i].n - cut);
+            fprintf(f, "\"]");
+            some = true;
+        }
+}
+
+/* The same as tokenizer.json, with the pattern of GPT-4 (cl100k_base in tiktoken). */
+static void write_tiktoken(const ranks *k, const char *path)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fprintf(f,
+            "{\"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Split\", "
+            "\"behavior\": \"Isolated\", \"invert\": false, \"pattern\": {\"Regex\": \"%s\"}}, "
+            "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"use_regex\": false}]}, "
+            "\"model\": {\"type\": \"BPE\", \"vocab\": {",
+            "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}{1,3}| "
+            "?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+");
+    for (int i = 0; i < k->n; i++) {
+        fprintf(f, "%s\"", i ? "," : "");
+        write_bytes(f, k->token[i].bytes, k->token[i].n);
+        fprintf(f, "\":%d", i);
+    }
+    fprintf(f, "}, \"merges\": [");
+    write_merges(f, k);
+    fprintf(f, "]}}");
+    fclose(f);
+}
+
+AT_TEST(test_conformance__tiktoken)
+{
+    char folder[1024];
+    size_t size;
+    if (!at_test_data(folder, "")) AT_SKIP("ATTUNE_DATA is not set");
+    rig r;
+    begin(&r);
+    ranks *k = at_arena_alloc(&r.arena, sizeof *k);
+    read_ranks(k, read_file(&r, CONFORMANCE "torchtune/tiktoken_small.model", &size));
+    assert_int_equal(k->n, RANKS);
+    write_tiktoken(k, at_arena_printf(&r.arena, "%s/tokenizer.json", at_test_folder(folder, "tiktoken")));
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, folder));
+    check_listed(&r, "torchtune/tiktoken_small.model, cl100k pattern (test_tiktoken.py)", "ids", false, 1);
+    end(&r);
+}
+
+/* ---- stories260k: tokenizer.model gives what tokenizer.json gives ---- */
+
+static void encode_both(rig *r, rig *model, const char *text, size_t n)
+{
+    encode(r, text, n, true);
+    encode(model, text, n, true);
+    assert_int_equal(r->e.ids[0], 1); /* <s> */
+    if (model->e.n != r->e.n || memcmp(model->e.ids, r->e.ids, (size_t)r->e.n * sizeof *r->e.ids) != 0)
+        fail_msg("\"%.*s\" differs", (int)n, text);
+}
+
+AT_TEST(test_conformance__stories260k_model)
+{
+    static const char mark[] = "\n__ggml_vocab_test__\n";
+    char folder[1024];
+    size_t size;
+    int n = 0;
+    if (!at_test_data(folder, "models/stories260k")) AT_SKIP("ATTUNE_DATA is not set");
+    rig r, model;
+    begin(&r);
+    begin(&model);
+    at_expect_ok(r.ctx, at_tokenizer_open(&r.t, r.ctx, folder));
+    at_test_folder(folder, "stories260k");
+    copy_file(&model, "models/stories260k/tokenizer.model", folder, "tokenizer.model");
+    write_llama_config(&model, folder);
+    at_expect_ok(model.ctx, at_tokenizer_open(&model.t, model.ctx, folder));
+    assert_int_equal(at_tokenizer_size(model.t), 512);
+    check_golden_texts(&model, "stories260k", 12);
+    const char *in = read_file(&r, LLAMA_CPP "ggml-vocab-llama-spm.gguf.inp", &size);
+    for (const char *stop; (stop = strstr(in, mark)); in = stop + strlen(mark), n++)
+        encode_both(&r, &model, in, (size_t)(stop - in));
+    assert_int_equal(n, 46);
+    end(&model);
+    end(&r);
+}
+
 /* ---- 20,662 sentences of film reviews ---- */
 
 typedef struct reviews {

@@ -89,7 +89,8 @@ static at_tokenizer *open_json(const char *json)
         else
             at_text_bytes(&text, *json == '\'' ? "\"" : json, 1);
     AT_MUST(at_text_status(&text) == AT_OK);
-    AT_MUST(at_fuzz_open(&t, ctx, "tokenizer.json", text.data, text.size, NULL) == AT_OK);
+    const at_fuzz_file file = {"tokenizer.json", text.data, text.size};
+    AT_MUST(at_fuzz_open(&t, ctx, &file, 1) == AT_OK);
     at_text_deinit(&text);
     return t;
 }

@@ -1,37 +1,19 @@
-/* tokenizer_fuzz.h: what the fuzz targets of tokenizers share: a folder with the input as a file of it, and
- * what must hold of a tokenizer that opens. */
+/* tokenizer_fuzz.h: what the fuzz targets of tokenizers share: opening a folder, and what must hold of a
+ * tokenizer that opens. */
 #ifndef AT_TOKENIZER_FUZZ_H
 #define AT_TOKENIZER_FUZZ_H
 
-#include "formats/file.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/folder_fuzz.h"
 #include "text/tokenizer.h"
-#include <stdio.h>
-#include <stdlib.h>
 
-static inline void at_fuzz_put(const char *folder, const char *name, const void *data, size_t size)
-{
-    char path[100];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *f = fopen(path, "wb");
-    AT_MUST(f && fwrite(data, 1, size, f) == size);
-    AT_MUST(fclose(f) == 0);
-}
-
-/* Open a folder with the file, and with tokenizer_config.json when config is not NULL. The folder goes again:
- * a tokenizer keeps no file. */
-static inline at_status at_fuzz_open(at_tokenizer **out, at_ctx *ctx, const char *name, const void *data,
-                                     size_t size, const char *config)
+/* Open a folder with these files. The folder goes again: a tokenizer keeps no file. */
+static inline at_status at_fuzz_open(at_tokenizer **out, at_ctx *ctx, const at_fuzz_file *files, int n)
 {
     char folder[] = "/tmp/attune_fuzz.XXXXXX";
-    AT_MUST(mkdtemp(folder));
-    at_fuzz_put(folder, name, data, size);
-    if (config) at_fuzz_put(folder, "tokenizer_config.json", config, strlen(config));
+    at_fuzz_make_folder(folder, files, n);
     const at_status status = at_tokenizer_open(out, ctx, folder);
     AT_MUST((status == AT_OK) == (*out != NULL));
-    at_ctx *other = at_fuzz_begin(); /* whose error is its own */
-    AT_MUST(at_folder_remove(other, folder) == AT_OK);
-    at_ctx_destroy(other);
+    at_fuzz_remove_folder(folder);
     return status;
 }
 
@@ -69,14 +51,14 @@ static inline at_status at_fuzz_encode(at_ctx *ctx, const at_tokenizer *t, at_en
 }
 
 /* A whole run of a target: open, encode a text of several scripts, close. */
-static inline void at_fuzz_tokenizer(const char *name, const void *data, size_t size, const char *config)
+static inline void at_fuzz_tokenizer_of(const at_fuzz_file *files, int n)
 {
     static const char text[] = "The caf\xc3\xa9 \xe4\xbd\xa0\xe5\xa5\xbd [MASK]  x1-2\n\xef\xac\x81 "
                                "e\xcc\x81 \xf0\x9f\x98\x80 </s><unk> \xe2\x96\x81the aaaa";
     at_ctx *ctx = at_fuzz_begin();
     at_tokenizer *t;
     at_encoding e = {0};
-    at_status status = at_fuzz_open(&t, ctx, name, data, size, config);
+    at_status status = at_fuzz_open(&t, ctx, files, n);
     if (status == AT_OK) {
         for (int32_t id = 0; id < at_min(at_tokenizer_size(t), 1000); id++) {
             const char *token = at_tokenizer_token(t, id);
@@ -88,6 +70,14 @@ static inline void at_fuzz_tokenizer(const char *name, const void *data, size_t 
     at_tokenizer_close(ctx, t);
     at_fuzz_end(ctx, status == AT_E_RANGE ? AT_E_FORMAT
                                           : status); /* a text made too long is a fault of the file */
+}
+
+/* The same of one file, and tokenizer_config.json when config is not NULL. */
+static inline void at_fuzz_tokenizer(const char *name, const void *data, size_t size, const char *config)
+{
+    const at_fuzz_file files[] = {{name, data, size},
+                                  {"tokenizer_config.json", config, config ? strlen(config) : 0}};
+    at_fuzz_tokenizer_of(files, config ? 2 : 1);
 }
 
 #endif

@@ -55,7 +55,14 @@ static void make_scene(const char *folder)
 /* What sentence-transformers writes beside the network; newer: its sixth version's keys. */
 static void add_modules(const char *folder, const char *pooling, bool normalise, bool newer)
 {
+    static const char *const older[][2] = {{"mean", "mean_tokens"},
+                                           {"cls", "cls_token"},
+                                           {"max", "max_tokens"},
+                                           {"weightedmean", "weightedmean_tokens"}};
+    const char *key = pooling; /* mean_sqrt_len_tokens, lasttoken */
     char text[512];
+    for (int i = 0; i < AT_COUNT(older); i++)
+        if (strcmp(pooling, older[i][0]) == 0) key = older[i][1];
     snprintf(text, sizeof text,
              "[{\"idx\": 0, \"name\": \"0\", \"path\": \"\", \"type\": "
              "\"sentence_transformers.models.Transformer\"},\n"
@@ -66,14 +73,11 @@ static void add_modules(const char *folder, const char *pooling, bool normalise,
                        : "");
     at_in_folder(folder, "mkdir -p bert/1_Pooling");
     at_put_text(folder, "bert/modules.json", text);
-    if (newer)
-        snprintf(text, sizeof text, "{\"embedding_dimension\": 18, \"pooling_mode\": \"%s\"}", pooling);
-    else
-        snprintf(text, sizeof text,
-                 "{\"word_embedding_dimension\": 18, \"pooling_mode_cls_token\": %s, "
-                 "\"pooling_mode_mean_tokens\": %s}",
-                 strcmp(pooling, "cls") == 0 ? "true" : "false",
-                 strcmp(pooling, "mean") == 0 ? "true" : "false");
+    snprintf(text, sizeof text,
+             newer
+                 ? "{\"embedding_dimension\": 18, \"pooling_mode\": \"%s\"}"
+                 : "{\"word_embedding_dimension\": 18, \"pooling_mode_\": false, \"pooling_mode_%s\": true}",
+             newer ? pooling : key);
     at_put_text(folder, "bert/1_Pooling/config.json", text);
 }
 
@@ -118,16 +122,21 @@ static void expect_embeddings(at_arena *a, const char *folder, const at_tree *wa
 
 static void check_run(at_arena *a, const at_tree *run, int number)
 {
-    static const char *const tables[] = {"scored.tsv", "pairs.tsv", "triples.tsv"};
+    const char *table = strcmp(text_of(run, "loss"), "cosine") == 0 ? "scored.tsv"
+                        : at_tree_get(run, "columns")->n == 2       ? "pairs.tsv"
+                                                                    : "triples.tsv";
     char folder[1024], name[64];
     at_output o;
     snprintf(name, sizeof name, "similarity-golden-%d", number);
     at_test_folder(folder, name);
     make_scene(folder);
-    if (number > 0) /* the first has none: the mean, as it is */
-        add_modules(folder, text_of(run, "pooling"), at_tree_get(run, "normalise")->flag, number == 2);
-    expect_embeddings(a, folder, at_tree_get(run, "embeddings"));
-    at_attune(&o, folder, "train bert %s " STEPS "--output run", tables[number]);
+    for (int newer = 0; newer < 2; newer++) {
+        if (number > 0) /* the first has none: the mean, as it is */
+            add_modules(folder, text_of(run, "pooling"), at_tree_get(run, "normalise")->flag, newer);
+        at_in_folder(folder, "rm -f rows.jsonl");
+        expect_embeddings(a, folder, at_tree_get(run, "embeddings"));
+    }
+    at_attune(&o, folder, "train bert %s " STEPS "--output run", table);
     if (o.code) fail_msg("%s", o.err);
     expect_losses(at_json_lines(a, o.out), at_tree_get(run, "losses"));
     at_output_free(&o);
@@ -143,7 +152,7 @@ AT_TEST(test_similarity_runs__embeddings_and_20_losses_equal_sentence_transforme
     int number = 0;
     for (const at_tree *run = at_tree_get(golden, "runs")->first; run; run = run->next)
         check_run(&a, run, number++);
-    assert_int_equal(number, 3);
+    assert_int_equal(number, 7);
     at_arena_deinit(&a);
     at_test_done(ctx);
 }
@@ -488,10 +497,25 @@ static void output_exists(const char *folder)
     at_put_text(folder, "rows.npy", "");
 }
 
-static void max_pooling(const char *folder)
+static void first_pooling(const char *folder)
+{
+    make_scene(folder);
+    add_modules(folder, "first", false, true);
+}
+
+static void two_poolings(const char *folder)
+{
+    make_scene(folder);
+    add_modules(folder, "mean", false, false);
+    at_edit_text(folder, "bert/1_Pooling/config.json", "pooling_mode_\": false",
+                 "pooling_mode_cls_token\": true");
+}
+
+static void list_of_poolings(const char *folder)
 {
     make_scene(folder);
     add_modules(folder, "max", false, true);
+    at_edit_text(folder, "bert/1_Pooling/config.json", "\"max\"", "[\"max\", \"lasttoken\"]");
 }
 
 static void dense(const char *folder)
@@ -536,8 +560,14 @@ static const at_mistake mistakes[] = {
      "lora"},
     {"similarity-photos", distilbert, "train mobile scored.tsv --task sentence-similarity --output run", 1,
      "task sentence-similarity is for text networks; mobile is a mobilenet_v2 (image network)"},
-    {"similarity-pooling", max_pooling, TRAIN, 1,
-     "bert/1_Pooling/config.json: pooling max is not known; known are mean and cls"},
+    {"similarity-pooling", first_pooling, TRAIN, 1,
+     "bert/1_Pooling/config.json: pooling first is not known; known are mean, cls, max, "
+     "mean_sqrt_len_tokens, weightedmean, lasttoken"},
+    {"similarity-poolings", two_poolings, TRAIN, 1,
+     "bert/1_Pooling/config.json: poolings cls and mean side by side are not supported; keep one of them"},
+    {"similarity-list", list_of_poolings, TRAIN, 1,
+     "bert/1_Pooling/config.json: poolings max and lasttoken side by side are not supported; keep one of "
+     "them"},
     {"similarity-module", dense, TRAIN, 1,
      "bert/modules.json: module sentence_transformers.models.Dense is not known; known are Transformer, "
      "Pooling "

@@ -196,6 +196,29 @@ AT_TEST(test_text_tasks__sets_are_learnt_and_predicted)
     end(&r);
 }
 
+/* Of JSON, lists are the sets: words.jsonl is what words.tsv is, and the task need not be named. */
+AT_TEST(test_text_tasks__lists_of_json_are_sets)
+{
+    char folder[1024], sets[1100], lists[1100];
+    ran r;
+    at_test_folder(folder, "tasks-lists");
+    make_sets(folder);
+    at_in_folder(folder, "sed -n '2,$p' words.tsv | sed -e 's/|/\", \"/g' -e 's/\\t/\"], \"text\": \"/' "
+                         "-e 's/^/{\"labels\": [\"/' -e 's/$/\"}/' -e 's/\\[\"\"\\]/[]/' > words.jsonl");
+    begin(&r, folder, "train bert words.jsonl --train.epochs 2" LEARN);
+    assert_true(has_note(&r, "label: column 1 \"labels\", text: column 2 \"text\""));
+    assert_string_equal(at_tree_get(at_event_named(r.lines, "done", 0), "valid")->first->key, "micro_f1");
+    end(&r);
+    expect_in_file(folder, "model/config.json", "\"problem_type\": \"multi_label_classification\"");
+    at_attune_expect(0, folder,
+                     "train bert words.tsv --data.label_separator '|' --train.epochs 2 "
+                     "--train.learning_rate 1e-2 --train.head_learning_rate 1e-2 --output tsv");
+    snprintf(lists, sizeof lists, "%s/run", folder);
+    snprintf(sets, sizeof sets, "%s/tsv", folder);
+    at_expect_same_file(lists, sets, "model/model.safetensors");
+    at_attune_expect(0, folder, "eval run words.jsonl");
+}
+
 /* ---- Thresholds ---- */
 
 /* After one epoch nothing is sure; where a miss costs a thousand false alarms, all films are up. */
@@ -371,6 +394,22 @@ static void strange_set(const char *folder)
     at_put_text(folder, "valid.tsv", "label\ttext\na;b\tgood\na;c\tbad\n");
 }
 
+static void lists(const char *folder)
+{
+    at_copy_bert(folder, "bert");
+    at_put_text(
+        folder, "films.jsonl",
+        "{\"text\": \"good\", \"labels\": [\"a\"]}\n{\"text\": \"bad\", \"labels\": [\"b\", \"a\"]}\n");
+}
+
+static void lists_of_lists(const char *folder)
+{
+    at_copy_bert(folder, "bert");
+    at_put_text(
+        folder, "films.jsonl",
+        "{\"text\": \"good\", \"labels\": [\"a\"]}\n{\"text\": \"bad\", \"labels\": [[\"b\", \"a\"]]}\n");
+}
+
 static void three_classes(const char *folder)
 {
     at_copy_bert(folder, "bert");
@@ -404,6 +443,11 @@ static const at_mistake mistakes[] = {
      "films.tsv:3: a label between two \",\" is empty; remove a separator, or set data.label_separator"},
     {"tasks-strange-set", strange_set, TRAIN " --data.label_separator ';' --data.valid valid.tsv", 1,
      "valid.tsv:3: label c is not among the 2 of training (a, b); correct it or remove the row"},
+    {"tasks-lists", lists, "train bert films.jsonl --output run --task text-classification", 1,
+     "films.jsonl: column 2, the label, holds lists, which are sets of labels; take task "
+     "multi-label-text-classification, or another column (data.label)"},
+    {"tasks-nested", lists_of_lists, "train bert films.jsonl --output run", 1,
+     "films.jsonl:2: item 1 of \"labels\" is a list, must be text, a number, true or false"},
     {"tasks-three", three_classes, TRAIN " --text-classification.threshold f1", 2,
      "--text-classification.threshold: text-classification.threshold is for two classes; the data have 3"},
     {"tasks-word", make_films, TRAIN " --text-classification.threshold f2", 2,

@@ -326,7 +326,7 @@ static at_status run(const at_call *c)
 }
 
 /* Where pixels have few channels im2col gathers short runs, and oneDNN was measured to be faster: bench_conv
- * on AVX2, y of x with 1, 3, 4 and 8 channels, 1.5 to 2.6 times. Elsewhere it was not, and processors with
+ * on AVX2, y of x with 1, 3, 4 and 8 channels, 1.6 to 2.5 times. Elsewhere it was not, and processors with
  * more than AVX2 nobody has measured: there it runs by name only. A pass of fewer pictures than threads
  * leaves threads idle (one picture on two: 0.9 times); the choice depends on neither number, or bits would.
  */
