@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { N_STEPS = 20, MAX_FEEDS = 8, MOST_ROWS = 64 };
 
@@ -243,10 +244,11 @@ void at_check_variant(at_ctx *ctx, const char *folder, const char *variant)
 
 void at_check_refused_config(at_ctx *ctx, const char *json, at_status status, const char *part)
 {
-    char folder[1024], path[1100];
+    char name[32], folder[1024], path[1100];
     at_device *device;
     at_model *m;
-    scratch(folder, "/config", "refused");
+    snprintf(name, sizeof name, "refused-%d", (int)getpid()); /* suites of other models run beside this one */
+    scratch(folder, "/config", name);
     snprintf(path, sizeof path, "%s/config.json", folder);
     at_expect_ok(ctx, at_file_write(ctx, path, json, strlen(json)));
     at_expect_ok(ctx, at_device_open(&device, ctx, "cpu"));
