@@ -15,6 +15,16 @@ static at_ctx *ctx_of(int threads)
     return ctx;
 }
 
+/* oneDNN obtains some hundred bytes a call (docs/design.md, Kernels): builds that have it make no promise. */
+static bool has_kernels_of_a_library(const at_ctx *ctx)
+{
+    int cursor = 0;
+    const at_kernel *k;
+    while ((k = at_registry_next(ctx, "kernel", &cursor)))
+        if (k->open) return true;
+    return false;
+}
+
 /* A control: the watch sees malloc on this thread, inside the C library, and on the pool's. */
 static void allocate(void *arg, int64_t i, int thread)
 {
@@ -54,6 +64,10 @@ AT_TEST(test_memory__steps_obtain_none)
     static const char *const kernels[] = {"auto", "base"};
     for (int k = 0; k < AT_COUNT(kernels); k++) {
         at_ctx *ctx = ctx_of(3);
+        if (has_kernels_of_a_library(ctx)) {
+            at_test_done(ctx);
+            AT_SKIP("a library's kernels obtain memory");
+        }
         at_small t;
         at_small_scalars s;
         at_expect_ok(ctx, at_small_open(&t, ctx, &(at_small_options){.kernels = kernels[k]}));
@@ -88,6 +102,10 @@ AT_TEST(test_memory__the_training_loop_obtains_none)
     const at_schedule schedule = {.name = "counting", .doc = "constant, counted", .factor = counts_steps};
     at_ctx *ctx = ctx_of(2);
     char folder[1024], output[1100];
+    if (has_kernels_of_a_library(ctx)) {
+        at_test_done(ctx);
+        AT_SKIP("a library's kernels obtain memory");
+    }
     at_recipe *recipe;
     at_expect_ok(ctx, at_ctx_add(ctx, "schedule", &schedule));
     at_expect_ok(ctx, at_recipe_create(&recipe, ctx));
