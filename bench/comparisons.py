@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,54 +100,45 @@ def torch_name(results: list[Result]) -> str:
 # ---- Matrix products ----
 
 
+def against_onednn(s: Setup, name: str, tiny: str, precisions: list[str], what: Callable[[Result], str]) -> Result:
+    """The rows of a program that takes turns with oneDNN; --quick: of one tiny shape."""
+    program = s.build / name
+    if not program.exists():
+        raise Skipped(f"{name} was not built: libdnnl-dev is missing (tools/setup --bench)")
+    time = ["--rounds", 2, "--seconds", 0.01, tiny] if s.quick else ["--rounds", max(s.rounds, 9)]
+    command = [program, "--threads", s.threads, *time, "--precision"]
+    results = [r for precision in precisions for r in json_lines(run([*command, precision])[1])]
+    rows = [
+        {
+            "what": what(r),
+            "unit": "GFLOP/s",
+            "attune": {"median": r["gflops"]},
+            "peer": {"median": r["peer_gflops"]},
+            "ratio": {"median": r["ratio"], "least": r["ratio_least"], "most": r["ratio_most"], "n": r["rounds"]},
+            "note": f"{r['kernel']}; {r['primitive']}",
+        }
+        for r in results
+    ]
+    return {"peer": results[0]["peer"], "rows": rows}
+
+
 def gemm(s: Setup) -> Result:
     """Float32 products, forward and both gradients, against oneDNN."""
-    program = s.build / "bench_gemm"
-    if not program.exists():
-        raise Skipped("bench_gemm was not built: libdnnl-dev is missing (tools/setup --bench)")
-    time = ["--rounds", 2, "--seconds", 0.01, "64x65x66"] if s.quick else ["--rounds", max(s.rounds, 9)]
-    results = json_lines(run([program, "--threads", s.threads, *time])[1])
-    rows = []
-    for r in results:
-        numbers = {"median": r["ratio"], "least": r["ratio_least"], "most": r["ratio_most"], "n": r["rounds"]}
-        rows.append(
-            {
-                "what": f"{r['M']} x {r['K']} x {r['N']}, {r['product']}",
-                "unit": "GFLOP/s",
-                "attune": {"median": r["gflops"]},
-                "peer": {"median": r["peer_gflops"]},
-                "ratio": numbers,
-                "note": f"{r['kernel']}; {r['primitive']}",
-            }
-        )
-    return {"peer": results[0]["peer"], "rows": rows}
+    return against_onednn(
+        s, "bench_gemm", "64x65x66", ["f32"], lambda r: f"{r['M']} x {r['K']} x {r['N']}, {r['product']}"
+    )
 
 
 def conv(s: Setup) -> Result:
     """Float32 k x k convolutions, forward and both gradients, against oneDNN; also bf16 where it is multiplied."""
-    program = s.build / "bench_conv"
-    if not program.exists():
-        raise Skipped("bench_conv was not built: libdnnl-dev is missing (tools/setup --bench)")
-    time = ["--rounds", 2, "--seconds", 0.01, "2x9x7x5-3x3x2"] if s.quick else ["--rounds", max(s.rounds, 9)]
-    results = json_lines(run([program, "--threads", s.threads, *time])[1])
-    if measure.machine(s.build)["instruction_set_used"] in ("avx512bf16", "amx"):  # multiply bf16
-        results += json_lines(run([program, "--threads", s.threads, *time, "--precision", "bf16"])[1])
-    rows = []
-    for r in results:
+
+    def what(r: Result) -> str:
         shape = f"{r['S']} x {r['H']} x {r['W']} x {r['C']}, {r['O']} of {r['k']} x {r['k']} / {r['stride']}"
         learns = ", weights learn" if r["weights"] == "learn" and r["product"] != "dw" else ""
-        numbers = {"median": r["ratio"], "least": r["ratio_least"], "most": r["ratio_most"], "n": r["rounds"]}
-        rows.append(
-            {
-                "what": f"{shape}, {r['product']}{learns}{', bf16' if r['precision'] == 'bf16' else ''}",
-                "unit": "GFLOP/s",
-                "attune": {"median": r["gflops"]},
-                "peer": {"median": r["peer_gflops"]},
-                "ratio": numbers,
-                "note": f"{r['kernel']}; {r['primitive']}",
-            }
-        )
-    return {"peer": results[0]["peer"], "rows": rows}
+        return f"{shape}, {r['product']}{learns}{', bf16' if r['precision'] == 'bf16' else ''}"
+
+    multiplied = measure.machine(s.build)["instruction_set_used"] in ("avx512bf16", "amx")
+    return against_onednn(s, "bench_conv", "2x9x7x5-3x3x2", ["f32", "bf16"][: 1 + multiplied], what)
 
 
 # ---- Training steps ----

@@ -45,10 +45,7 @@ static const bench_conv usual[] = {
 static const char *const product_names[BENCH_PRODUCTS] = {"forward", "dx", "dw"};
 
 typedef struct wishes {
-    int rounds, threads;
-    bool bf16;
-    double seconds;
-    const char *isa, *kernels;
+    bench_wishes common;
     bench_conv shapes[MAX_SHAPES];
     int n_shapes;
 } wishes;
@@ -102,8 +99,8 @@ static at_status create_ours(bench *b)
     at_value *in[2];
     AT_TRY(build_node(b, in));
     AT_TRY(at_plan_create(&b->plan, b->g,
-                          &(at_plan_options){.kernels = b->w->kernels,
-                                             .act = b->w->bf16 ? AT_BF16 : AT_F32,
+                          &(at_plan_options){.kernels = b->w->common.kernels,
+                                             .act = b->w->common.bf16 ? AT_BF16 : AT_F32,
                                              .fetches = &b->result,
                                              .n_fetches = 1,
                                              .fetch_only = true}));
@@ -209,7 +206,7 @@ static void result_dims(const bench *b, int64_t d[4])
  * above 1 something is wrong. */
 static double worst_error(const bench *b, const float *c)
 {
-    const double rounding = b->w->bf16 && b->product != BENCH_DW ? 0x1p-8 : 0.0;
+    const double rounding = b->w->common.bf16 && b->product != BENCH_DW ? 0x1p-8 : 0.0;
     const at_rng_key key = at_rng_make(1, at_hash_name("places"), 0);
     int64_t d[4], at[4];
     double worst = 0;
@@ -239,7 +236,7 @@ static at_status check(bench *b, int64_t n)
     b->difference = bench_difference(b->c, b->peer_c, n);
     const int64_t terms = b->product == BENCH_DW ? s->S * b->Ho * b->Wo
                                                  : (b->product == BENCH_FORWARD ? s->C : s->O) * s->k * s->k;
-    const double rounding = b->w->bf16 && b->product != BENCH_DW ? 0x1p-7 : 0.0; /* of both sides */
+    const double rounding = b->w->common.bf16 && b->product != BENCH_DW ? 0x1p-7 : 0.0; /* of both sides */
     const double allowed = 2 * sqrt((double)terms) * 0x1p-24 + rounding;
     AT_REQUIRE(b->ctx, b->error <= 1 && b->peer_error <= 1 && b->difference <= allowed, AT_E_INTERNAL,
                "%s is wrong: errors %g (attune) and %g (oneDNN) of what rounding allows, difference %g of %g",
@@ -253,7 +250,7 @@ static void print(const bench *b, double *mine, double *peer)
 {
     const bench_conv *s = b->s;
     double ratio[BENCH_MAX_ROUNDS];
-    const int n = b->w->rounds;
+    const int n = b->w->common.rounds;
     const double gflop = 2e-9 * (double)(s->S * b->Ho * b->Wo) * (double)(s->O * s->C * s->k * s->k);
     for (int i = 0; i < n; i++) ratio[i] = peer[i] / mine[i];
     const double median = at__median(ratio, n);
@@ -264,7 +261,7 @@ static void print(const bench *b, double *mine, double *peer)
            "\"ratio_least\":%.4f,\"ratio_most\":%.4f,\"gflops\":%.2f,\"peer_gflops\":%.2f,\"kernel\":\"%s\","
            "\"peer\":\"oneDNN %s\",\"primitive\":\"%s\",\"error_share\":%.4f,\"peer_error_share\":%.4f,"
            "\"difference\":%.3g}\n",
-           product_names[b->product], b->learns ? "learn" : "stay", b->w->bf16 ? "bf16" : "f32",
+           product_names[b->product], b->learns ? "learn" : "stay", b->w->common.bf16 ? "bf16" : "f32",
            (long long)s->S, (long long)s->H, (long long)s->W, (long long)s->C, (long long)s->O,
            (long long)s->k, (long long)s->stride, b->ctx->threads, n, median, ratio[0], ratio[n - 1],
            gflop / at__median(mine, n), gflop / at__median(peer, n),
@@ -277,11 +274,11 @@ static at_status measure(bench *b, int64_t n)
 {
     double mine[BENCH_MAX_ROUNDS], peer[BENCH_MAX_ROUNDS];
     AT_TRY(create_ours(b));
-    b->peer = bench_onednn_create_conv(b->product, b->s, b->learns, b->w->bf16, b->a, b->b);
+    b->peer = bench_onednn_create_conv(b->product, b->s, b->learns, b->w->common.bf16, b->a, b->b);
     AT_REQUIRE(b->ctx, b->peer, AT_E_UNSUPPORTED, "oneDNN offers no such convolution");
     bench_side ours = {call_ours, b, 0, mine}, theirs = {call_onednn, b->peer, 0, peer};
-    AT_REQUIRE(b->ctx, bench_take_turns(&ours, &theirs, b->w->rounds, b->w->seconds), AT_E_DEVICE,
-               "a convolution failed");
+    AT_REQUIRE(b->ctx, bench_take_turns(&ours, &theirs, b->w->common.rounds, b->w->common.seconds),
+               AT_E_DEVICE, "a convolution failed");
     AT_TRY(check(b, n));
     print(b, mine, peer);
     return AT_OK;
@@ -307,8 +304,8 @@ static at_status run_row(at_ctx *ctx, const wishes *w, const bench_conv *s, benc
     AT_NEW(ctx, b.b, n_b);
     AT_NEW(ctx, b.c, n_c);
     AT_NEW(ctx, b.peer_c, n_c);
-    bench_fill(b.a, n_a, w->bf16, "a");
-    bench_fill(b.b, n_b, w->bf16, "b");
+    bench_fill(b.a, n_a, w->common.bf16, "a");
+    bench_fill(b.b, n_b, w->common.bf16, "b");
     const at_status status = measure(&b, n_c);
     bench_onednn_destroy(b.peer);
     destroy_ours(&b);
@@ -346,34 +343,20 @@ static bool take_line(wishes *w, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         if (take_shape(w, argv[i])) continue;
-        if (i + 1 == argc)
-            return false;
-        else if (strcmp(argv[i], "--rounds") == 0)
-            w->rounds = atoi(argv[++i]);
-        else if (strcmp(argv[i], "--threads") == 0)
-            w->threads = atoi(argv[++i]);
-        else if (strcmp(argv[i], "--seconds") == 0)
-            w->seconds = atof(argv[++i]);
-        else if (strcmp(argv[i], "--isa") == 0)
-            w->isa = argv[++i];
-        else if (strcmp(argv[i], "--kernels") == 0)
-            w->kernels = argv[++i];
-        else if (strcmp(argv[i], "--precision") == 0)
-            w->bf16 = strcmp(argv[++i], "bf16") == 0;
-        else
-            return false;
+        if (i + 1 == argc || !bench_take_wish(&w->common, argv[i], argv[i + 1])) return false;
+        i++;
     }
     const int given = w->n_shapes;
     for (int i = 0; given == 0 && i < AT_COUNT(usual); i++) w->shapes[w->n_shapes++] = usual[i];
-    return w->rounds > 0 && w->rounds <= BENCH_MAX_ROUNDS && w->threads >= 0 && w->seconds > 0;
+    return bench_can_fulfil(&w->common);
 }
 
 int main(int argc, char **argv)
 {
-    wishes w = {.rounds = 9, .seconds = 0.05, .kernels = "strict"};
+    wishes w = {.common = {.rounds = 9, .seconds = 0.05, .kernels = "strict"}};
     at_ctx *ctx;
     if (!take_line(&w, argc, argv) ||
-        at_ctx_create(&ctx, &(at_ctx_options){.threads = w.threads, .isa = w.isa}) != AT_OK) {
+        at_ctx_create(&ctx, &(at_ctx_options){.threads = w.common.threads, .isa = w.common.isa}) != AT_OK) {
         fprintf(stderr, "usage: bench_conv [--rounds N] [--seconds S] [--threads N] [--isa I] [--kernels K] "
                         "[--precision P] [SxHxWxC-OxKxSTRIDE ...]\n");
         return 2;

@@ -1,7 +1,8 @@
 /* gemm.c: the product of float32 or bf16, as plan nodes of the linear map, against oneDNN: by turns, in one
  * process.
  *
- *   bench_gemm [--rounds 9] [--seconds 0.2] [--threads N] [--isa I] [--precision f32|bf16] [MxKxN ...]
+ *   bench_gemm [--rounds 9] [--seconds 0.2] [--threads N] [--isa I] [--kernels K] [--precision f32|bf16]
+ *              [MxKxN ...]
  *
  * A round runs each side for `seconds`; a ratio is oneDNN's seconds over ours within one round, so above 1 we
  * are faster. Of matmul and inner product the one that proves faster here stands for oneDNN. Results of both
@@ -38,10 +39,7 @@ static const char *const product_names[BENCH_PRODUCTS] = {"forward", "dx", "dw"}
 static const char *const primitive_names[BENCH_PRIMITIVES] = {"matmul", "inner product"};
 
 typedef struct wishes {
-    int rounds, threads;
-    bool bf16;
-    double seconds;
-    const char *isa;
+    bench_wishes common;
     shape shapes[MAX_SHAPES];
     int n_shapes;
 } wishes;
@@ -80,14 +78,14 @@ static at_status build_node(ours *o, at_value *in[2], at_ctx *ctx, bench_product
     return at_graph_finish(o->g);
 }
 
-static at_status create_ours(ours *o, at_ctx *ctx, bench_product product, const shape *s, bool bf16,
-                             const float *a, const float *b)
+static at_status create_ours(ours *o, at_ctx *ctx, bench_product product, const shape *s,
+                             const bench_wishes *w, const float *a, const float *b)
 {
     at_value *in[2];
     AT_TRY(build_node(o, in, ctx, product, s, b));
     AT_TRY(at_plan_create(&o->plan, o->g,
-                          &(at_plan_options){.kernels = "strict",
-                                             .act = bf16 ? AT_BF16 : AT_F32,
+                          &(at_plan_options){.kernels = w->kernels,
+                                             .act = w->bf16 ? AT_BF16 : AT_F32,
                                              .fetches = &o->result,
                                              .n_fetches = 1,
                                              .fetch_only = true}));
@@ -185,10 +183,10 @@ static void choose_primitive(bench *b)
     double best = INFINITY;
     for (int k = 0; k < BENCH_PRIMITIVES; k++) {
         bench_onednn *p = bench_onednn_create(b->product, (bench_primitive)k, b->s->M, b->s->K, b->s->N,
-                                              b->w->bf16, b->a, b->b);
+                                              b->w->common.bf16, b->a, b->b);
         double seconds[5] = {0};
         bench_side s = {call_onednn, p, 0, seconds};
-        bool ok = p && bench_onednn_run(p) && bench_calibrate(&s, b->w->seconds / 4);
+        bool ok = p && bench_onednn_run(p) && bench_calibrate(&s, b->w->common.seconds / 4);
         for (int i = 0; i < AT_COUNT(seconds) && ok; i++) ok = bench_take_turn(&s, i);
         const double median = at__median(seconds, AT_COUNT(seconds));
         if (ok && median < best) {
@@ -207,10 +205,10 @@ static at_status check(bench *b)
     at_plan_fetch(b->mine.plan, b->mine.result, b->c);
     AT_TRY(at_plan_sync(b->mine.plan));
     AT_REQUIRE(b->ctx, bench_onednn_result(b->peer, b->peer_c), AT_E_DEVICE, "oneDNN gives no result");
-    b->error = worst_error(b->product, b->s, b->w->bf16, b->a, b->b, b->c);
-    b->peer_error = worst_error(b->product, b->s, b->w->bf16, b->a, b->b, b->peer_c);
+    b->error = worst_error(b->product, b->s, b->w->common.bf16, b->a, b->b, b->c);
+    b->peer_error = worst_error(b->product, b->s, b->w->common.bf16, b->a, b->b, b->peer_c);
     b->difference = bench_difference(b->c, b->peer_c, b->n_c);
-    const double rounding = b->w->bf16 && b->product != BENCH_DW ? 0x1p-7 : 0.0; /* of both sides */
+    const double rounding = b->w->common.bf16 && b->product != BENCH_DW ? 0x1p-7 : 0.0; /* of both sides */
     const double allowed = 2 * sqrt((double)n_terms(b->product, b->s)) * 0x1p-24 + rounding;
     AT_REQUIRE(b->ctx, b->error <= 1 && b->peer_error <= 1 && b->difference <= allowed, AT_E_INTERNAL,
                "%s %lldx%lldx%lld is wrong: errors %g (attune) and %g (oneDNN) of what rounding allows, "
@@ -224,7 +222,7 @@ static at_status check(bench *b)
 static void print(const bench *b, double *mine, double *peer)
 {
     double ratio[BENCH_MAX_ROUNDS];
-    const int n = b->w->rounds;
+    const int n = b->w->common.rounds;
     const double gflop = 2e-9 * (double)b->s->M * (double)b->s->K * (double)b->s->N;
     for (int i = 0; i < n; i++) ratio[i] = peer[i] / mine[i];
     const double median = at__median(ratio, n);
@@ -236,23 +234,24 @@ static void print(const bench *b, double *mine, double *peer)
            "\"gflops\":%.2f,\"peer_gflops\":%.2f,\"kernel\":\"%s\",\"peer\":\"oneDNN "
            "%s\",\"primitive\":\"%s, %s\","
            "\"error_share\":%.4f,\"peer_error_share\":%.4f,\"difference\":%.3g}\n",
-           product_names[b->product], b->w->bf16 ? "bf16" : "f32", (long long)b->s->M, (long long)b->s->K,
-           (long long)b->s->N, b->ctx->threads, n, median, ratio[0], ratio[n - 1],
-           gflop / at__median(mine, n), gflop / at__median(peer, n), line.kernel->name,
-           bench_onednn_version(), primitive_names[b->primitive], bench_onednn_implementation(b->peer),
-           b->error, b->peer_error, b->difference);
+           product_names[b->product], b->w->common.bf16 ? "bf16" : "f32", (long long)b->s->M,
+           (long long)b->s->K, (long long)b->s->N, b->ctx->threads, n, median, ratio[0], ratio[n - 1],
+           gflop / at__median(mine, n), gflop / at__median(peer, n),
+           line.kernel ? line.kernel->name : "reference", bench_onednn_version(),
+           primitive_names[b->primitive], bench_onednn_implementation(b->peer), b->error, b->peer_error,
+           b->difference);
     fflush(stdout);
 }
 
 static at_status measure(bench *b)
 {
     double mine[BENCH_MAX_ROUNDS], peer[BENCH_MAX_ROUNDS];
-    AT_TRY(create_ours(&b->mine, b->ctx, b->product, b->s, b->w->bf16, b->a, b->b));
+    AT_TRY(create_ours(&b->mine, b->ctx, b->product, b->s, &b->w->common, b->a, b->b));
     choose_primitive(b);
     AT_REQUIRE(b->ctx, b->peer, AT_E_UNSUPPORTED, "oneDNN offers no such product");
     bench_side sides[] = {{call_ours, &b->mine, 0, mine}, {call_onednn, b->peer, 0, peer}};
-    AT_REQUIRE(b->ctx, bench_take_turns(&sides[0], &sides[1], b->w->rounds, b->w->seconds), AT_E_DEVICE,
-               "a product failed");
+    AT_REQUIRE(b->ctx, bench_take_turns(&sides[0], &sides[1], b->w->common.rounds, b->w->common.seconds),
+               AT_E_DEVICE, "a product failed");
     AT_TRY(check(b));
     print(b, mine, peer);
     return AT_OK;
@@ -268,8 +267,8 @@ static at_status run_product(at_ctx *ctx, const wishes *w, const shape *s, bench
     AT_NEW(ctx, b.b, n_b);
     AT_NEW(ctx, b.c, b.n_c);
     AT_NEW(ctx, b.peer_c, b.n_c);
-    bench_fill(b.a, n_a, w->bf16, "a");
-    bench_fill(b.b, n_b, w->bf16, "b");
+    bench_fill(b.a, n_a, w->common.bf16, "a");
+    bench_fill(b.b, n_b, w->common.bf16, "b");
     const at_status status = measure(&b);
     bench_onednn_destroy(b.peer);
     destroy_ours(&b.mine);
@@ -296,35 +295,25 @@ static bool take_line(wishes *w, int argc, char **argv)
         if (sscanf(argv[i], "%lldx%lldx%lld", &M, &K, &N) == 3 && M > 0 && K > 0 && N > 0 &&
             w->n_shapes < MAX_SHAPES)
             w->shapes[w->n_shapes++] = (shape){M, K, N};
-        else if (i + 1 == argc)
+        else if (i + 1 == argc || !bench_take_wish(&w->common, argv[i], argv[i + 1]))
             return false;
-        else if (strcmp(argv[i], "--rounds") == 0)
-            w->rounds = atoi(argv[++i]);
-        else if (strcmp(argv[i], "--threads") == 0)
-            w->threads = atoi(argv[++i]);
-        else if (strcmp(argv[i], "--seconds") == 0)
-            w->seconds = atof(argv[++i]);
-        else if (strcmp(argv[i], "--isa") == 0)
-            w->isa = argv[++i];
-        else if (strcmp(argv[i], "--precision") == 0)
-            w->bf16 = strcmp(argv[++i], "bf16") == 0;
         else
-            return false;
+            i++;
     }
     const int given = w->n_shapes;
     for (int i = 0; given == 0 && i < AT_COUNT(usual); i++) w->shapes[w->n_shapes++] = usual[i];
-    return w->rounds > 0 && w->rounds <= BENCH_MAX_ROUNDS && w->threads >= 0 && w->seconds > 0;
+    return bench_can_fulfil(&w->common);
 }
 
 int main(int argc, char **argv)
 {
-    wishes w = {.rounds = 9, .seconds = 0.2};
+    wishes w = {.common = {.rounds = 9, .seconds = 0.2, .kernels = "strict"}};
     at_ctx *ctx;
     if (!take_line(&w, argc, argv) ||
-        at_ctx_create(&ctx, &(at_ctx_options){.threads = w.threads, .isa = w.isa}) != AT_OK) {
-        fprintf(stderr,
-                "usage: bench_gemm [--rounds N] [--seconds S] [--threads N] [--isa I] [--precision P] "
-                "[MxKxN ...]\n");
+        at_ctx_create(&ctx, &(at_ctx_options){.threads = w.common.threads, .isa = w.common.isa}) != AT_OK) {
+        fprintf(stderr, "usage: bench_gemm [--rounds N] [--seconds S] [--threads N] [--isa I] [--kernels K] "
+                        "[--precision P] "
+                        "[MxKxN ...]\n");
         return 2;
     }
     bench_settle_openmp(ctx->threads, argv);

@@ -6,10 +6,35 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { PAUSE_MS = 20 };
+
+bool bench_take_wish(bench_wishes *w, const char *key, const char *value)
+{
+    if (strcmp(key, "--rounds") == 0)
+        w->rounds = atoi(value);
+    else if (strcmp(key, "--threads") == 0)
+        w->threads = atoi(value);
+    else if (strcmp(key, "--seconds") == 0)
+        w->seconds = atof(value);
+    else if (strcmp(key, "--isa") == 0)
+        w->isa = value;
+    else if (strcmp(key, "--kernels") == 0)
+        w->kernels = value;
+    else if (strcmp(key, "--precision") == 0)
+        w->bf16 = strcmp(value, "bf16") == 0;
+    else
+        return false;
+    return true;
+}
+
+bool bench_can_fulfil(const bench_wishes *w)
+{
+    return w->rounds > 0 && w->rounds <= BENCH_MAX_ROUNDS && w->threads >= 0 && w->seconds > 0;
+}
 
 /* Threads of the side before may still be looking for work; let them fall asleep, and warm ours. */
 bool bench_take_turn(bench_side *s, int round)

@@ -20,6 +20,18 @@ bool bench_take_turn(bench_side *s, int round);
 /* A B, B A, A B ...; calibrates both. */
 bool bench_take_turns(bench_side *a, bench_side *b, int rounds, double seconds);
 
+/* What both programs are asked. */
+typedef struct bench_wishes {
+    int rounds, threads;
+    bool bf16;
+    double seconds; /* a side and round */
+    const char *isa, *kernels;
+} bench_wishes;
+
+/* Take --KEY VALUE; false when there is none of this name. */
+bool bench_take_wish(bench_wishes *w, const char *key, const char *value);
+bool bench_can_fulfil(const bench_wishes *w);
+
 /* Starts the program anew where OpenMP has other settings. */
 void bench_settle_openmp(int threads, char **argv);
 

@@ -67,13 +67,12 @@ void at_file_unmap(at_ctx *ctx, at_file *file)
 
 void at_file_let_go(const at_file *file, const void *bytes, size_t n)
 {
-    if (n == 0) return;
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE),
-                 first = (size_t)((const unsigned char *)bytes - file->data);
-    const size_t begin =
-        first / page * page; /* neighbours on the same page come back when they are touched */
-    (void)madvise((void *)(file->data + begin), first + n - begin,
-                  MADV_DONTNEED); /* shared and read-only: nothing is lost */
+    /* Of bytes below the mapping this wraps around. */
+    const size_t first = (uintptr_t)bytes - (uintptr_t)file->data, page = (size_t)sysconf(_SC_PAGESIZE);
+    if (n == 0 || first >= file->size || n > file->size - first) return;
+    /* Neighbours on the same page come back when they are touched; shared and read-only, nothing is lost. */
+    const size_t begin = first / page * page;
+    (void)madvise((void *)(file->data + begin), first + n - begin, MADV_DONTNEED);
 }
 
 /* Read to the end of fd, limit bytes at most, into *data that has *room bytes; both grow. */

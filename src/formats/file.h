@@ -17,7 +17,8 @@ at_status at_file_map(at_ctx *ctx, at_file *out, const char *path) AT_MUST_USE;
 void at_file_unmap(at_ctx *ctx, at_file *file);
 
 /* What was read of these bytes of the mapping need not stay in this process's memory. Touched again they are
- * there again: as long as the system keeps the file's pages, at little cost. */
+ * there again: as long as the system keeps the file's pages, at little cost. Bytes that lie elsewhere, as a
+ * copy of a misaligned tensor does, are left alone. */
 void at_file_let_go(const at_file *file, const void *bytes, size_t n);
 
 /* Read a whole small file into memory that at_free releases; NUL-terminated, which size does not count. A

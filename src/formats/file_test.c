@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -113,6 +114,23 @@ AT_TEST(test_file__lets_go_of_pages)
     at_file_let_go(&f, f.data, 0);
     at_file_unmap(ctx, &f);
     free(bytes);
+    at_test_done(ctx);
+}
+
+/* Elsewhere lies memory that would be lost: pages before, behind and across the end of the mapping. */
+AT_TEST(test_file__lets_go_of_the_mapping_alone)
+{
+    enum { PAGE = 4096 };
+    at_ctx *ctx = begin("file_let_go_alone", "numbers");
+    unsigned char *pages = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(pages != MAP_FAILED);
+    memset(pages, 7, 4 * PAGE);
+    const at_file middle = {.data = pages + PAGE, .size = PAGE};
+    at_file_let_go(&middle, pages, PAGE);
+    at_file_let_go(&middle, pages + 2 * PAGE, PAGE);
+    at_file_let_go(&middle, pages + PAGE, 2 * PAGE);
+    for (int i = 0; i < 4 * PAGE; i++) assert_int_equal(pages[i], 7);
+    munmap(pages, 4 * PAGE);
     at_test_done(ctx);
 }
 
