@@ -1,5 +1,6 @@
 /* engine_plan_test.c: plans: which kernel runs and why, what is computed once, what is prepared, whose memory
  * may be taken over, and that nothing beyond a step's rows is read. */
+#include "engine/prepared.h"
 #include "ops/add/add.h"
 #include "ops/linear/linear.h"
 #include "ops/relu/relu.h"
@@ -324,6 +325,30 @@ AT_TEST(test_plan__shares_prepared_operands_within_the_budget)
         at_plan_destroy(second);
         at_bare_close(&t);
     }
+    at_test_done(ctx);
+}
+
+static at_status prepare_nothing(const at_call *c)
+{
+    (void)c;
+    return AT_OK;
+}
+
+/* One function may give an operand in two forms of equal size, which must not be taken for one another. */
+AT_TEST(test_plan__tells_prepared_forms_apart)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_bare t;
+    at_bare_open(&t, ctx, "cpu", AT_EVAL, 4);
+    const at_state *const from[AT_MAX_IN] = {
+        [1] = at_bare_state(&t, "w", AT_FROZEN, 2, (const int64_t[]){5, 5}, ramp)};
+    at_prepared *one, *again, *other;
+    at_expect_ok(ctx, at_prepared_get(&one, t.store, prepare_nothing, NULL, 0, 7, from, 64));
+    at_expect_ok(ctx, at_prepared_get(&again, t.store, prepare_nothing, NULL, 0, 7, from, 64));
+    at_expect_ok(ctx, at_prepared_get(&other, t.store, prepare_nothing, NULL, 0, 8, from, 64));
+    assert_ptr_equal(again, one);
+    assert_ptr_not_equal(other, one);
+    at_bare_close(&t);
     at_test_done(ctx);
 }
 
