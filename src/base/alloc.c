@@ -144,9 +144,10 @@ void at_arena_deinit(at_arena *a)
 
 /* ---- Blocks ---- */
 
+enum { HUGE_FROM = 4 << 20 }; /* bytes from which on 2 MiB pages are worth asking for */
+
 at_status at_block_map(at_ctx *ctx, at_block *out, size_t bytes)
 {
-    enum { HUGE_FROM = 4 << 20 };
     *out = (at_block){0};
     if (bytes == 0) return AT_OK;
     void *p = simulated_failure(ctx)
@@ -170,4 +171,16 @@ void at_block_unmap(at_ctx *ctx, at_block *block)
     munmap(block->data, block->bytes);
     ctx->alloc.live--;
     *block = (at_block){0};
+}
+
+void at_block_expect_zeros(void *data, size_t bytes)
+{
+    enum { PAGE = 4096 };
+    const uintptr_t begin = ((uintptr_t)data + PAGE - 1) / PAGE * PAGE,
+                    end = ((uintptr_t)data + bytes) / PAGE * PAGE;
+    if (bytes < HUGE_FROM) return; /* too little to be worth a mapping of its own */
+#if defined(MADV_NOHUGEPAGE) && defined(MADV_POPULATE_READ)
+    if (madvise((void *)begin, end - begin, MADV_NOHUGEPAGE) == 0) /* advice again; */
+        madvise((void *)begin, end - begin, MADV_POPULATE_READ); /* all are the one page of zeros, at once */
+#endif
 }

@@ -54,4 +54,7 @@ typedef struct at_block {
 at_status at_block_map(at_ctx *ctx, at_block *out, size_t bytes) AT_MUST_USE;
 void at_block_unmap(at_ctx *ctx, at_block *block);
 
+/* Most of this part of a block will stay zero: only the 4 KiB pages that are written are to take memory. */
+void at_block_expect_zeros(void *data, size_t bytes);
+
 #endif

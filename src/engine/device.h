@@ -7,7 +7,7 @@
 
 typedef struct at_device at_device;
 
-/* Device memory. Its data may be dereferenced by kernels only; `host` tells when the CPU may as well. */
+/* Device memory. Its data may be dereferenced by kernels only, and by the CPU where the kind `is_host`. */
 typedef struct at_buffer {
     void *data;
     size_t bytes;
@@ -15,10 +15,13 @@ typedef struct at_buffer {
 
 typedef struct at_device_kind {
     const char *name;
+    bool is_host; /* its memory is the CPU's */
     at_status (*open)(at_device *d);
     void (*close)(at_device *d);
     at_status (*alloc)(at_device *d, at_buffer *out, size_t bytes); /* zeroed */
     void (*release)(at_device *d, at_buffer *b);
+    /* Most of this part of what alloc gave will stay zero: it need not take memory. NULL = it takes it. */
+    void (*expect_zeros)(void *data, size_t bytes);
     /* Make mapped host memory readable by kernels: the same memory where possible, else a copy. */
     at_status (*import)(at_device *d, at_buffer *out, const void *host, size_t bytes);
     /* Rows of `width` bytes. upload: host memory may be reused at once. download: valid after sync. */

@@ -136,6 +136,7 @@ typedef struct at_op_case {
     int n_lengths;
     double low, high;    /* real inputs are uniform in [low, high); both 0 = [-1, 1) */
     uint32_t positive;   /* bit i: in[i] is uniform in [0.5, 1.5) instead (variances, counts) */
+    uint32_t gaps;       /* bit i: stretches of in[i], the same ones of every such input, are 0 */
     const double *kinks; /* inputs stay 10 h away from these, n_kinks of them */
     int n_kinks;
     bool large; /* too large for finite differences; kernels only */
@@ -178,6 +179,8 @@ struct at_op {
     uint32_t any_in; /* bit i: in[i] may be act or acc */
     uint32_t constant_in;  /* bit i: in[i] is data that never learns (class weights): asking for its gradient
                               fails */
+    uint32_t sparse_out;   /* bit i: most rows of out[i] may be zero; fast kernels do not write those that are
+                              zero already */
     uint32_t updates;      /* bit i: in[i] is a state that the op overwrites (commit phase, or append) */
     at_inplace inplace[2]; /* {in, out} pairs that may share memory; n_inplace of them */
     int n_inplace;

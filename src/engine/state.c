@@ -197,19 +197,43 @@ static at_status add_flat(at_state **out, at_store *s, const char *name, int64_t
     return AT_OK;
 }
 
-/* The value as dense at_real at `to` on the device, some rows at a time. */
+/* A value on its way to dense at_real, some rows at a time: a task is a piece, where the CPU reaches `to`. */
+typedef struct reading {
+    const at_state *state;
+    at_real *to;
+    int64_t some; /* rows of a piece */
+} reading;
+
+static int64_t load_piece(const reading *w, int64_t first, at_real *to)
+{
+    const at_state *t = w->state;
+    const int64_t n = at_min(w->some, t->rows - first);
+    for (int64_t r = 0; r < n; r++)
+        t->storage->load(to + r * t->cols, t->host, t->cols, first + r, 0, t->cols);
+    return n;
+}
+
+static void load_task(void *arg, int64_t piece, int thread)
+{
+    (void)thread;
+    const reading *w = arg;
+    load_piece(w, piece * w->some, w->to + piece * w->some * w->state->cols);
+}
+
+/* The value as dense at_real at `to` on the device. */
 static at_status upload_rows(at_store *s, const at_state *t, at_real *to)
 {
     enum { PIECE = 64 << 10 }; /* numbers */
     at_device *d = s->device;
-    const int64_t some = at_min(at_max(t->rows, 1), at_max(1, PIECE / at_max(t->cols, 1)));
-    at_real *values = at_alloc_array(s->ctx, some * t->cols, sizeof *values);
+    reading w = {t, to, at_min(at_max(t->rows, 1), at_max(1, PIECE / at_max(t->cols, 1)))};
+    if (d->kind->is_host) {
+        at_parallel_for(s->ctx->pool, at_ceil_div(t->rows, w.some), load_task, &w);
+        return AT_OK;
+    }
+    at_real *values = at_alloc_array(s->ctx, w.some * t->cols, sizeof *values);
     if (!values) return AT_E_NOMEM;
-    for (int64_t first = 0; first < t->rows; first += some) {
-        const int64_t n = at_min(some, t->rows - first);
-        const size_t bytes = (size_t)(n * t->cols) * sizeof *values;
-        for (int64_t r = 0; r < n; r++)
-            t->storage->load(values + r * t->cols, t->host, t->cols, first + r, 0, t->cols);
+    for (int64_t first = 0; first < t->rows; first += w.some) {
+        const size_t bytes = (size_t)(load_piece(&w, first, values) * t->cols) * sizeof *values;
         d->kind->upload(d, to + first * t->cols, bytes, values, bytes, bytes, 1);
     }
     at_free(s->ctx, values);
@@ -259,11 +283,31 @@ static int by_completion(const void *a, const void *b)
     return x->node != y->node ? (x->node < y->node ? -1 : 1) : strcmp(x->state->name, y->state->name);
 }
 
+/* Do only ops contribute whose results are zero in most rows? */
+static bool is_sparse(const at_value *gradient)
+{
+    for (; gradient; gradient = gradient->onto) {
+        const at_node *n = gradient->node;
+        int out = 0;
+        while (out < n->op->n_out && n->out[out] != gradient) out++;
+        if (!(n->op->sparse_out >> out & 1)) return false;
+    }
+    return true;
+}
+
 static int64_t place_next(at_state *t, int64_t *n)
 {
     t->offset = *n;
     *n = at_round_up(*n + t->count, FLAT_ALIGN);
     return t->offset;
+}
+
+/* The part of `flat` that belongs to a sparse state stays zero for the most part. */
+static void expect_zeros(at_store *s, const at_state *flat, const at_state *t)
+{
+    if (t->sparse && s->device->kind->expect_zeros)
+        s->device->kind->expect_zeros((at_real *)flat->buffer[0].data + t->offset,
+                                      (size_t)t->count * sizeof(at_real));
 }
 
 static at_status layout_trainable(at_store *s, const at_graph *g)
@@ -273,8 +317,9 @@ static at_status layout_trainable(at_store *s, const at_graph *g)
     int n_done = 0;
     for (int i = 0; i < g->n_values; i++) {
         at_value *v = g->values[i];
-        if (v->state && !v->node && v->state->role == AT_TRAINABLE && v->grad)
-            done[n_done++] = (completion){v->state, v->grad->node->id};
+        if (!v->state || v->node || v->state->role != AT_TRAINABLE || !v->grad) continue;
+        v->state->sparse = is_sparse(v->grad);
+        done[n_done++] = (completion){v->state, v->grad->node->id};
     }
     qsort(done, (size_t)n_done, sizeof *done, by_completion);
     int64_t n = 0;
@@ -296,6 +341,7 @@ static at_status layout_trainable(at_store *s, const at_graph *g)
         status = move_in(s, t, s->master);
         t->gradient = (at_buffer){(at_real *)s->gradient->buffer[0].data + t->offset,
                                   (size_t)t->count * sizeof(at_real)};
+        expect_zeros(s, s->gradient, t);
         s->ranges[s->n_ranges++] =
             (at_range){.lo = t->offset, .hi = t->offset + t->count, .rate = 1.0, .state = t};
     }
@@ -332,7 +378,20 @@ at_status at_store_slot(at_state **out, at_store *s, const char *name)
 {
     *out = NULL;
     AT_REQUIRE(s->ctx, s->master, AT_E_STATE, "nothing is trainable: no slot for %s", name);
-    return add_flat(out, s, name, s->master->count);
+    AT_TRY(add_flat(out, s, name, s->master->count));
+    for (int64_t i = 0; i < s->n_ranges; i++) expect_zeros(s, *out, s->ranges[i].state);
+    return AT_OK;
+}
+
+void at_store_take_row(at_store *s, const at_state *t, int64_t row)
+{
+    if (!t->sparse || !s->device->kind->is_host || row < 0 || row >= t->rows) return;
+    for (int i = 0; i < s->n_states; i++) {
+        const at_state *flat = s->states[i];
+        if (flat->role != AT_FLAT || flat == s->master || flat->count != s->master->count) continue;
+        volatile at_real *x = (at_real *)flat->buffer[0].data + t->offset + row * t->cols;
+        for (int64_t k = 0; k < t->cols; k++) x[k] = x[k]; /* as it is, and written */
+    }
 }
 
 void at_store_touch(at_store *s)

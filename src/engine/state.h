@@ -61,6 +61,7 @@ struct at_state {
     int64_t offset;   /* in the flat range, elements; -1 = not laid out */
     uint64_t version; /* changes whenever the value may have changed */
     at_state *flat;   /* the range it lies in */
+    bool sparse;      /* most rows of its gradient may be zero, and with it the optimiser's slots */
 };
 
 /* One tensor of a flat range and how it learns. */
@@ -118,6 +119,10 @@ at_status at_store_layout(at_store *s, const at_graph *g) AT_MUST_USE;
 
 /* A new flat range of zeros parallel to the masters ("name" is its state name). */
 at_status at_store_slot(at_state **out, at_store *s, const char *name) AT_MUST_USE;
+
+/* Let a row of a sparse state take, in gradient and slots, the memory that a step takes which names it: for
+ * forecasts of memory. Other states have theirs, and rows that are out of range none. */
+void at_store_take_row(at_store *s, const at_state *t, int64_t row);
 
 /* Everything a commit may have changed has a new version. */
 void at_store_touch(at_store *s);

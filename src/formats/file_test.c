@@ -1,5 +1,6 @@
 /* file_test.c: mapping, reading, atomic writing; what stays behind when writing fails. */
 #include "formats/file.h"
+#include "tests/harness/resident.h"
 #include "tests/harness/test.h"
 #include "tests/harness/torture.h"
 #include <errno.h>
@@ -73,26 +74,6 @@ AT_TEST(test_file__maps)
     at_test_done(ctx);
 }
 
-/* Resident bytes of the mapping that holds p, as Linux counts them. */
-static long resident(const void *p)
-{
-    FILE *f = fopen("/proc/self/smaps", "r");
-    char line[512];
-    unsigned long begin, end;
-    bool here = false;
-    long kib = -1;
-    assert_non_null(f);
-    while (fgets(line, sizeof line, f) && kib < 0) {
-        if (sscanf(line, "%lx-%lx ", &begin, &end) == 2 && strchr(line, '-') < strchr(line, ' '))
-            here = begin <= (uintptr_t)p && (uintptr_t)p < end;
-        else if (here)
-            sscanf(line, "Rss: %ld kB", &kib);
-    }
-    fclose(f);
-    assert_true(kib >= 0);
-    return kib * 1024;
-}
-
 /* Pages leave memory, contents stay: also where the bytes begin and end within pages. */
 AT_TEST(test_file__lets_go_of_pages)
 {
@@ -105,12 +86,12 @@ AT_TEST(test_file__lets_go_of_pages)
     at_expect_ok(ctx, at_file_write(ctx, path, bytes, SIZE));
     at_expect_ok(ctx, at_file_map(ctx, &f, path));
     assert_memory_equal(f.data, bytes, SIZE);
-    assert_true(resident(f.data) == SIZE);
+    assert_true(at_resident_kib(f.data) == SIZE >> 10);
     at_file_let_go(&f, f.data + 5000, SIZE - 10000);
-    assert_true(resident(f.data) <= 64 << 10);
+    assert_true(at_resident_kib(f.data) <= 64);
     assert_memory_equal(f.data, bytes, SIZE);
     at_file_let_go(&f, f.data, f.size);
-    assert_true(resident(f.data) == 0);
+    assert_true(at_resident_kib(f.data) == 0);
     at_file_let_go(&f, f.data, 0);
     at_file_unmap(ctx, &f);
     free(bytes);

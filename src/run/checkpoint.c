@@ -280,6 +280,20 @@ at_status at__has_checkpoint(at_run *r, const char *folder, bool *out)
     return AT_OK;
 }
 
+/* Pages that have their value already are not written: what is sparse stays so. */
+static void upload_pages(at_device *d, char *to, const char *from, size_t n)
+{
+    enum { PAGE = 4096 };
+    if (!d->kind->is_host) {
+        d->kind->upload(d, to, n, from, n, n, 1);
+        return;
+    }
+    for (size_t first = 0; first < n; first += PAGE) {
+        const size_t m = n - first < PAGE ? n - first : PAGE;
+        if (memcmp(to + first, from + first, m) != 0) memcpy(to + first, from + first, m);
+    }
+}
+
 static at_status set_state(at_run *r, const at_safetensors *f, const char *group, at_state *t,
                            at_state *target, int64_t lo)
 {
@@ -294,7 +308,7 @@ static at_status set_state(at_run *r, const at_safetensors *f, const char *group
     char *to = (char *)((at_real *)target->buffer[0].data + lo);
     for (size_t first = 0; first < x->bytes; first += PIECE) {
         const size_t n = x->bytes - first < PIECE ? x->bytes - first : PIECE;
-        d->kind->upload(d, to + first, n, from + first, n, n, 1);
+        upload_pages(d, to + first, from + first, n);
         at_file_let_go(&f->file, from + first, n);
     }
     return AT_OK;

@@ -53,6 +53,8 @@ static void fill_offsets(const at_op_case *k, int64_t n, int32_t *out)
     }
 }
 
+enum { GAP = 45 }; /* no multiple of a vector's length */
+
 void at_fill_input(const at_op *op, const at_op_case *k, int i, const at_meta *m, void *out)
 {
     const at_rng_key key = at_rng_make(7, at_hash_name(op->name), at_hash_name(k->name));
@@ -70,6 +72,8 @@ void at_fill_input(const at_op *op, const at_op_case *k, int i, const at_meta *m
         const double u = (word[e % 4] >> 8) * 0x1p-24;
         if (m->type == AT_INT)
             ((int32_t *)out)[e] = (int32_t)(u * k->int_below);
+        else if (k->gaps >> i & 1 && e / GAP % 3 == 1)
+            ((at_real *)out)[e] = 0;
         else
             ((at_real *)out)[e] = (at_real)away_from_kinks(k, low + (high - low) * u);
     }

@@ -7,6 +7,7 @@
 #include "ops/softmax_xent/softmax_xent.h"
 #include "tests/harness/bare.h"
 #include "tests/harness/child.h"
+#include "tests/harness/resident.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -36,23 +37,6 @@ static void make_sparse(char path[1100])
         ftruncate(file, BIG + LAST_BYTES + n + 8) != 0)
         fail_msg("%s: errno %d", path, errno);
     close(file);
-}
-
-/* Resident KiB of the mapping that holds `p`. */
-static long resident_kib(const void *p)
-{
-    char line[512];
-    unsigned long long from, to;
-    long kib = -1;
-    bool inside = false;
-    FILE *f = fopen("/proc/self/smaps", "r");
-    while (f && fgets(line, sizeof line, f)) {
-        if (sscanf(line, "%llx-%llx ", &from, &to) == 2)
-            inside = (unsigned long long)(uintptr_t)p >= from && (unsigned long long)(uintptr_t)p < to;
-        if (inside && kib < 0) sscanf(line, "Rss: %ld", &kib);
-    }
-    if (f) fclose(f);
-    return kib;
 }
 
 typedef struct job {
@@ -118,7 +102,7 @@ static at_status open_and_train(at_ctx *ctx, const job *j, char message[512])
     AT_TRY(at_graph_create(&g, ctx, s, AT_TRAIN));
     AT_TRY(train(ctx, s, g, &moved));
     const char *base = f->tensors[0].data;
-    const long resident = resident_kib(base + (BIG / 2));
+    const long resident = at_resident_kib(base + (BIG / 2));
     int64_t sum = 0;
     for (int64_t i = 0; i < (INT64_C(400) << 20) && j->touch; i += 4096) sum += base[i];
     snprintf(message, 512, "elements %lld, moved %d, resident %ld KiB, sum %lld",

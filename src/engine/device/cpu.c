@@ -75,10 +75,12 @@ static at_status cpu_wait(at_device *d, uint64_t mark)
 }
 
 const at_device_kind at_device_kind_cpu = {.name = "cpu",
+                                           .is_host = true,
                                            .open = cpu_open,
                                            .close = cpu_close,
                                            .alloc = cpu_alloc,
                                            .release = cpu_release,
+                                           .expect_zeros = at_block_expect_zeros,
                                            .import = cpu_import,
                                            .upload = cpu_copy,
                                            .download = cpu_copy,

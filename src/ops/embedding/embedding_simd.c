@@ -1,5 +1,5 @@
 /* embedding_simd.c: rows gathered through the state's loader, whatever its storage; the gradient adds the
- * rows of dy to those rows of the table that are named, and touches no others unless it has to clear them.
+ * rows of dy to those rows of the table that are named; others are written only where they were not zero.
  *
  * Rows are brought into the order of their ids by counting, those of one id in the order of rows; tasks are
  * blocks of columns. So the order of additions is fixed. Sums of an id are carried into doubles. */
@@ -132,12 +132,22 @@ static void scatter_block(void *arg, int64_t block, int thread)
     }
 }
 
-static void clear_rows(void *arg, int64_t i, int thread)
+static bool is_zero(const float *x, int64_t n)
+{
+    vi any = {0};
+    for (int64_t i = 0; i < n; i += VL) any |= (vi)vf_load_n(x + i, at_min(VL, n - i));
+    return !vi_any(any);
+}
+
+static void clear_rows(void *arg, int64_t block, int thread)
 {
     (void)thread;
     const at_arg *d = &((const at_call *)arg)->out[0];
-    const int64_t first = i * CLEAR_ROWS, rows = at_min(CLEAR_ROWS, d->rows - first);
-    memset((float *)d->data + first * d->pitch, 0, (size_t)(rows * d->pitch) * sizeof(float));
+    const int64_t first = block * CLEAR_ROWS, end = at_min(first + CLEAR_ROWS, d->rows);
+    for (int64_t r = first; r < end; r++) {
+        float *x = (float *)d->data + r * d->pitch;
+        if (!is_zero(x, d->pitch)) memset(x, 0, (size_t)d->pitch * sizeof *x);
+    }
 }
 
 static void dtable_need(const at_problem *p, at_need *out)

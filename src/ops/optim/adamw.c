@@ -70,6 +70,12 @@ static const at_op_case cases[] = {
      .low = -1,
      .high = -0.5},
     {.name = "large", .param = PARAM(large_ranges), .in = INPUTS(40050), .positive = 0xf8, .large = true},
+    {.name = "large_sparse",
+     .param = PARAM(large_ranges),
+     .in = INPUTS(40050),
+     .positive = 0xf8,
+     .gaps = 0xe,
+     .large = true},
     {0},
 };
 

@@ -1,0 +1,138 @@
+/* sparse_test.c: a table of which a training names few rows: gradient and moments of the others take no
+ * memory, and their values still decay. */
+#include "engine/plan.h"
+#include "ops/embedding/embedding.h"
+#include "ops/linear/linear.h"
+#include "ops/optim/adamw.h"
+#include "ops/softmax_xent/softmax_xent.h"
+#include "tests/harness/resident.h"
+#include "tests/harness/test.h"
+#include <math.h>
+#include <stdlib.h>
+
+enum { ROWS = 32768, COLS = 64, BATCH = 8, TABLE_BYTES = ROWS * COLS * 4, STEPS = 3 };
+
+typedef struct rig {
+    at_ctx *ctx;
+    at_device *device;
+    at_store *store;
+    at_graph *g;
+    at_plan *plan;
+    at_state *table;
+    at_value *ids, *label;
+    at_commit commit;
+} rig;
+
+static at_state *declare(rig *t, const char *name, int64_t rows)
+{
+    at_state *s;
+    at_real *values = calloc((size_t)(rows * COLS), sizeof *values);
+    at_expect_ok(t->ctx, at_store_add(&s, t->store, name, AT_TRAINABLE, 2, (const int64_t[]){rows, COLS}));
+    for (int64_t i = 0; i < rows * COLS; i++) values[i] = (at_real)sin((double)i);
+    at_expect_ok(t->ctx, at_state_set(t->store, s, values));
+    free(values);
+    return s;
+}
+
+/* logits = table[ids] W^T -> cross-entropy -> AdamW. tied: W is the table itself, so that every row learns.
+ */
+static void open_rig(rig *t, bool tied)
+{
+    *t = (rig){.ctx = at_test_ctx()};
+    at_expect_ok(t->ctx, at_device_open(&t->device, t->ctx, "cpu"));
+    at_expect_ok(t->ctx, at_store_create(&t->store, t->ctx, t->device));
+    t->table = declare(t, "table", ROWS);
+    at_state *head = tied ? t->table : declare(t, "head", 5);
+    at_expect_ok(t->ctx, at_graph_create(&t->g, t->ctx, t->store, AT_TRAIN));
+    const at_extent *rows = at_graph_extent(t->g, "rows", BATCH);
+    t->ids = at_input(t->g, "ids", AT_INT, rows, 1, (const int64_t[]){1});
+    t->label = at_input(t->g, "label", AT_INT, rows, 1, (const int64_t[]){1});
+    at_value *x = at_embedding(t->g, at_read(t->g, t->table), t->ids, 0);
+    const at_loss loss =
+        at_softmax_xent(t->g, at_linear(t->g, x, at_read(t->g, head), NULL), t->label, NULL, 0);
+    at_gradients(t->g, &loss.sum, &(at_value *){NULL}, 1);
+    at_step_sum(t->g, loss.sum);
+    at_step_sum(t->g, loss.weight);
+    at_expect_ok(t->ctx, at_graph_finish(t->g));
+    at_expect_ok(t->ctx, at_store_layout(t->store, t->g));
+    for (int i = 0; i < t->store->n_ranges; i++) t->store->ranges[i].decay = 0.1;
+    const at_adamw_options adamw = {0.9, 0.999, 1e-8};
+    at_expect_ok(t->ctx,
+                 at_build_commit(&t->commit, t->g, loss.sum, loss.weight, 1, &at_optimizer_adamw, &adamw));
+    at_expect_ok(t->ctx, at_plan_create(&t->plan, t->g, NULL));
+}
+
+static void close_rig(rig *t)
+{
+    at_plan_destroy(t->plan);
+    at_graph_destroy(t->g);
+    at_store_destroy(t->store);
+    at_device_close(t->device);
+    at_test_done(t->ctx);
+}
+
+/* Step s names the rows 8 s to 8 s + 7. */
+static void train(rig *t)
+{
+    const int64_t n = BATCH;
+    const at_real rate = (at_real)0.01;
+    for (int step = 0; step < STEPS; step++) {
+        int32_t ids[BATCH], labels[BATCH];
+        for (int i = 0; i < BATCH; i++) ids[i] = step * BATCH + i, labels[i] = i % 5;
+        at_plan_write(t->plan, t->ids, ids, BATCH);
+        at_plan_write(t->plan, t->label, labels, BATCH);
+        at_plan_run(t->plan, &(at_pass){.extents = &n});
+        at_plan_write(t->plan, t->commit.rate, &rate, 1);
+        at_plan_commit(t->plan, &(at_pass){.extents = &n});
+    }
+    at_expect_ok(t->ctx, at_plan_sync(t->plan));
+}
+
+static long resident_of(const at_state *flat, const at_state *part)
+{
+    return at_resident_kib((const at_real *)flat->buffer[0].data + part->offset + part->count / 2);
+}
+
+AT_TEST(test_sparse__rows_that_nothing_names_take_no_memory)
+{
+    rig t;
+    open_rig(&t, false);
+    train(&t);
+    const at_store *s = t.store;
+    assert_true(t.table->sparse);
+    assert_in_range(resident_of(s->gradient, t.table), 0, 64);
+    for (int i = 0; i < 2; i++) assert_in_range(resident_of(t.commit.slots[i], t.table), 0, 64);
+    assert_true(resident_of(s->master, t.table) >= TABLE_BYTES / 1024); /* a control: they decay */
+    close_rig(&t);
+}
+
+AT_TEST(test_sparse__a_table_that_all_rows_of_learn_does)
+{
+    rig t;
+    open_rig(&t, true);
+    train(&t);
+    assert_false(t.table->sparse);
+    assert_true(resident_of(t.store->gradient, t.table) >= TABLE_BYTES / 1024);
+    close_rig(&t);
+}
+
+AT_TEST(test_sparse__rows_decay_named_or_not)
+{
+    rig t;
+    open_rig(&t, false);
+    train(&t);
+    at_real *x = calloc((size_t)ROWS * COLS, sizeof *x);
+    at_expect_ok(t.ctx, at_state_get(t.store, t.table, x));
+    const double decayed = (1 - 0.01 * 0.1) * (1 - 0.01 * 0.1) * (1 - 0.01 * 0.1);
+    int moved = 0;
+    for (int64_t i = 0; i < (int64_t)ROWS * COLS; i++) {
+        const double difference = fabs((double)x[i] - sin((double)i) * decayed);
+        if (i < (int64_t)STEPS * BATCH * COLS)
+            moved += difference > 1e-3; /* and learn */
+        else
+            assert_true(difference < 1e-6);
+    }
+    assert_true(moved > STEPS * BATCH * COLS / 2);
+    free(x);
+    close_rig(&t);
+}
