@@ -30,8 +30,10 @@ static void start_epoch(at_run *r, feeder *f, int64_t attempt)
     for (int64_t s = first; s < r->steps_per_epoch; s++)
         n_batches += at__cut_passes(&r->train, f->d, f->order + s * r->batch_size, step_samples(r, s),
                                     f->sizes + n_batches);
-    const at_fill how = {
-        .seed = (uint64_t)r->settings.general.seed, .epoch = (uint64_t)f->epoch, .augment = true};
+    const at_fill how = {.seed = (uint64_t)r->settings.general.seed,
+                         .epoch = (uint64_t)f->epoch,
+                         .augment = true,
+                         .again = (f->epoch + 1) * r->steps_per_epoch < r->total_steps};
     at_loader_start(f->loader, f->order + first * r->batch_size, f->sizes, n_batches, &how);
 }
 
@@ -187,7 +189,7 @@ static at_status end_epoch(at_run *r)
     p->epoch_loss = p->epoch_count = 0;
     if (!r->job.split[AT_SPLIT_VALID]) return AT_OK;
     at_scores scores;
-    AT_TRY(at__evaluate_split(r, AT_SPLIT_VALID, &scores, NULL));
+    AT_TRY(at__evaluate_split(r, AT_SPLIT_VALID, true, &scores, NULL));
     AT_TRY(at__log_scores(r, AT_SPLIT_VALID, p->attempt, &scores));
     at__emit_scores(r, AT_EVENT_EVALUATION, AT_SPLIT_VALID, &scores);
     return r->metric ? follow_metric(r, &scores) : AT_OK;
