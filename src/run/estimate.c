@@ -3,8 +3,6 @@
 #include "formats/system.h"
 #include "run/run.h"
 
-enum { MEASURED_STEPS = 3 };
-
 typedef struct forecast {
     double build, step, evaluation; /* seconds: until ready (features of frozen layers included); of one step;
                                        of one sample scored */
@@ -47,7 +45,7 @@ static at_status measure(at_run *r, forecast *f)
     f->build = at_clock() - r->started;
     const bool steps = r->optimizer->build, between = steps && split_size(r, AT_SPLIT_VALID);
     hold_samples(r);
-    if (steps) AT_TRY(at__measure_steps(r, MEASURED_STEPS, &f->step, between ? measure_evaluation : NULL, f));
+    if (steps) AT_TRY(at__measure_steps(r, &f->step, between ? measure_evaluation : NULL, f));
     if (!between) AT_TRY(measure_evaluation(r, f));
     if (at__is_adapted(r)) AT_TRY(at__rehearse_proof(r, limit, &f->proof));
     f->evaluations = r->optimizer->build ? at_ceil_div(r->total_steps, r->steps_per_epoch) : 0;

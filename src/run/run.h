@@ -175,10 +175,9 @@ at_status at__open_to_score(at_run *r); /* a trained model and data.test, ready 
 at_status at__loop(at_run *r);
 void at__queue_commit(at_run *r, int64_t attempt,
                       const at_pass *pass); /* its scalars: scalars[attempt & 1] */
-/* Does so many steps; seconds of one. then (NULL = nothing) runs while the steps' batches are still held, as
- * evaluations between steps do. */
-at_status at__measure_steps(at_run *r, int64_t n, double *seconds, at_status (*then)(at_run *r, void *data),
-                            void *data);
+/* Does the first steps; seconds of one. then (NULL = nothing) runs while the steps' batches are still held,
+ * as evaluations between steps do. */
+at_status at__measure_steps(at_run *r, double *seconds, at_status (*then)(at_run *r, void *data), void *data);
 at_status at__check_solver(at_run *r); /* can the optimiser solve what was planned? */
 at_status at__solve(at_run *r);        /* full-batch optimisers */
 typedef struct at_contract at_contract;
