@@ -63,11 +63,11 @@ AT_TEST(test_plan__memory_of_pictures_is_as_forecast)
     at_make_scene(folder, "plan-pictures", 1);
     at_edit_text(folder, "model/preprocessor_config.json",
                  "\"crop_size\": {\n    \"height\": 37,\n    \"width\": 45",
-                 "\"crop_size\": {\n    \"height\": 224,\n    \"width\": 224");
+                 "\"crop_size\": {\n    \"height\": 320,\n    \"width\": 320");
     snprintf(photos, sizeof photos, "%s/data/train", folder);
-    at_make_photos(photos, "cat dog", 100, 0);
+    at_make_photos(photos, "cat dog", 50, 0);
     snprintf(photos, sizeof photos, "%s/data/test", folder);
-    at_make_photos(photos, "cat dog", 50, 100);
+    at_make_photos(photos, "cat dog", 25, 50);
     for (int i = 0; i < AT_COUNT(recipes); i++) {
         char options[256];
         snprintf(options, sizeof options, "--train.batch_size 1 --augment none --train.cache_features no %s",
