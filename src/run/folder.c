@@ -243,8 +243,7 @@ at_status at__hand_over(at_run *r)
     char *to = in_folder(r, "model"), *beside = in_folder(r, ".model.tmp");
     if (!to || !beside) return AT_E_NOMEM;
     const at_limit limit = {r->eval.batch, r->eval.max_rows};
-    at__close_pipes(
-        r); /* what their memory was needed for is over: the weights' pages come in to be written */
+    at__close_pipes(r); /* their memory serves the weights, whose pages come in to be written */
     count_batches(r);
     AT_TRY(at_folder_remove(r->ctx, beside));
     AT_TRY(at_folder_make(r->ctx, beside));
