@@ -25,6 +25,7 @@ typedef struct at_column {
 typedef struct at_fill {
     uint64_t seed, epoch;
     bool augment;
+    bool again; /* the sample will be read once more: what was done for it may be kept */
 } at_fill;
 
 typedef struct at_dataset at_dataset;
@@ -40,6 +41,8 @@ struct at_dataset {
      * once, each with a context of its own. A failure names the sample. */
     at_status (*fill)(at_ctx *ctx, const at_dataset *d, int64_t sample, const at_fill *how, void *const *out);
     const char *(*name)(const at_dataset *d, int64_t sample); /* for messages and reports; NULL = numbers */
+    /* Before any is read: take the memory that samples which are kept will lie in; NULL = nothing is kept. */
+    void (*hold)(at_dataset *d);
     /* Add what identifies the samples' contents (without augmentation); NULL = unknown, nothing is kept on
      * disk. */
     void (*digest)(const at_dataset *d, at_digest *out);

@@ -22,8 +22,8 @@ static size_t picture_bytes(const pictures *p)
     return (size_t)p->width * (size_t)p->height * 3;
 }
 
-/* The fitted picture of a sample: from memory, or decoded (and kept when there is room). */
-static at_status fitted(at_ctx *ctx, pictures *p, int64_t sample, at_image *out)
+/* The fitted picture of a sample: from memory, or decoded (and kept for the next time when there is room). */
+static at_status fitted(at_ctx *ctx, pictures *p, int64_t sample, bool again, at_image *out)
 {
     unsigned char *kept =
         sample < p->n_kept ? (unsigned char *)p->kept.data + (size_t)sample * picture_bytes(p) : NULL;
@@ -38,7 +38,7 @@ static at_status fitted(at_ctx *ctx, pictures *p, int64_t sample, at_image *out)
     if (s != AT_OK) return s == AT_E_RANGE ? AT_E_FORMAT : s; /* of the data, not of an argument */
     s = at_preprocess_fit(ctx, out, p->o.preprocess, &whole);
     at_image_deinit(ctx, &whole);
-    if (s == AT_OK && kept) {
+    if (s == AT_OK && kept && again) {
         memcpy(kept, out->rgb, picture_bytes(p));
         __atomic_store_n(&p->is_kept[sample], 1, __ATOMIC_RELEASE);
     }
@@ -51,13 +51,19 @@ static at_status fill(at_ctx *ctx, const at_dataset *d, int64_t sample, const at
     at_image image;
     if (p->o.labels && out[1]) *(int32_t *)out[1] = photo_of(p, sample)->label;
     if (!out[0]) return AT_OK;
-    AT_TRY(fitted(ctx, p, sample, &image));
+    AT_TRY(fitted(ctx, p, sample, how->again, &image));
     at_status s = AT_OK;
     if (how->augment && p->o.augment)
         s = at_augment_apply(ctx, p->o.augment, &image, how->seed, how->epoch, (uint64_t)sample);
     if (s == AT_OK) at_preprocess_normalise(out[0], p->o.preprocess, &image);
     at_image_deinit(ctx, &image);
     return s;
+}
+
+static void hold(at_dataset *d)
+{
+    const pictures *p = (const pictures *)d;
+    if (p->n_kept) memset(p->kept.data, 0, p->kept.bytes);
 }
 
 static const char *name(const at_dataset *d, int64_t sample)
@@ -110,7 +116,8 @@ at_status at_pictures_create(at_dataset **out, at_ctx *ctx, const at_photo_set *
     *out = NULL;
     pictures *p;
     AT_NEW(ctx, p, 1);
-    p->base = (at_dataset){.n = n, .fill = fill, .name = name, .digest = digest, .close = close};
+    p->base =
+        (at_dataset){.n = n, .fill = fill, .name = name, .hold = hold, .digest = digest, .close = close};
     p->photos = photos;
     p->o = *options;
     const at_status s = setup(ctx, p, index, n);

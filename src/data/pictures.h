@@ -1,6 +1,6 @@
 /* pictures.h: a set of photos as a data set: pixel_values [height, width, 3] f32 and, where known, labels
- * i32. Layer: data. Decoded and fitted pictures are kept in memory as bytes while they fit the given limit.
- */
+ * i32. Layer: data. Decoded and fitted pictures that will be read again are kept in memory as bytes while
+ * they fit the given limit. */
 #ifndef AT_PICTURES_H
 #define AT_PICTURES_H
 

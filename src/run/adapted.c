@@ -1,11 +1,14 @@
 /* adapted.c: what a run with adapters hands over beside the merged network: the adapters in a folder that
  * other programs read, and the proof that merging changed nothing. */
 #include "adapters/peft.h"
+#include "engine/prepared.h"
+#include "formats/system.h"
 #include "run/run.h"
 #include <math.h>
 
 /* ---- The proof: both networks on the same samples, in float ---- */
 
+enum { MOST_SAMPLES = 64 };
 static const double TOLERANCE = 1e-4; /* of the largest output, or of 1: sums that are rounded differently */
 
 bool at__is_adapted(const at_run *r)
@@ -16,29 +19,48 @@ bool at__is_adapted(const at_run *r)
     return false;
 }
 
-static at_status run_model(at_run *r, at_model *m, at_split split, at_limit limit, float *out)
+/* Which samples: merging is right or wrong for all of them. */
+static at_sweep samples_of_proof(const at_run *r, at_split *split)
+{
+    *split = r->job.split[AT_SPLIT_VALID] ? AT_SPLIT_VALID : AT_SPLIT_TRAIN;
+    at_dataset *d = r->job.split[*split];
+    return (at_sweep){.d = d, .n = at_min(d->n, MOST_SAMPLES)};
+}
+
+static int64_t numbers_of_proof(const at_run *r, const at_sweep *s)
+{
+    int64_t rows = r->job.task->per_token ? 0 : s->n;
+    for (int64_t i = 0; i < s->n && r->job.task->per_token; i++)
+        rows += s->d->rows(s->d, at__sweep_sample(s, i));
+    return rows * r->job.n_outputs;
+}
+
+/* The memory it took is given back. */
+static at_status run_model(at_run *r, at_model *m, const at_sweep *sweep, at_limit limit, float *out)
 {
     at_pipe p = {0};
-    at_dataset *d = r->job.split[split];
     at_model *own = r->model;
     const at_dtype act = r->act;
     r->model = m;
     r->act = AT_F32; /* what bf16 rounds away would hide a mistake */
-    at_status s = at__build_pipe(r, &p, AT_EVAL, d, limit);
+    limit.samples = at_min(limit.samples, sweep->n);
+    at_status s = at__build_pipe(r, &p, AT_EVAL, sweep->d, limit);
     if (s == AT_OK) s = at__plan_pipe(r, &p);
+    if (s == AT_OK) s = at__forward(r, &p, p.plan, sweep, &p.output, 1, &out);
+    at__close_pipe(&p);
+    at_prepared_drop(m->net.store);
+    at__let_go_of_weights(r);
     r->model = own;
     r->act = act;
-    if (s == AT_OK) s = at__forward(r, &p, p.plan, d, &p.output, 1, &out);
-    at__close_pipe(&p);
     return s;
 }
 
-static at_status run_merged(at_run *r, const char *folder, at_split split, at_limit limit, float *out)
+static at_status run_merged(at_run *r, const char *folder, const at_sweep *sweep, at_limit limit, float *out)
 {
     at_model *m;
     AT_TRY(at_model_open(&m, r->ctx, r->device, folder));
     at_status s = r->job.task->headless ? AT_OK : at_model_keep_head(m);
-    if (s == AT_OK) s = run_model(r, m, split, limit, out);
+    if (s == AT_OK) s = run_model(r, m, sweep, limit, out);
     at_model_close(m);
     return s;
 }
@@ -65,7 +87,6 @@ static at_status emit(at_run *r, at_split split)
 static at_status compare(at_run *r, at_split split, const float *adapted, const float *merged, int64_t n)
 {
     at_merge_proof *p = &r->merged;
-    *p = (at_merge_proof){.samples = r->job.split[split]->n};
     for (int64_t i = 0; i < n; i++) {
         const double d = fabs((double)adapted[i] - (double)merged[i]);
         if (!(d <= p->difference)) p->difference = d; /* NaN, too */
@@ -78,22 +99,35 @@ static at_status compare(at_run *r, at_split split, const float *adapted, const 
     return emit(r, split);
 }
 
-at_status at__prove_merge(at_run *r, const char *folder)
+at_status at__prove_merge(at_run *r, const char *folder, at_limit limit)
 {
+    at_split split;
     if (!at__is_adapted(r)) return AT_OK;
-    const at_split split = r->job.split[AT_SPLIT_VALID] ? AT_SPLIT_VALID : AT_SPLIT_TRAIN;
-    const at_dataset *d = r->job.split[split];
-    const int64_t samples = d->n, n = at_job_output_rows(&r->job, d, d->n) * r->job.n_outputs;
-    const at_limit limit = {at_min(r->eval.batch, samples), r->eval.max_rows};
+    const at_sweep sweep = samples_of_proof(r, &split);
+    const int64_t n = numbers_of_proof(r, &sweep);
     float *adapted, *merged;
-    at__close_pipe(&r->train); /* its memory serves the networks that are compared */
-    at__close_pipe(&r->eval);
+    at__let_go_of_weights(r); /* they were read to be merged */
     AT_NEW(r->ctx, adapted, 2 * n);
     merged = adapted + n;
-    at_status s = run_model(r, r->model, split, limit, adapted);
-    if (s == AT_OK) s = run_merged(r, folder, split, limit, merged);
+    r->merged = (at_merge_proof){.samples = sweep.n};
+    at_status s = run_model(r, r->model, &sweep, limit, adapted);
+    if (s == AT_OK) s = run_merged(r, folder, &sweep, limit, merged);
     if (s == AT_OK) s = compare(r, split, adapted, merged, n);
     at_free(r->ctx, adapted);
+    return s;
+}
+
+at_status at__rehearse_proof(at_run *r, at_limit limit, double *seconds)
+{
+    at_split split;
+    const at_sweep sweep = samples_of_proof(r, &split);
+    const double begin = at_clock();
+    float *adapted;
+    at__close_pipes(r);
+    AT_NEW(r->ctx, adapted, numbers_of_proof(r, &sweep));
+    const at_status s = run_model(r, r->model, &sweep, limit, adapted);
+    at_free(r->ctx, adapted);
+    *seconds = 2 * (at_clock() - begin);
     return s;
 }
 

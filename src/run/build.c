@@ -3,6 +3,7 @@
  * A pipe is one graph (training or evaluation) with its plan. Its inputs are the data set's columns by name,
  * each on the extent "samples" (ragged ones on "rows"), the task's constants, and "sample_id". */
 #include "engine/fuse.h"
+#include "engine/prepared.h"
 #include "run/run.h"
 #include <stdio.h>
 
@@ -185,6 +186,13 @@ void at__close_pipe(at_pipe *p)
     *p = (at_pipe){0};
 }
 
+void at__close_pipes(at_run *r)
+{
+    at__close_pipe(&r->train);
+    at__close_pipe(&r->eval);
+    at_prepared_drop(r->model->net.store);
+}
+
 at_plan_options at__plan_options(const at_run *r, const at_pipe *p)
 {
     return (at_plan_options){.kernels = r->settings.general.kernels,
@@ -255,9 +263,7 @@ at_status at__append_commit(at_run *r)
     return AT_OK;
 }
 
-/* What learns was read from the file and lies in the masters now; the frozen rest has not been touched yet.
- */
-static void let_go_of_weights(const at_run *r)
+void at__let_go_of_weights(const at_run *r)
 {
     const at_file *file = &r->model->weights->file;
     at_file_let_go(file, file->data, file->size);
@@ -268,7 +274,8 @@ at_status at__build_training(at_run *r)
     AT_TRY(at__build_learning(r));
     AT_TRY(drop_unreachable(r));
     AT_TRY(at_store_layout(r->model->net.store, r->train.g));
-    let_go_of_weights(r);
+    /* What learns lies in the masters now; the frozen rest has not been touched yet. */
+    at__let_go_of_weights(r);
     set_ranges(r);
     AT_TRY(at__append_commit(r));
     AT_TRY(at__build_eval(r, r->job.split[AT_SPLIT_TRAIN], r->batch_size));
@@ -307,19 +314,24 @@ at_status at__feed(at_run *r, at_pipe *p, const at_dataset *d, const at_batch *b
     return AT_OK;
 }
 
-/* ---- A whole data set, in order ---- */
+/* ---- Samples of a data set, in order ---- */
 
-static at_status forward_batches(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d, at_loader *l,
+int32_t at__sweep_sample(const at_sweep *s, int64_t i)
+{
+    return (int32_t)(i * s->d->n / s->n);
+}
+
+static at_status forward_batches(at_run *r, at_pipe *p, at_plan *plan, const at_sweep *s, at_loader *l,
                                  at_value *const *values, int n_values, float *const *out)
 {
     int64_t done = 0, rows = 0;
     at_plan *own = p->plan;
-    while (done < d->n) {
+    while (done < s->n) {
         at_batch b;
         AT_REQUIRE(r->ctx, r->in_steps || !at_stop_requested(r->ctx), AT_E_INTERRUPTED, "interrupted");
         AT_TRY(at_loader_next(l, &b));
         p->plan = plan;
-        const at_status fed = at__feed(r, p, d, &b);
+        const at_status fed = at__feed(r, p, s->d, &b);
         p->plan = own;
         AT_TRY(fed);
         const int64_t extents[] = {b.n, b.rows};
@@ -337,20 +349,20 @@ static at_status forward_batches(at_run *r, at_pipe *p, at_plan *plan, const at_
     return AT_OK;
 }
 
-at_status at__forward(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d, at_value *const *values,
+at_status at__forward(at_run *r, at_pipe *p, at_plan *plan, const at_sweep *s, at_value *const *values,
                       int n_values, float *const *out)
 {
-    int32_t *order = at_alloc_array(r->ctx, 2 * d->n, sizeof *order), *sizes = order ? order + d->n : NULL;
+    int32_t *order = at_alloc_array(r->ctx, 2 * s->n, sizeof *order), *sizes = order ? order + s->n : NULL;
     if (!order) return AT_E_NOMEM;
-    for (int64_t i = 0; i < d->n; i++) order[i] = (int32_t)i;
-    const int64_t n_batches = at__cut_passes(p, d, order, d->n, sizes);
+    for (int64_t i = 0; i < s->n; i++) order[i] = at__sweep_sample(s, i);
+    const int64_t n_batches = at__cut_passes(p, s->d, order, s->n, sizes);
     at_loader *l;
-    at_status s = at_loader_create(&l, r->ctx, d, p->batch, r->ctx->threads);
-    if (s == AT_OK) {
-        at_loader_start(l, order, sizes, n_batches, &(at_fill){0});
-        s = forward_batches(r, p, plan, d, l, values, n_values, out);
+    at_status status = at_loader_create(&l, r->ctx, s->d, p->batch, r->ctx->threads);
+    if (status == AT_OK) {
+        at_loader_start(l, order, sizes, n_batches, &(at_fill){.again = s->again});
+        status = forward_batches(r, p, plan, s, l, values, n_values, out);
     }
     at_loader_destroy(l);
     at_free(r->ctx, order);
-    return s;
+    return status;
 }

@@ -18,7 +18,7 @@ static at_status add_mistakes(at_demonstration *d, const at_demo_run *e, at_text
     if (s == AT_OK) s = at_recipe_set(recipe, "data.test", photos);
     if (s == AT_OK) s = at__run_open(r, d->ctx, recipe, NULL, NULL);
     if (s == AT_OK) s = at__open_to_score(r);
-    if (s == AT_OK) s = at__evaluate_split(r, AT_SPLIT_TEST, &scores, &outputs);
+    if (s == AT_OK) s = at__evaluate_split(r, AT_SPLIT_TEST, false, &scores, &outputs);
     if (s == AT_OK) s = r->job.task->report(&r->job, AT_SPLIT_TEST, outputs, html);
     at_free(d->ctx, outputs);
     if (recipe) at__run_close(r, s);

@@ -109,7 +109,8 @@ static at_status compute(at_run *r, embeddings *e)
     const at_meta *m = &p->output->meta;
     e->width = at_meta_max_rows(m) * at_meta_cols(m) / p->batch;
     AT_NEW(r->ctx, e->rows, e->d->n * e->width);
-    return at__forward(r, p, p->plan, e->d, &p->output, 1, &e->rows);
+    const at_sweep all = {.d = e->d, .n = e->d->n};
+    return at__forward(r, p, p->plan, &all, &p->output, 1, &e->rows);
 }
 
 static at_status tell(at_run *r, const embeddings *e, const char *path)

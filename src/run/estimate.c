@@ -3,11 +3,10 @@
 #include "formats/system.h"
 #include "run/run.h"
 
-enum { MEASURED_STEPS = 3 };
-
 typedef struct forecast {
     double build, step, evaluation; /* seconds: until ready (features of frozen layers included); of one step;
                                        of one sample scored */
+    double proof;                   /* that merging the adapters changed nothing */
     int64_t evaluations;            /* of the validation split during training */
     double total;                   /* if nothing stops it early */
     int64_t memory;                 /* the most that was resident */
@@ -18,7 +17,8 @@ static int64_t split_size(const at_run *r, at_split split)
     return r->job.split[split] ? r->job.split[split]->n : 0;
 }
 
-/* Seconds a sample, by scoring the validation split once (the test split where there is none). */
+/* Seconds a sample, by scoring the validation split once (the test split where there is none), which then is
+ * held as a training does that scores it again. */
 static at_status measure_evaluation(at_run *r, void *data)
 {
     forecast *f = data;
@@ -26,21 +26,32 @@ static at_status measure_evaluation(at_run *r, void *data)
     if (!split_size(r, split)) return AT_OK;
     at_scores scores;
     const double begin = at_clock();
-    AT_TRY(at__evaluate_split(r, split, &scores, NULL));
+    AT_TRY(at__evaluate_split(r, split, split == AT_SPLIT_VALID && r->optimizer->build, &scores, NULL));
     f->evaluation = (at_clock() - begin) / (double)split_size(r, split);
     return AT_OK;
 }
 
+/* The steps that are measured read a few training samples, a run all of them, and keeps what it reads again.
+ */
+static void hold_samples(at_run *r)
+{
+    at_dataset *d = at__split(r, AT_SPLIT_TRAIN);
+    if (d->hold && (r->optimizer->solve || r->total_steps > r->steps_per_epoch)) d->hold(d);
+}
+
 static at_status measure(at_run *r, forecast *f)
 {
+    const at_limit limit = {r->eval.batch, r->eval.max_rows};
     f->build = at_clock() - r->started;
     const bool steps = r->optimizer->build, between = steps && split_size(r, AT_SPLIT_VALID);
-    if (steps) AT_TRY(at__measure_steps(r, MEASURED_STEPS, &f->step, between ? measure_evaluation : NULL, f));
+    hold_samples(r);
+    if (steps) AT_TRY(at__measure_steps(r, &f->step, between ? measure_evaluation : NULL, f));
     if (!between) AT_TRY(measure_evaluation(r, f));
+    if (at__is_adapted(r)) AT_TRY(at__rehearse_proof(r, limit, &f->proof));
     f->evaluations = r->optimizer->build ? at_ceil_div(r->total_steps, r->steps_per_epoch) : 0;
     const int64_t scored =
         (f->evaluations + 1) * split_size(r, AT_SPLIT_VALID) + split_size(r, AT_SPLIT_TEST);
-    f->total = f->build + f->step * (double)r->total_steps + f->evaluation * (double)scored;
+    f->total = f->build + f->step * (double)r->total_steps + f->evaluation * (double)scored + f->proof;
     f->memory = at_peak_memory();
     return AT_OK;
 }
@@ -56,6 +67,7 @@ static void write_text(const at_run *r, const forecast *f, at_text *t)
     at_text_printf(t, "%.1f s: %.1f until ready, %lld steps of %.3f, %lld evaluations of %.2f", f->total,
                    f->build, (long long)r->total_steps, f->step, (long long)f->evaluations,
                    f->evaluation * (double)split_size(r, AT_SPLIT_VALID));
+    if (f->proof > 0) at_text_printf(t, ", %.1f to prove that adapters are merged", f->proof);
     if (r->metric) at_text_add(t, "; less when it stops early");
 }
 
@@ -66,8 +78,10 @@ static void write_json(const at_run *r, const forecast *f, at_text *t)
                    "\"step_seconds\":",
                    (long long)f->memory, f->build, (long long)r->total_steps);
     if (r->optimizer->build)
-        at_text_printf(t, "%.6f,\"evaluations\":%lld,\"seconds_per_scored_sample\":%.6f,\"seconds\":%.3f}",
-                       f->step, (long long)f->evaluations, f->evaluation, f->total);
+        at_text_printf(t,
+                       "%.6f,\"evaluations\":%lld,\"seconds_per_scored_sample\":%.6f,\"proof_seconds\":%.3f,"
+                       "\"seconds\":%.3f}",
+                       f->step, (long long)f->evaluations, f->evaluation, f->proof, f->total);
     else
         at_text_printf(t, "null,\"seconds_per_scored_sample\":%.6f,\"seconds\":null}", f->evaluation);
 }

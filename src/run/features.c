@@ -222,7 +222,8 @@ static at_status compute(at_run *r, features *f, at_plan *plan)
         AT_NEW(r->ctx, f->memory[i], f->base.n * f->count[i]);
         f->rows[i] = f->memory[i];
     }
-    return at__forward(r, &r->eval, plan, f->source, r->eval.cut, f->n_cut, f->memory);
+    const at_sweep all = {.d = f->source, .n = f->source->n};
+    return at__forward(r, &r->eval, plan, &all, r->eval.cut, f->n_cut, f->memory);
 }
 
 const char *at__cache_folder(at_run *r)

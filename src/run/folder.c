@@ -242,13 +242,15 @@ at_status at__hand_over(at_run *r)
 {
     char *to = in_folder(r, "model"), *beside = in_folder(r, ".model.tmp");
     if (!to || !beside) return AT_E_NOMEM;
+    const at_limit limit = {r->eval.batch, r->eval.max_rows};
+    at__close_pipes(r); /* their memory serves the weights, whose pages come in to be written */
     count_batches(r);
     AT_TRY(at_folder_remove(r->ctx, beside));
     AT_TRY(at_folder_make(r->ctx, beside));
     AT_TRY(fold_unit(r));
     AT_TRY(at_model_save(r->model, beside));
     if (r->job.task->save) AT_TRY(r->job.task->save(&r->job, beside));
-    AT_TRY(at__prove_merge(r, beside));
+    AT_TRY(at__prove_merge(r, beside, limit));
     AT_TRY(at_folder_remove(r->ctx, to));
     AT_TRY(at_folder_rename(r->ctx, beside, to));
     return at__hand_over_adapters(r);

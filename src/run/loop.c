@@ -30,8 +30,10 @@ static void start_epoch(at_run *r, feeder *f, int64_t attempt)
     for (int64_t s = first; s < r->steps_per_epoch; s++)
         n_batches += at__cut_passes(&r->train, f->d, f->order + s * r->batch_size, step_samples(r, s),
                                     f->sizes + n_batches);
-    const at_fill how = {
-        .seed = (uint64_t)r->settings.general.seed, .epoch = (uint64_t)f->epoch, .augment = true};
+    const at_fill how = {.seed = (uint64_t)r->settings.general.seed,
+                         .epoch = (uint64_t)f->epoch,
+                         .augment = true,
+                         .again = (f->epoch + 1) * r->steps_per_epoch < r->total_steps};
     at_loader_start(f->loader, f->order + first * r->batch_size, f->sizes, n_batches, &how);
 }
 
@@ -187,7 +189,7 @@ static at_status end_epoch(at_run *r)
     p->epoch_loss = p->epoch_count = 0;
     if (!r->job.split[AT_SPLIT_VALID]) return AT_OK;
     at_scores scores;
-    AT_TRY(at__evaluate_split(r, AT_SPLIT_VALID, &scores, NULL));
+    AT_TRY(at__evaluate_split(r, AT_SPLIT_VALID, true, &scores, NULL));
     AT_TRY(at__log_scores(r, AT_SPLIT_VALID, p->attempt, &scores));
     at__emit_scores(r, AT_EVENT_EVALUATION, AT_SPLIT_VALID, &scores);
     return r->metric ? follow_metric(r, &scores) : AT_OK;
@@ -261,29 +263,33 @@ static at_status steps(at_run *r, feeder *f, at_contract *contract)
     return AT_OK;
 }
 
-/* The first steps as a run does them, without its checks and files. The very first warms up. */
-static at_status time_steps(at_run *r, feeder *f, int64_t n, double *seconds)
+/* The first steps as a run does them, without its checks and files: enough of them, or for long enough. The
+ * very first warms up. */
+static at_status time_steps(at_run *r, feeder *f, double *seconds)
 {
+    enum { LEAST = 3, MOST = 10 };
+    const double enough = 1.5;
+    const int64_t most = at_min(MOST + 1, r->total_steps);
     double first = 0, rest = 0;
-    for (int64_t i = 0; i < n; i++) {
+    int64_t n = 0;
+    for (; n < most && (n <= LEAST || rest < enough); n++) {
         at_pass pass;
         int64_t extents[2];
         const double begin = at_clock();
-        AT_TRY(run_passes(r, f, i, &pass, extents));
-        at__queue_commit(r, i, &pass);
+        AT_TRY(run_passes(r, f, n, &pass, extents));
+        at__queue_commit(r, n, &pass);
         AT_TRY(at_plan_sync(r->train.plan));
-        *(i ? &rest : &first) += at_clock() - begin;
+        *(n ? &rest : &first) += at_clock() - begin;
     }
     *seconds = n > 1 ? rest / (double)(n - 1) : first;
     return AT_OK;
 }
 
-at_status at__measure_steps(at_run *r, int64_t n, double *seconds, at_status (*then)(at_run *r, void *data),
-                            void *data)
+at_status at__measure_steps(at_run *r, double *seconds, at_status (*then)(at_run *r, void *data), void *data)
 {
     feeder f;
     at_status s = open_feeder(r, &f);
-    if (s == AT_OK) s = time_steps(r, &f, at_min(n + 1, r->total_steps), seconds);
+    if (s == AT_OK) s = time_steps(r, &f, seconds);
     if (s == AT_OK && then) s = then(r, data);
     close_feeder(r, &f);
     return s;

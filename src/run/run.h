@@ -131,6 +131,8 @@ int64_t at__cut_passes(const at_pipe *p, const at_dataset *d, const int32_t *ord
 at_plan_options at__plan_options(const at_run *r, const at_pipe *p);
 at_status at__plan_pipe(at_run *r, at_pipe *p);
 void at__close_pipe(at_pipe *p);
+/* Both, and the operands that their kernels prepared: nothing is learnt or scored any more. */
+void at__close_pipes(at_run *r);
 at_status at__build_training(at_run *r);
 at_status at__build_learning(at_run *r); /* its first steps: the graph with gradients and sums, */
 at_status at__append_commit(at_run *r);  /* and what follows the layout of the store */
@@ -141,10 +143,18 @@ at_status at__choose_micro_batch(at_run *r);
 at_status at__build_eval(at_run *r, const at_dataset *like, int64_t most);
 /* Write a batch into the pipe's inputs; the data set's columns are matched by name. */
 at_status at__feed(at_run *r, at_pipe *p, const at_dataset *d, const at_batch *b);
-/* Run the pipe over a whole data set, in order, and fetch `value` [n, cols] of each sample, or of each
- * ragged row. */
-at_status at__forward(at_run *r, at_pipe *p, at_plan *plan, const at_dataset *d, at_value *const *values,
+/* Which samples of a data set go through a pipe, in their order. */
+typedef struct at_sweep {
+    const at_dataset *d;
+    int64_t n;  /* so many of them, evenly spread; d->n = all */
+    bool again; /* they will be read once more */
+} at_sweep;
+int32_t at__sweep_sample(const at_sweep *s, int64_t i);
+/* Run the pipe over them and fetch `value` [n, cols] of each sample, or of each ragged row. */
+at_status at__forward(at_run *r, at_pipe *p, at_plan *plan, const at_sweep *s, at_value *const *values,
                       int n_values, float *const *out);
+/* The mapped weights leave memory until a kernel reads them. */
+void at__let_go_of_weights(const at_run *r);
 
 /* ---- memory.c ---- */
 /* Before the training is planned: where the plans would need more than the limit, change its graph so that
@@ -165,10 +175,9 @@ at_status at__open_to_score(at_run *r); /* a trained model and data.test, ready 
 at_status at__loop(at_run *r);
 void at__queue_commit(at_run *r, int64_t attempt,
                       const at_pass *pass); /* its scalars: scalars[attempt & 1] */
-/* Does so many steps; seconds of one. then (NULL = nothing) runs while the steps' batches are still held, as
- * evaluations between steps do. */
-at_status at__measure_steps(at_run *r, int64_t n, double *seconds, at_status (*then)(at_run *r, void *data),
-                            void *data);
+/* Does the first steps; seconds of one. then (NULL = nothing) runs while the steps' batches are still held,
+ * as evaluations between steps do. */
+at_status at__measure_steps(at_run *r, double *seconds, at_status (*then)(at_run *r, void *data), void *data);
 at_status at__check_solver(at_run *r); /* can the optimiser solve what was planned? */
 at_status at__solve(at_run *r);        /* full-batch optimisers */
 typedef struct at_contract at_contract;
@@ -181,7 +190,9 @@ at_status at__contract_verdict(at_contract *c, at_run *r);
 void at__contract_end(at_contract *c, at_run *r);
 
 /* ---- evaluate.c ---- */
-at_status at__evaluate_split(at_run *r, at_split split, at_scores *out, float **outputs);
+/* again: the split will be read once more. outputs: NULL, or receives the outputs [n, n_outputs] (per token:
+ * of all rows), which the caller frees. */
+at_status at__evaluate_split(at_run *r, at_split split, bool again, at_scores *out, float **outputs);
 
 /* ---- checkpoint.c ---- */
 at_status at__save_checkpoint(at_run *r);
@@ -207,9 +218,11 @@ at_status at__hand_over(at_run *r);
 
 /* ---- adapted.c ---- */
 bool at__is_adapted(const at_run *r);
-/* folder: the merged network. INTERNAL when its outputs are not those of the adapted one. Closes the pipes.
- */
-at_status at__prove_merge(at_run *r, const char *folder);
+/* folder: the merged network; limit: of a pass. INTERNAL when its outputs are not those of the adapted one.
+ * The pipes are closed. */
+at_status at__prove_merge(at_run *r, const char *folder, at_limit limit);
+/* Seconds that the proof would take, by running the adapted network as it does. The pipes are closed. */
+at_status at__rehearse_proof(at_run *r, at_limit limit, double *seconds);
 at_status at__hand_over_adapters(at_run *r);
 
 /* ---- events.c ---- */

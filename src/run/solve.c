@@ -18,7 +18,7 @@ static at_status sum_over_data(problem *p, at_step_scalars *out)
     const at_dataset *d = at__split(r, AT_SPLIT_TRAIN);
     int64_t extents[2];
     at_pass pass = {.seed = (uint64_t)r->settings.general.seed, .extents = extents};
-    at_loader_start(p->loader, p->order, p->sizes, p->n_batches, &(at_fill){0});
+    at_loader_start(p->loader, p->order, p->sizes, p->n_batches, &(at_fill){.again = true});
     for (; pass.micro < p->n_batches; pass.micro++) {
         at_batch b;
         AT_REQUIRE(r->ctx, !at_stop_requested(r->ctx), AT_E_INTERRUPTED,

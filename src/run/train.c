@@ -74,7 +74,7 @@ static at_status judge_split(at_run *r, at_split split, at_scores *s, float **ou
     if (!r->job.split[split]) return AT_OK;
     at_free(r->ctx, *outputs);
     *outputs = NULL;
-    AT_TRY(at__evaluate_split(r, split, s, outputs));
+    AT_TRY(at__evaluate_split(r, split, false, s, outputs));
     if (split == AT_SPLIT_VALID) AT_TRY(decide(r, *outputs, s));
     return at__log_scores(r, split, r->progress.attempt, s);
 }

@@ -31,7 +31,7 @@ static at_status evaluate(at_run *r)
     AT_TRY(at__open_to_score(r));
     at__emit_notes(r);
     at_scores scores;
-    AT_TRY(at__evaluate_split(r, AT_SPLIT_TEST, &scores, NULL));
+    AT_TRY(at__evaluate_split(r, AT_SPLIT_TEST, false, &scores, NULL));
     at__emit_scores(r, AT_EVENT_EVALUATION, AT_SPLIT_TEST, &scores);
     return AT_OK;
 }
@@ -67,7 +67,8 @@ static at_status predict_all(at_run *r, const at_dataset *d)
     float *y;
     AT_TRY(build_eval(r, d));
     AT_NEW(r->ctx, y, at_job_output_rows(&r->job, d, d->n) * r->job.n_outputs);
-    at_status s = at__forward(r, &r->eval, r->eval.plan, d, &r->eval.output, 1, &y);
+    const at_sweep all = {.d = d, .n = d->n};
+    at_status s = at__forward(r, &r->eval, r->eval.plan, &all, &r->eval.output, 1, &y);
     const float *output = y;
     for (int64_t i = 0; i < d->n && s == AT_OK; i++) {
         s = emit_prediction(r, d, i, output);
