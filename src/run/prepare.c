@@ -48,26 +48,11 @@ static at_status read_memory_limit(at_run *r)
 
 /* ---- Kernels ---- */
 
-/* "avx2" when some kernel is called "NAME.avx2". */
-static bool is_variant(const at_ctx *ctx, const char *policy)
-{
-    int cursor = 0;
-    const char *const *kernel; /* begins with its name */
-    while ((kernel = at_registry_next(ctx, "kernel", &cursor))) {
-        const char *dot = strrchr(*kernel, '.');
-        if (dot && strcmp(dot + 1, policy) == 0) return true;
-    }
-    return false;
-}
-
 static at_status check_kernels(at_run *r)
 {
     const char *policy = r->settings.general.kernels;
-    const char *variant = strncmp(policy, "auto+", 5) == 0 ? policy + 5 : policy;
-    const bool known =
-        strcmp(policy, "auto") == 0 || strcmp(policy, "ref") == 0 || strcmp(policy, "strict") == 0;
     AT_REQUIRE(
-        r->ctx, known || is_variant(r->ctx, variant), AT_E_ARG,
+        r->ctx, at_kernels_exist(r->ctx, policy), AT_E_ARG,
         "%s is \"%s\", must be auto, ref, strict or a variant of kernels (base, avx2, avx512 ...), alone "
         "or after auto+",
         at_recipe_where(r->recipe, "kernels"), policy);

@@ -96,6 +96,18 @@ AT_TEST(test_kernels__a_variant_may_come_first)
     at_test_done(ctx);
 }
 
+AT_TEST(test_kernels__a_policy_names_a_variant_that_exists)
+{
+    static const char *const good[] = {"auto", "ref", "strict", "base", "auto+base", "auto+picky", "picky"};
+    static const char *const bad[] = {"",    "auto+", "auto+strict", "auto+auto+base",
+                                      "bas", "fast",  "base+auto"};
+    at_ctx *ctx = at_test_ctx();
+    at_expect_ok(ctx, at_ctx_add(ctx, "kernel", &picky));
+    for (int i = 0; i < AT_COUNT(good); i++) assert_true(at_kernels_exist(ctx, good[i]));
+    for (int i = 0; i < AT_COUNT(bad); i++) assert_false(at_kernels_exist(ctx, bad[i]));
+    at_test_done(ctx);
+}
+
 /* The score sees maxima: fewer rows in a step change nothing. */
 AT_TEST(test_kernels__the_highest_score_wins)
 {
