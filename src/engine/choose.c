@@ -43,8 +43,13 @@ static const char *other_elements(const at_kernel *k, const at_problem *problem)
     return NULL;
 }
 
-static bool is_supported(const at_kernel *k, const at_problem *problem, char reason[AT_REASON])
+static bool is_supported(const at_plan *p, const at_kernel *k, const at_problem *problem,
+                         char reason[AT_REASON])
 {
+    if (k->thread_dependent && p->options.deterministic) {
+        snprintf(reason, AT_REASON, "its bits depend on the number of threads");
+        return false;
+    }
     if (k->isa > problem->isa) {
         snprintf(reason, AT_REASON, "needs %s", at_isa_name(k->isa));
         return false;
@@ -108,7 +113,7 @@ static const at_kernel *best(const at_plan *p, const at_problem *problem, char *
     while ((k = at_registry_next(p->ctx, "kernel", &cursor))) {
         if (k->op != problem->op) continue;
         char reason[AT_REASON] = "";
-        const bool ok = is_supported(k, problem, reason);
+        const bool ok = is_supported(p, k, problem, reason);
         const int extra = wanted.first && is_variant(k, wanted.first) ? PREFERRED : 0;
         const int score = ok ? score_of(k, problem) + extra : 0;
         if (text && used < size)

@@ -15,6 +15,7 @@ typedef struct at_plan at_plan;
 typedef struct at_plan_options {
     const char *kernels; /* "auto" (NULL), "ref", "strict" (a reference chosen is an error), the name of one
                             kernel variant ("base"): no other, or "auto+base": that one where it has some */
+    bool deterministic;  /* no kernel whose bits depend on the number of threads */
     at_dtype act; /* element type of activations: AT_F32 (the default) stands for at_real, or AT_BF16; the
                      host sees at_real either way */
     at_value *const *fetches; /* values the host reads; they live to the end of the pass */
