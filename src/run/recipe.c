@@ -3,6 +3,7 @@
 #include "run/recipe.h"
 #include "formats/options.h"
 #include <attune.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -99,11 +100,22 @@ static at_status unknown_key(at_recipe *r, const char *name, const char *origin)
 
 /* ---- Ways in ---- */
 
+/* The first number in a value that is NaN or infinite; NULL = none. */
+static const at_tree *not_finite(const at_tree *t)
+{
+    const at_tree *found = t->kind == AT_NUMBER && !isfinite(t->number) ? t : NULL;
+    for (const at_tree *child = t->first; child && !found; child = child->next) found = not_finite(child);
+    return found;
+}
+
 static at_status add_setting(at_recipe *r, const char *name, const at_tree *value, at_source source,
                              const char *origin)
 {
     char key[KEY_MAX];
     if (!option_of(r->ctx, name, key)) return unknown_key(r, name, origin);
+    const at_tree *bad = not_finite(value);
+    AT_REQUIRE(r->ctx, !bad, AT_E_RANGE, "%s: %s %s %g; numbers must be finite", origin, key,
+               bad == value ? "is" : "holds", bad->number);
     at_setting *s = at_arena_alloc(&r->arena, sizeof *s);
     if (!s || !(s->key = at_arena_strdup(&r->arena, key)) ||
         !(s->origin = at_arena_strdup(&r->arena, origin)))
