@@ -200,6 +200,15 @@ static const at_mistake lines[] = {
      "none to "
      "learn "
      "from"},
+    {"unused-data", NULL, TRAIN " --data.delimiter ';'", 2,
+     "--data.delimiter: task image-classification does not use data.delimiter; leave it out, or name another "
+     "task (--task)"},
+    {"unused-eval", NULL, "eval model photos --data.tags O,B", 2,
+     "--data.tags: task image-classification does not use data.tags; leave it out, or name another task "
+     "(--task)"},
+    {"unused-section", NULL, TRAIN " --text-classification.label_smoothing 0.1", 2,
+     "--text-classification.label_smoothing: task image-classification does not use "
+     "text-classification.label_smoothing; its own is image-classification.label_smoothing"},
     {"nothing-learns", NULL, TRAIN " --edits '[{freeze: all}]'", 2,
      "nothing is trainable: train at least the head"},
     {"cache", NULL, TRAIN " --train.cache_features yes", 2,
