@@ -1,5 +1,5 @@
-/* main.c: finds the command, takes its line apart, runs it. Flags are --key value, --key=value, and for
- * switches --key.
+/* main.c: finds the command, takes its line apart, runs it. Flags are --key value, --key=value, and, where
+ * the option says what that means, --key.
  */
 #include "cli/cli.h"
 #include <stdio.h>
@@ -68,21 +68,26 @@ static void print_help(const at_verb *v, const at_ctx *ctx)
 
 /* ---- Taking a line apart ---- */
 
-static bool is_switch(const at_ctx *ctx, const char *key)
+/* The option of this key; false = there is none. */
+static bool find_option(const at_ctx *ctx, const char *key, at_option_info *out)
 {
-    at_option_info o;
-    for (int i = 0; at_option_list(ctx, i, &o); i++) {
+    for (int i = 0; at_option_list(ctx, i, out); i++) {
         char name[128];
-        snprintf(name, sizeof name, "%s%s%s", o.section, *o.section ? "." : "", o.key);
-        if (strcmp(name, key) == 0) return strcmp(o.type, "flag") == 0;
+        snprintf(name, sizeof name, "%s%s%s", out->section, *out->section ? "." : "", out->key);
+        if (strcmp(name, key) == 0) return true;
     }
     return false;
 }
 
-/* "--deterministic false": the value of a switch, when it is given apart. */
-static bool is_truth(const char *text)
+/* What a key without "=" stands for by itself; NULL = the next argument is its value. That of a flag may be,
+ * too:
+ * "--deterministic false". */
+static const char *bare_value(const at_ctx *ctx, const char *key, const char *next)
 {
-    return strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
+    at_option_info o;
+    if (!find_option(ctx, key, &o)) return NULL;
+    const bool truth = strcmp(next, "true") == 0 || strcmp(next, "false") == 0;
+    return strcmp(o.type, "flag") == 0 && truth ? NULL : o.bare;
 }
 
 static int bad_line(const char *before, const char *what, const char *after)
@@ -105,9 +110,7 @@ static int take_flag(at_line *line, int argc, char **argv, int *i)
     if (strcmp(key, "json") == 0) return line->json = true, 0;
     if (strcmp(key, "help") == 0) return line->help = true, 0;
     if (strcmp(key, "quiet") == 0) return line->quiet = true, 0;
-    if (strcmp(key, "resume") == 0 && !value) value = "yes";
-    if (strcmp(key, "ladder") == 0 && !value) value = "usual";
-    if (!value && is_switch(line->ctx, key) && !is_truth(*i + 1 < argc ? argv[*i + 1] : "")) value = "true";
+    if (!value) value = bare_value(line->ctx, key, *i + 1 < argc ? argv[*i + 1] : "");
     if (!value) {
         if (*i + 1 >= argc) return bad_line("--", key, " needs a value");
         value = argv[++*i];

@@ -137,6 +137,8 @@ typedef struct at_option_info {
     const char *section, *key; /* "train", "learning_rate"; section "" = top level */
     const char *type;          /* "flag", "whole number", "number", "text", "choice", "structure" */
     const char *fallback, *choices, *aliases, *help;
+    const char *
+        bare; /* on a command line, what the key alone stands for: of flags "true"; NULL = it needs a value */
     double low, high; /* equal: any */
 } at_option_info;
 

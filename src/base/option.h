@@ -29,6 +29,8 @@ typedef struct at_option {
     const char *choices_of; /* registry kind */
     const char *aliases;    /* other spellings, separated by spaces: whole keys as other tools have them */
     const char *help;       /* one line: what it means, unit */
+    const char *bare;       /* on a command line, what the key alone stands for; NULL: it needs a value (a
+                               flag: true) */
     bool may_change;        /* a resumed run may give another value: it changes no result */
     bool transient;         /* belongs to this call, not to the recipe that is written */
 } at_option;

@@ -164,11 +164,23 @@ int at_utf8_encode(char out[4], uint32_t code)
     return n;
 }
 
+/* How many of its first bytes stand for themselves in JSON. */
+static size_t plain_bytes(const char *text)
+{
+    size_t n = 0;
+    while (text[n] >= ' ' && text[n] < 0x7f && text[n] != '"' && text[n] != '\\') n++;
+    return n;
+}
+
 void at_text_json(at_text *t, const char *text)
 {
     static const char names[] = "btn\0fr"; /* what stands for codes 8 to 13; 11 has no short form */
     at_text_add(t, "\"");
     while (*text) {
+        const size_t plain = plain_bytes(text);
+        if (plain) at_text_bytes(t, text, plain);
+        text += plain;
+        if (!*text) break;
         uint32_t code = 0;
         const int n = at_utf8_decode(&code, text);
         if (n == 0) {

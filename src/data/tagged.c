@@ -43,7 +43,7 @@ static bool is_json(const char *path)
     return ends_with(path, endings, AT_COUNT(endings));
 }
 
-bool at_is_tagged_path(const char *path)
+static bool is_tagged_name(const char *path)
 {
     if (!at_path_is_folder(path)) return ends_with(path, conll_endings, AT_COUNT(conll_endings));
     for (int i = 0; i < AT_COUNT(conll_endings); i++) {
@@ -269,6 +269,9 @@ static at_status read_conll(reader *r)
 
 /* ---- JSON lines ---- */
 
+static const char *const word_keys[] = {"tokens", "words", NULL};
+static const char *const tag_keys[] = {"ner_tags", "tags", "labels", "pos_tags", NULL};
+
 /* The list of this name or, without one, of the first of the usual names. */
 static at_status find_list(const reader *r, const at_tree *map, const char *given, const char *const *usual,
                            const at_tree **out)
@@ -329,9 +332,6 @@ static at_status put_words(reader *r, const at_tree *words, const at_tree *tags)
 
 static at_status read_object(reader *r, at_arena *scratch, const char *line, size_t n)
 {
-    static const char *const word_keys[] = {"tokens", "words", NULL}, *const tag_keys[] = {"ner_tags", "tags",
-                                                                                           "labels",
-                                                                                           "pos_tags", NULL};
     const at_tree *words, *tags = NULL;
     at_tree *map;
     AT_TRY(at__json_parse_piece(scratch, &map, line, n, (at__place){r->t->path, (int)r->line, 1}));
@@ -389,7 +389,7 @@ static at_status read_plain(reader *r)
 }
 
 /* Does the first row end with one of the classes? */
-static bool looks_tagged(const reader *r, const char *bytes, size_t n)
+static bool ends_with_class(const reader *r, const char *bytes, size_t n)
 {
     for (const char *end = bytes + n; bytes < end;) {
         const char *stop = memchr(bytes, '\n', (size_t)(end - bytes));
@@ -541,7 +541,7 @@ static at_status read_bytes(reader *r, const char *bytes, size_t n, const at_tag
     const bool json = is_json(t->path);
     const bool plain = !json && r->o->predicts &&
                        !ends_with(t->path, conll_endings, AT_COUNT(conll_endings)) &&
-                       !looks_tagged(r, copy, n);
+                       !ends_with_class(r, copy, n);
     AT_TRY(json ? read_json(r) : plain ? read_plain(r) : read_conll(r));
     return finish(r, plain);
 }
@@ -586,4 +586,103 @@ void at_tagged_deinit(at_tagged *t)
     at_free(ctx, t->place);
     at_arena_deinit(&t->arena);
     *t = (at_tagged){0};
+}
+
+/* ---- Recognising ---- */
+
+enum { LOOK_BYTES = 1 << 16 };
+
+/* Of IOB and IOBES: no other column looks like that. */
+static bool is_entity_tag(const char *tag)
+{
+    return strcmp(tag, "O") == 0 || (*tag && strchr("BIES", *tag) && tag[1] == '-' && tag[2]);
+}
+
+static bool are_tagged_rows(at_ctx *ctx, const char *bytes, size_t n, const char *path)
+{
+    at_tagged t;
+    if (at_tagged_parse(ctx, &t, bytes, n, path, &(at_tagged_options){0}, NULL) != AT_OK) return false;
+    bool all = t.n_classes > 1;
+    for (int i = 0; i < t.n_classes && all; i++) all = is_entity_tag(t.classes[i]);
+    at_tagged_deinit(&t);
+    return all;
+}
+
+static bool is_tagged_object(const reader *r, const at_tree *map)
+{
+    const at_tree *words, *tags;
+    if (map->kind != AT_MAP || find_list(r, map, NULL, word_keys, &words) != AT_OK || !words ||
+        find_list(r, map, NULL, tag_keys, &tags) != AT_OK || !tags || words->n != tags->n)
+        return false;
+    for (const at_tree *t = map->first; t; t = t->next)
+        if (t->kind != AT_LIST && (at_names_text(t->key) || at_names_label(t->key))) return false;
+    for (const at_tree *t = words->first; t; t = t->next)
+        if (t->kind != AT_STRING) return false;
+    return true;
+}
+
+static bool are_tagged_objects(at_ctx *ctx, char *bytes, size_t n, const char *path)
+{
+    at_tagged t = {.path = path};
+    reader r = {.t = &t, .ctx = ctx, .next = bytes, .end = bytes + n};
+    char *line;
+    bool any = false, all = true;
+    while (all && next_line(&r, &line, &n)) {
+        if (is_blank(line)) continue;
+        at_arena scratch;
+        at_tree *map;
+        at_arena_init(&scratch, ctx);
+        all = at__json_parse_piece(&scratch, &map, line, n, (at__place){path, (int)r.line, 1}) == AT_OK &&
+              is_tagged_object(&r, map);
+        at_arena_deinit(&scratch);
+        any = true;
+    }
+    return any && all;
+}
+
+/* Whole lines alone are looked at. */
+static bool looks_tagged(at_arena *a, const char *bytes, size_t n, const char *path)
+{
+    at__skip_mark(&bytes, &n);
+    if (n > LOOK_BYTES)
+        for (n = LOOK_BYTES; n > 0 && bytes[n - 1] != '\n';) n--;
+    char *copy = n ? at_arena_alloc(a, n + 1) : NULL;
+    if (!copy) return false;
+    memcpy(copy, bytes, n);
+    return is_json(path) ? are_tagged_objects(a->ctx, copy, n, path) : are_tagged_rows(a->ctx, copy, n, path);
+}
+
+bool at_looks_tagged(at_ctx *ctx, const char *bytes, size_t n, const char *path)
+{
+    at_ctx quiet; /* where failures stay */
+    at_arena a;
+    at_ctx_fork(&quiet, ctx);
+    at_arena_init(&a, &quiet);
+    const bool looks = looks_tagged(&a, bytes, n, path);
+    at_arena_deinit(&a);
+    return looks;
+}
+
+static bool holds_tagged(at_arena *a, const char *path)
+{
+    at_text_splits found;
+    at_file file;
+    if (at_texts_find_splits(a, &found, path) != AT_OK || !found.train ||
+        at_file_map(a->ctx, &file, found.train) != AT_OK)
+        return false;
+    const bool looks = at_looks_tagged(a->ctx, (const char *)file.data, file.size, found.train);
+    at_file_unmap(a->ctx, &file);
+    return looks;
+}
+
+bool at_is_tagged(at_ctx *ctx, const char *path)
+{
+    at_ctx quiet;
+    at_arena a;
+    if (is_tagged_name(path)) return true;
+    at_ctx_fork(&quiet, ctx);
+    at_arena_init(&a, &quiet);
+    const bool holds = holds_tagged(&a, path);
+    at_arena_deinit(&a);
+    return holds;
 }

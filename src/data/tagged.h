@@ -51,8 +51,13 @@ at_status at_tagged_parse(at_ctx *ctx, at_tagged *out, const char *bytes, size_t
 
 void at_tagged_deinit(at_tagged *t);
 
-/* By its ending: is this file tagged for sure (.conll .conllu .bio .iob .iob2)? Of a folder: has it a train
- * file of that kind? */
-bool at_is_tagged_path(const char *path);
+/* Is this file, or of a folder the training file, tagged for sure? By its ending (.conll .conllu .bio .iob
+ * .iob2), else by what it holds. No error is left. */
+bool at_is_tagged(at_ctx *ctx, const char *path);
+
+/* The same of n bytes without such an ending: their first 64 KiB are rows of equally many columns, whose last
+ * holds tags of entities (O, B-PER ...), two at least; or JSON lines with a list of words and an equally long
+ * one of tags, and neither a text nor a label beside them. */
+bool at_looks_tagged(at_ctx *ctx, const char *bytes, size_t n, const char *path);
 
 #endif

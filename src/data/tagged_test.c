@@ -126,16 +126,93 @@ AT_TEST(test_tagged__tags_of_training_are_the_tags)
     at_test_done(ctx);
 }
 
+/* ---- Recognising ---- */
+
 AT_TEST(test_tagged__names)
 {
-    char folder[1024];
-    assert_true(at_is_tagged_path("x/a.conll") && at_is_tagged_path("a.IOB2") &&
-                at_is_tagged_path("a.b.conllu"));
-    assert_false(at_is_tagged_path("a.txt") || at_is_tagged_path("conll") || at_is_tagged_path("a.conll/b"));
+    char folder[1024], path[1100];
+    at_ctx *ctx = at_test_ctx();
+    assert_true(at_is_tagged(ctx, "x/a.conll") && at_is_tagged(ctx, "a.IOB2") &&
+                at_is_tagged(ctx, "a.b.conllu"));
+    assert_false(at_is_tagged(ctx, "a.txt") || at_is_tagged(ctx, "conll") || at_is_tagged(ctx, "a.conll/b"));
     at_test_folder(folder, "tagged-names");
-    assert_false(at_is_tagged_path(folder));
+    assert_false(at_is_tagged(ctx, folder));
+    at_put_text(folder, "train.txt", "a O\nb B-X\n");
+    at_put_text(folder, "valid.txt", "x,y\n");
+    assert_true(at_is_tagged(ctx, folder));
+    snprintf(path, sizeof path, "%s/train.txt", folder);
+    assert_true(at_is_tagged(ctx, path));
+    snprintf(path, sizeof path, "%s/valid.txt", folder);
+    assert_false(at_is_tagged(ctx, path));
+    at_put_text(folder, "train.txt", "a\tup\nb\tdown\n");
+    assert_false(at_is_tagged(ctx, folder));
     at_put_text(folder, "train.bio", "");
-    assert_true(at_is_tagged_path(folder));
+    assert_true(at_is_tagged(ctx, folder));
+    at_test_done(ctx);
+}
+
+typedef struct look {
+    const char *path, *text;
+    bool tagged;
+} look;
+
+#define WORDS "\"tokens\": [\"a\", \"b\"]"
+
+static const look looks[] = {
+    {"a.txt", "EU B-ORG\nsays O\n\nno O\n", true},
+    {"a.txt",
+     "\xef\xbb\xbf"
+     "EU B-ORG\r\nsays O",
+     true},
+    {"a.txt", "-DOCSTART- -X- O O\n\nEU NNP I-NP I-ORG\nsays VBZ I-VP O\n", true},
+    {"a.tsv", "EU\tS-ORG\nsays\tO\n", true},
+    {"a.txt", "", false},
+    {"a.txt", "\n", false},
+    {"a.txt", "EU O\nsays O\n", false},            /* no entity: a column of O */
+    {"a.txt", "EU NNP\nsays VBZ\n", false},        /* classes could be called so */
+    {"a.txt", "good film B-SIDE\nbad O\n", false}, /* columns that differ */
+    {"a.txt", "good B-SIDE\nbad O\nfilm A-B\n", false},
+    {"a.tsv", "text\tlabel\nEU\tB-ORG\nsays\tO\n", false},
+    {"a.csv", "EU,B-ORG\nsays,O\n", false},
+    {"a.jsonl", "{" WORDS ", \"ner_tags\": [\"O\", \"B-X\"]}\n\n{\"tokens\": [], \"ner_tags\": []}", true},
+    {"a.jsonl", "{\"id\": \"7\", " WORDS ", \"pos_tags\": [3, 4], \"ner_tags\": [0, 1]}\n", true},
+    {"a.ndjson", "{\"words\": [\"a\"], \"labels\": [\"NNP\"]}\n", true},
+    {"a.jsonl", "{" WORDS ", \"tags\": [\"x\"]}\n", false}, /* of another length */
+    {"a.jsonl", "{" WORDS ", \"tags\": [1, 2]}\n{\"tokens\": [\"a\"], \"tags\": [1, 2]}\n", false},
+    {"a.jsonl", "{\"text\": \"a b\", " WORDS ", \"tags\": [1, 2]}\n", false},
+    {"a.jsonl", "{" WORDS ", \"tags\": [1, 2], \"label\": \"up\"}\n", false},
+    {"a.jsonl", "{\"tokens\": [1, 2], \"tags\": [1, 2]}\n", false},
+    {"a.jsonl", "{" WORDS ", \"tags\": \"ab\"}\n", false},
+    {"a.jsonl", "{" WORDS "}\n", false},
+    {"a.jsonl", "{" WORDS ", \"tags\": [1, 2]}\nno JSON\n", false},
+    {"a.jsonl", "[1]\n", false},
+    {"a.jsonl", "", false},
+};
+
+AT_TEST(test_tagged__contents_tell)
+{
+    at_ctx *ctx = at_test_ctx();
+    for (int i = 0; i < AT_COUNT(looks); i++) {
+        const look *l = &looks[i];
+        if (at_looks_tagged(ctx, l->text, strlen(l->text), l->path) != l->tagged)
+            fail_msg("%s is%s taken for tagged words:\n%s", l->path, l->tagged ? " not" : "", l->text);
+    }
+    assert_int_equal(at_last_status(ctx), AT_OK);
+    at_test_done(ctx);
+}
+
+/* Only the beginning is looked at, and no line that is cut there. */
+AT_TEST(test_tagged__the_beginning_tells)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_text t;
+    at_text_init(&t, ctx);
+    while (t.size < 100000) at_text_add(&t, "EU B-ORG\nsays O\n\n");
+    at_text_add(&t, "no tags here, but another number of columns\n");
+    assert_true(at_looks_tagged(ctx, t.data, t.size, "a.txt"));
+    assert_false(at_looks_tagged(ctx, t.data + 17 * 3500, t.size - 17 * 3500, "a.txt"));
+    at_text_deinit(&t);
+    at_test_done(ctx);
 }
 
 /* ---- Equal sentences ---- */

@@ -63,16 +63,17 @@ typedef struct at_texts {
 } at_texts;
 
 /* Read a table and look for its columns:
- *   label: a column named label, class, target, category or sentiment, else the only one of lists, else the
- * one with the fewest values (2 at least); text: a column named text, sms, sentence, message, review or
- * question, or as the first of a pair (sentence1, premise, text_a), else the one with the longest texts on
- * average; pair: sentence2, hypothesis or text_b beside the first of a pair. Rows of pairs: the first two
- * columns of texts, the label one named score, similarity or as above, the third text one named negative; by
- * position where names do not tell: text, second text, then a number or a third text. Without a label the
- * target becomes NONE. The negative is looked at where there is no label. What was inferred is noted. Labels
- * are taken without the white space around them. like: the training set; columns and classes are its own, and
- * a label that it lacks is an error. NULL: they are found (or o->classes). Rows with an empty text or label
- * are errors unless skip_corrupt. Equal texts with different labels are noted, with an example.
+ *   label: a column named label, class, target, category or sentiment, else of the plural (labels), else the
+ * one with the fewest values (2 at least), unless most rows have one of their own and there is one column of
+ * lists, or lists are asked for; text: a column named text, sms, sentence, message, review or question, or as
+ * the first of a pair (sentence1, premise, text_a), else the one with the longest texts on average; pair:
+ * sentence2, hypothesis or text_b beside the first of a pair. Rows of pairs: the first two columns of texts,
+ * the label one named score, similarity or as above, the third text one named negative; by position where
+ * names do not tell: text, second text, then a number or a third text. Without a label the target becomes
+ * NONE. The negative is looked at where there is no label. What was inferred is noted. Labels are taken
+ * without the white space around them. like: the training set; columns and classes are its own, and a label
+ * that it lacks is an error. NULL: they are found (or o->classes). Rows with an empty text or label are
+ * errors unless skip_corrupt. Equal texts with different labels are noted, with an example.
  * @return what at_table_read returns; ARG (no such column); FORMAT with file and line. *out is zeroed on
  * failure. */
 at_status at_texts_read(at_ctx *ctx, at_texts *out, const char *path, const at_texts_options *o,

@@ -80,8 +80,9 @@ static at_status count_values(const at_texts *t, int column, int64_t *n, int64_t
     return status;
 }
 
-/* The column with the fewest values, but for those that have the same in every row. -1 = none. */
-static at_status fewest_values(const at_texts *t, int *out)
+/* The column with the fewest values, but for those that have the same in every row, and how many they are.
+ * -1 = none. */
+static at_status fewest_values(const at_texts *t, int *out, int64_t *values)
 {
     int64_t least = MOST_VALUES + 1;
     *out = -1;
@@ -90,21 +91,33 @@ static at_status fewest_values(const at_texts *t, int *out)
         if (is_chosen(t, i) || at_table_has_lists(&t->table, i)) continue;
         AT_TRY(count_values(t, i, &n, least));
         if (n >= least || n < 2) continue;
-        least = n;
+        *values = least = n;
         *out = i;
     }
     return AT_OK;
 }
 
-static at_status infer_label(at_texts *t)
+/* Lists may be labels, but also tokens of the text, links ...: they are the label when the task wants lists,
+ * or when no other column can be one, for values that most rows have to themselves are names or texts. */
+static at_status find_label(at_texts *t, bool wants_lists)
 {
-    t->label_column = find_named(t, at_names_label);
-    if (t->label_column < 0) t->label_column = only_lists(t);
+    const int lists = t->target == AT_TEXTS_NUMBER ? -1 : only_lists(t);
+    int64_t values = 0;
+    t->label_column = find_named(t, at_names_labels);
     if (t->label_column >= 0) return AT_OK;
+    t->label_column = lists;
+    if (lists >= 0 && wants_lists) return AT_OK;
     if (t->table.n_columns == 2 && !is_chosen(t, 1 - t->text_column))
         t->label_column = 1 - t->text_column;
     else if (t->target != AT_TEXTS_NUMBER)
-        AT_TRY(fewest_values(t, &t->label_column));
+        AT_TRY(fewest_values(t, &t->label_column, &values));
+    if (lists >= 0 && (t->label_column < 0 || 2 * values > t->table.n_rows)) t->label_column = lists;
+    return AT_OK;
+}
+
+static at_status infer_label(at_texts *t, const at_texts_options *o)
+{
+    AT_TRY(find_label(t, t->target == AT_TEXTS_SET && !o->label_separator));
     AT_REQUIRE(t->arena.ctx, t->label_column >= 0, AT_E_ARG,
                "%s: its columns do not show which one is the label; set data.label", t->table.path);
     return AT_OK;
@@ -122,7 +135,7 @@ static at_status infer(at_texts *t, const at_texts_options *o)
                "%s: has no column beside the label; a text is needed (data.delimiter, data.text)",
                t->table.path);
     if (pair) t->pair_column = find_named(t, at_names_pair);
-    return labels && t->label_column < 0 ? infer_label(t) : AT_OK;
+    return labels && t->label_column < 0 ? infer_label(t, o) : AT_OK;
 }
 
 /* ---- Pairs ---- */

@@ -279,6 +279,58 @@ AT_TEST(test_texts__lists_are_sets)
     at_test_done(ctx);
 }
 
+/* Lists are the label by name, or where no other column can be one, or where sets are asked for. */
+AT_TEST(test_texts__lists_may_be_no_label)
+{
+    static const struct lists {
+        const char *row;        /* of JSON; numbers of the row in place of # */
+        int repeat;             /* # starts anew after so many rows */
+        const char *told;       /* data.label */
+        at_texts_target target; /* other than classes: asked for */
+        const char *label;
+        at_texts_target kind;
+    } all[] = {
+        {"{\"text\": \"t #\", \"topic\": \"p#\", \"tokens\": [\"t\"]}", 2, NULL, AT_TEXTS_CLASS, "topic",
+         AT_TEXTS_CLASS},
+        {"{\"tokens\": [\"t\"], \"text\": \"t #\", \"topic\": \"p#\"}", 2, NULL, AT_TEXTS_CLASS, "topic",
+         AT_TEXTS_CLASS},
+        {"{\"text\": \"t #\", \"topic\": \"p#\", \"tokens\": [\"t\"]}", 2, "tokens", AT_TEXTS_CLASS, "tokens",
+         AT_TEXTS_SET},
+        {"{\"text\": \"t #\", \"topic\": \"p#\", \"tokens\": [\"t\"]}", 2, NULL, AT_TEXTS_SET, "tokens",
+         AT_TEXTS_CLASS},
+        {"{\"text\": \"t #\", \"topic\": \"p#\", \"labels\": [\"t\"]}", 2, NULL, AT_TEXTS_CLASS, "labels",
+         AT_TEXTS_SET},
+        {"{\"text\": \"t #\", \"topic\": \"p#\", \"class\": [\"t\"]}", 2, NULL, AT_TEXTS_CLASS, "class",
+         AT_TEXTS_SET},
+        {"{\"id\": #, \"text\": \"t #\", \"genres\": [\"t\"]}", 99, NULL, AT_TEXTS_CLASS, "genres",
+         AT_TEXTS_SET},
+        {"{\"text\": \"t #\", \"lang\": \"en\", \"genres\": [\"t\"]}", 2, NULL, AT_TEXTS_CLASS, "genres",
+         AT_TEXTS_SET},
+        {"{\"text\": \"t #\", \"genres\": [\"t\"]}", 2, NULL, AT_TEXTS_CLASS, "genres", AT_TEXTS_SET},
+    };
+    begin("texts-other-lists");
+    for (int i = 0; i < AT_COUNT(all); i++) {
+        char rows[4096] = "";
+        size_t n = 0;
+        for (int row = 0; row < 10; row++) {
+            for (const char *c = all[i].row; *c; c++)
+                n += (size_t)(*c == '#' ? snprintf(rows + n, sizeof rows - n, "%d", row % all[i].repeat)
+                                        : snprintf(rows + n, sizeof rows - n, "%c", *c));
+            n += (size_t)snprintf(rows + n, sizeof rows - n, "\n");
+        }
+        put("x.jsonl", rows);
+        at_texts_options o = {.label = all[i].told, .target = all[i].target};
+        at_texts_target kind;
+        at_expect_ok(ctx, at_texts_kind(ctx, &kind, below("x.jsonl"), &o));
+        if (kind != all[i].kind) fail_msg("%s: of kind %d", all[i].row, kind);
+        if (o.target == AT_TEXTS_CLASS) o.target = kind;
+        at_texts t = read_as("x.jsonl", o, NULL);
+        assert_string_equal(t.table.names[t.label_column], all[i].label);
+        at_texts_deinit(&t);
+    }
+    at_test_done(ctx);
+}
+
 AT_TEST(test_texts__lists_are_sets_alone)
 {
     begin("texts-no-lists");

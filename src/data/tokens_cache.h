@@ -13,8 +13,8 @@ typedef struct at_kept_tokens {
     const int32_t *words; /* NULL = none are kept */
 } at_kept_tokens;
 
-/* Those of a file; false when it is missing, or not what was written: their digest is in it. out->sequences
- * says how many there must be. */
+/* Those of a file; false when it is missing, or not what was written. out->sequences says how many there must
+ * be. */
 bool at__tokens_find(at_ctx *ctx, at_kept_tokens *out, const char *path, bool words);
 
 /* As at_cache_keep. */

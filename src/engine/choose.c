@@ -43,8 +43,13 @@ static const char *other_elements(const at_kernel *k, const at_problem *problem)
     return NULL;
 }
 
-static bool is_supported(const at_kernel *k, const at_problem *problem, char reason[AT_REASON])
+static bool is_supported(const at_plan *p, const at_kernel *k, const at_problem *problem,
+                         char reason[AT_REASON])
 {
+    if (k->thread_dependent && p->options.deterministic) {
+        snprintf(reason, AT_REASON, "its bits depend on the number of threads");
+        return false;
+    }
     if (k->isa > problem->isa) {
         snprintf(reason, AT_REASON, "needs %s", at_isa_name(k->isa));
         return false;
@@ -70,33 +75,51 @@ static bool is_variant(const at_kernel *k, const char *variant)
     return dot && strncmp(dot + 1, variant, n) == 0 && (dot[1 + n] == '\0' || dot[1 + n] == '_');
 }
 
-/* "auto+V": those of variant V where it has some, else the best. */
-static const char *preferred(const char *policy)
+/* What at_plan_options.kernels asks for. */
+typedef struct policy {
+    bool reference, strict;
+    const char *only, *first; /* a variant; NULL = any; none comes first */
+} policy;
+
+static policy parse(const char *text)
 {
-    return strncmp(policy, "auto+", 5) == 0 ? policy + 5 : NULL;
+    if (!text || strcmp(text, "auto") == 0) return (policy){0};
+    if (strcmp(text, "ref") == 0) return (policy){.reference = true};
+    if (strcmp(text, "strict") == 0) return (policy){.strict = true};
+    if (strncmp(text, "auto+", 5) == 0) return (policy){.first = text + 5};
+    return (policy){.only = text};
+}
+
+bool at_kernels_exist(const at_ctx *ctx, const char *text)
+{
+    const policy wanted = parse(text);
+    const char *variant = wanted.only ? wanted.only : wanted.first;
+    const at_kernel *k;
+    int cursor = 0;
+    while (variant && (k = at_registry_next(ctx, "kernel", &cursor)))
+        if (is_variant(k, variant)) return true;
+    return !variant;
 }
 
 /* Walk the candidates of an op, best first is not needed: the registry is small. text, when given, gets a
  * line each. */
 static const at_kernel *best(const at_plan *p, const at_problem *problem, char *text, size_t size)
 {
-    const char *policy = p->options.kernels ? p->options.kernels : "auto";
-    const char *first = preferred(policy);
-    const bool automatic = first || strcmp(policy, "auto") == 0 || strcmp(policy, "strict") == 0;
+    const policy wanted = parse(p->options.kernels);
     const at_kernel *winner = NULL, *k;
     int winner_score = 0, cursor = 0;
     size_t used = 0;
-    if (strcmp(policy, "ref") == 0) return NULL;
+    if (wanted.reference) return NULL;
     while ((k = at_registry_next(p->ctx, "kernel", &cursor))) {
         if (k->op != problem->op) continue;
         char reason[AT_REASON] = "";
-        const bool ok = is_supported(k, problem, reason);
-        const int extra = first && is_variant(k, first) ? PREFERRED : 0;
+        const bool ok = is_supported(p, k, problem, reason);
+        const int extra = wanted.first && is_variant(k, wanted.first) ? PREFERRED : 0;
         const int score = ok ? score_of(k, problem) + extra : 0;
         if (text && used < size)
             used += (size_t)(ok ? snprintf(text + used, size - used, "%s: score %d\n", k->name, score)
                                 : snprintf(text + used, size - used, "%s: refused, %s\n", k->name, reason));
-        const bool eligible = ok && (automatic || is_variant(k, policy));
+        const bool eligible = ok && (!wanted.only || is_variant(k, wanted.only));
         if (eligible && score > winner_score) {
             winner = k;
             winner_score = score;
@@ -112,8 +135,7 @@ at_status at__choose_kernel(const at_plan *p, const at_node *n, const at_problem
     *out = best(p, problem, text, sizeof text);
     if (*out) return AT_OK;
     AT_REQUIRE(p->ctx, n->op->ref, AT_E_UNSUPPORTED, "%s: no kernel fits: %s", at_node_text(where, n), text);
-    const bool strict = p->options.kernels && strcmp(p->options.kernels, "strict") == 0;
-    AT_REQUIRE(p->ctx, !strict || n->op->updates, AT_E_UNSUPPORTED,
+    AT_REQUIRE(p->ctx, !parse(p->options.kernels).strict || n->op->updates, AT_E_UNSUPPORTED,
                "%s: only the reference can run this, and kernels=strict refuses it: %s",
                at_node_text(where, n), *text ? text : "no other kernel exists");
     return AT_OK;

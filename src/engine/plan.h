@@ -13,8 +13,9 @@
 typedef struct at_plan at_plan;
 
 typedef struct at_plan_options {
-    const char *kernels; /* "auto" (NULL), "ref", "strict" (a reference chosen is an error), or the name of
-                            one kernel variant ("base") that is used wherever it is supported */
+    const char *kernels; /* "auto" (NULL), "ref", "strict" (a reference chosen is an error), the name of one
+                            kernel variant ("base"): no other, or "auto+base": that one where it has some */
+    bool deterministic;  /* no kernel whose bits depend on the number of threads */
     at_dtype act; /* element type of activations: AT_F32 (the default) stands for at_real, or AT_BF16; the
                      host sees at_real either way */
     at_value *const *fetches; /* values the host reads; they live to the end of the pass */
@@ -35,6 +36,9 @@ typedef struct at_pass {
 typedef struct at_memory { /* bytes by class; of states only what this plan's kernels read */
     size_t frozen, masters, gradients, slots, running, activations, inputs, sums, statics, scratch, prepared;
 } at_memory;
+
+/* May this be at_plan_options.kernels, so that a variant named in it is one that some kernel has? */
+bool at_kernels_exist(const at_ctx *ctx, const char *kernels);
 
 /* g: borrowed, must outlive the plan. @return UNSUPPORTED: no kernel for a node, with the reasons; NOMEM ...
  */

@@ -26,6 +26,12 @@ bool at_names_label(const char *name)
     return is_one_of(name, names);
 }
 
+bool at_names_labels(const char *name)
+{
+    static const char *const names[] = {"labels", "classes", "targets", "categories", NULL};
+    return is_one_of(name, names);
+}
+
 bool at_names_text(const char *name)
 {
     static const char *const names[] = {"text",     "sms",       "sentence", "message", "review",

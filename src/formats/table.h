@@ -94,6 +94,7 @@ void at_table_title(char out[AT_COLUMN_TITLE], const at_table *t, int column);
  * first of a pair: "premise"), the second of a pair ("hypothesis"), numbers ("score", or what labels are
  * called), or texts that do not belong to the first ("negative")? In any case of the letters. */
 bool at_names_label(const char *name);
+bool at_names_labels(const char *name); /* several of a row: "labels" */
 bool at_names_text(const char *name);
 bool at_names_pair(const char *name);
 bool at_names_score(const char *name);

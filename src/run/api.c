@@ -22,6 +22,7 @@ bool at_option_list(const at_ctx *ctx, int index, at_option_info *out)
                             .choices = o->choices,
                             .aliases = o->aliases,
                             .help = o->help,
+                            .bare = !o->bare && o->type == AT_OPTION_FLAG ? "true" : o->bare,
                             .low = o->low,
                             .high = o->high};
     return true;

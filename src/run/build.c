@@ -196,6 +196,7 @@ void at__close_pipes(at_run *r)
 at_plan_options at__plan_options(const at_run *r, const at_pipe *p)
 {
     return (at_plan_options){.kernels = r->settings.general.kernels,
+                             .deterministic = r->settings.general.deterministic,
                              .act = r->act,
                              .fetches = p->fetch,
                              .n_fetches = p->n_fetch,

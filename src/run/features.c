@@ -326,11 +326,10 @@ at_status at__cache_features(at_run *r)
     const char *folder = at__cache_folder(r);
     if (r->settings.general.cache && folder) AT_TRY(at_folder_make(r->ctx, folder)); /* named: it must do */
     at_plan *plan;
-    const at_plan_options o = {.kernels = r->settings.general.kernels,
-                               .act = r->act,
-                               .fetches = r->eval.cut,
-                               .n_fetches = r->eval.n_cut,
-                               .fetch_only = true};
+    at_plan_options o = at__plan_options(r, &r->eval);
+    o.fetches = r->eval.cut;
+    o.n_fetches = r->eval.n_cut;
+    o.n_feeds = 0;
     AT_TRY(at_plan_create(&plan, r->eval.g, &o));
     at_status s = AT_OK;
     for (int split = 0; split < AT_SPLIT_COUNT && s == AT_OK; split++)

@@ -4,6 +4,7 @@
 #include "formats/system.h"
 #include "run/run.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static at_status read_settings(at_run *r)
@@ -48,26 +49,11 @@ static at_status read_memory_limit(at_run *r)
 
 /* ---- Kernels ---- */
 
-/* "avx2" when some kernel is called "NAME.avx2". */
-static bool is_variant(const at_ctx *ctx, const char *policy)
-{
-    int cursor = 0;
-    const char *const *kernel; /* begins with its name */
-    while ((kernel = at_registry_next(ctx, "kernel", &cursor))) {
-        const char *dot = strrchr(*kernel, '.');
-        if (dot && strcmp(dot + 1, policy) == 0) return true;
-    }
-    return false;
-}
-
 static at_status check_kernels(at_run *r)
 {
     const char *policy = r->settings.general.kernels;
-    const char *variant = strncmp(policy, "auto+", 5) == 0 ? policy + 5 : policy;
-    const bool known =
-        strcmp(policy, "auto") == 0 || strcmp(policy, "ref") == 0 || strcmp(policy, "strict") == 0;
     AT_REQUIRE(
-        r->ctx, known || is_variant(r->ctx, variant), AT_E_ARG,
+        r->ctx, at_kernels_exist(r->ctx, policy), AT_E_ARG,
         "%s is \"%s\", must be auto, ref, strict or a variant of kernels (base, avx2, avx512 ...), alone "
         "or after auto+",
         at_recipe_where(r->recipe, "kernels"), policy);
@@ -189,6 +175,71 @@ static at_status find_task(at_run *r, at_job_setup *s)
     return s->task->choose(r->ctx, s, &s->task);
 }
 
+/* ---- Keys of other tasks ---- */
+
+/* A key of the data, or of a task's own section. */
+static bool is_of_tasks(const at_ctx *ctx, const char *key)
+{
+    char section[64];
+    snprintf(section, sizeof section, "%.*s", (int)strcspn(key, "."), key);
+    return strcmp(section, "data") == 0 || at_registry_find(ctx, "task", section);
+}
+
+/* Of another task's key: the own section's key of the same name; NULL = there is none. Other spellings are
+ * those of the first task that has them. */
+static const at_option *own_key(const at_task *task, const char *key)
+{
+    const char *name = strchr(key, '.');
+    if (!name || !task->options || strncmp(key, "data.", 5) == 0) return NULL;
+    for (const at_option *o = task->options->list; o->key; o++)
+        if (strcmp(o->key, name + 1) == 0) return o;
+    return NULL;
+}
+
+/* A flag that the task does not use is a mistake; a file may be meant for several tasks. */
+static at_status refuse_unused(at_run *r, const at_setting *s, const at_task *task)
+{
+    const at_option *own = own_key(task, s->key);
+    if (s->source != AT_FROM_FLAG) return AT_OK;
+    if (own)
+        return at_fail(r->ctx, AT_E_ARG, "%s: task %s does not use %s; its own is %s.%s", s->origin,
+                       task->name, s->key, task->options->name, own->key);
+    return at_fail(r->ctx, AT_E_ARG,
+                   "%s: task %s does not use %s; leave it out, or name another task (--task)", s->origin,
+                   task->name, s->key);
+}
+
+static at_status refuse_unread(at_run *r, const at_task *task)
+{
+    const at_setting *s = NULL;
+    while ((s = at_recipe_next_unread(r->recipe, s)))
+        if (is_of_tasks(r->ctx, s->key)) AT_TRY(refuse_unused(r, s, task));
+    return at_last_status(r->ctx);
+}
+
+static void note_unused(at_run *r, const at_setting *s)
+{
+    at_job_note(&r->job, "%s: task %s does not use %s", s->origin, r->job.task->name, s->key);
+}
+
+static at_status note_unread(at_run *r)
+{
+    const at_setting *s = NULL;
+    while ((s = at_recipe_next_unread(r->recipe, s)))
+        if (is_of_tasks(r->ctx, s->key)) note_unused(r, s);
+    return at_last_status(r->ctx);
+}
+
+/* Whether a task augments its samples is known when it has opened them. */
+static at_status check_augment(at_run *r)
+{
+    const at_setting *s = at_recipe_setting(r->recipe, "augment");
+    if (!s || s->value->kind != AT_LIST || s->value->n == 0 || r->job.augments || r->noise) return AT_OK;
+    AT_TRY(refuse_unused(r, s, r->job.task));
+    if (s->source == AT_FROM_FILE) note_unused(r, s);
+    return AT_OK;
+}
+
 static at_status open_job(at_run *r)
 {
     at_job_setup s = {.model = r->model,
@@ -206,7 +257,10 @@ static at_status open_job(at_run *r)
     AT_TRY(read_table(r, s.task->data_options, &r->data_options));
     s.options = r->task_options;
     s.data_options = r->data_options;
+    AT_TRY(refuse_unread(r, s.task));
     AT_TRY(at_job_open(&r->job, r->ctx, &s));
+    AT_TRY(note_unread(r));
+    AT_TRY(check_augment(r));
     return at_recipe_decide(r->recipe, "task", at_tree_string(&r->recipe->arena, s.task->name));
 }
 
@@ -293,8 +347,9 @@ static at_status open_job_to_use(at_run *r, const at_task *task)
     const at_settings *s = &r->settings;
     AT_TRY(read_table(r, task->options, &r->task_options));
     AT_TRY(read_table(r, task->data_options, &r->data_options));
+    AT_TRY(refuse_unread(r, task));
     r->micro_batch = s->train.micro_batch > 0 ? s->train.micro_batch : 32;
-    return at_job_open(&r->job, r->ctx,
+    AT_TRY(at_job_open(&r->job, r->ctx,
                        &(at_job_setup){.task = task,
                                        .model = r->model,
                                        .data = s->data,
@@ -303,7 +358,8 @@ static at_status open_job_to_use(at_run *r, const at_task *task)
                                        .cache = at__cache_folder(r),
                                        .where = where,
                                        .where_from = r->recipe,
-                                       .uses_head = true});
+                                       .uses_head = true}));
+    return note_unread(r);
 }
 
 at_status at__look_to_use(at_run *r)

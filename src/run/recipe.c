@@ -3,6 +3,7 @@
 #include "run/recipe.h"
 #include "formats/options.h"
 #include <attune.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -99,11 +100,22 @@ static at_status unknown_key(at_recipe *r, const char *name, const char *origin)
 
 /* ---- Ways in ---- */
 
+/* The first number in a value that is NaN or infinite; NULL = none. */
+static const at_tree *not_finite(const at_tree *t)
+{
+    const at_tree *found = t->kind == AT_NUMBER && !isfinite(t->number) ? t : NULL;
+    for (const at_tree *child = t->first; child && !found; child = child->next) found = not_finite(child);
+    return found;
+}
+
 static at_status add_setting(at_recipe *r, const char *name, const at_tree *value, at_source source,
                              const char *origin)
 {
     char key[KEY_MAX];
     if (!option_of(r->ctx, name, key)) return unknown_key(r, name, origin);
+    const at_tree *bad = not_finite(value);
+    AT_REQUIRE(r->ctx, !bad, AT_E_RANGE, "%s: %s %s %g; numbers must be finite", origin, key,
+               bad == value ? "is" : "holds", bad->number);
     at_setting *s = at_arena_alloc(&r->arena, sizeof *s);
     if (!s || !(s->key = at_arena_strdup(&r->arena, key)) ||
         !(s->origin = at_arena_strdup(&r->arena, origin)))
@@ -191,6 +203,7 @@ void at_recipe_begin(at_recipe *r)
     at_setting **link = &r->settings;
     while (*link) {
         const bool stale = (*link)->source == AT_FROM_METHOD || (*link)->source == AT_FROM_RUN;
+        (*link)->read = false;
         if (stale)
             *link = (*link)->next;
         else
@@ -229,7 +242,7 @@ at_status at_recipe_take(at_recipe *r, const at_recipe *from, at_source weakest,
 
 /* ---- Precedence ---- */
 
-static const at_setting *find(const at_recipe *r, const char *key)
+const at_setting *at_recipe_setting(const at_recipe *r, const char *key)
 {
     const at_setting *best = NULL;
     for (const at_setting *s = r->settings; s; s = s->next)
@@ -240,12 +253,12 @@ static const at_setting *find(const at_recipe *r, const char *key)
 
 bool at_recipe_is_set(const at_recipe *r, const char *key)
 {
-    return find(r, key) != NULL;
+    return at_recipe_setting(r, key) != NULL;
 }
 
 const char *at_recipe_where(at_recipe *r, const char *key)
 {
-    const at_setting *s = find(r, key);
+    const at_setting *s = at_recipe_setting(r, key);
     const char *text = at_arena_printf(&r->arena, "%s%s%s", s ? s->origin : "", s ? ": " : "", key);
     return text ? text : key;
 }
@@ -255,13 +268,19 @@ const char *at_recipe_where(at_recipe *r, const char *key)
 /* The effective value: the strongest setting, else the default; NULL = absent. */
 static at_status effective(at_recipe *r, const at_option *o, const char *key, const at_tree **out)
 {
-    const at_setting *s = find(r, key);
+    const at_setting *s = at_recipe_setting(r, key);
     *out = s ? s->value : NULL;
     if (s || !o->fallback) return AT_OK;
     at_tree *t;
     AT_TRY(at_yaml_parse(&r->arena, &t, o->fallback, strlen(o->fallback), key));
     *out = t;
     return AT_OK;
+}
+
+static void mark_read(at_recipe *r, const char *key)
+{
+    for (at_setting *s = r->settings; s; s = s->next)
+        if (strcmp(s->key, key) == 0) s->read = true;
 }
 
 static const char *where_of(void *recipe, const char *key)
@@ -278,6 +297,7 @@ at_status at_recipe_read(at_recipe *r, const at_options *table, void *out)
         full_key(key, table, o);
         void *member = (char *)out + o->offset;
         at_option_clear(o, member);
+        mark_read(r, key);
         AT_TRY(effective(r, o, key, &t));
         if (t) AT_TRY(at_option_read(&reader, o, key, t, member));
     }
@@ -309,6 +329,27 @@ static at_tree *normal(at_recipe *r, const at_option *o, const at_tree *t)
     if (text && at_option_text(&r->arena, t)) return at_tree_string(&r->arena, at_option_text(&r->arena, t));
     if (o->type == AT_OPTION_REAL && t->kind == AT_WHOLE) return at_tree_number(&r->arena, t->number);
     return copy(&r->arena, t);
+}
+
+/* Does the default say the same? A recipe that a run has written names every key. */
+static bool is_default(at_recipe *r, const at_setting *s)
+{
+    char key[KEY_MAX];
+    at_tree *t;
+    const at_option *o = option_of(r->ctx, s->key, key);
+    if (!o->fallback || at_yaml_parse(&r->arena, &t, o->fallback, strlen(o->fallback), key) != AT_OK)
+        return false;
+    return at_tree_equal(normal(r, o, t), normal(r, o, s->value));
+}
+
+const at_setting *at_recipe_next_unread(at_recipe *r, const at_setting *after)
+{
+    const at_setting *s = after ? after->next : r->settings;
+    for (; s; s = s->next) {
+        const bool given = s->source == AT_FROM_FILE || s->source == AT_FROM_FLAG;
+        if (given && !s->read && s->value->kind != AT_NULL && !is_default(r, s)) return s;
+    }
+    return NULL;
 }
 
 at_status at_recipe_tree(at_recipe *r, at_tree **out)

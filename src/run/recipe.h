@@ -18,6 +18,7 @@ typedef struct at_setting {
     const at_tree *value;
     at_source source;
     const char *origin; /* "recipe.yaml:7", "--train.epochs", "method head" */
+    bool read;          /* a table with its key has been read since at_recipe_begin */
 } at_setting;
 
 struct at_recipe {
@@ -36,7 +37,7 @@ typedef struct at_method {
 at_status at_recipe_apply_method(at_recipe *r, const char *method, const char *family,
                                  const at_tree **edits) AT_MUST_USE;
 
-/* Forget what an earlier run with this recipe decided and its method said. */
+/* Forget what an earlier run with this recipe decided and read, and what its method said. */
 void at_recipe_begin(at_recipe *r);
 
 /* Take over what was set in another recipe, by flags or, if that is `weakest`, also by its file. except: a
@@ -47,8 +48,15 @@ at_status at_recipe_take(at_recipe *r, const at_recipe *from, at_source weakest,
 /* Fill the struct of a table with the effective values; unset options get their defaults. */
 at_status at_recipe_read(at_recipe *r, const at_options *table, void *out) AT_MUST_USE;
 
+/* Walk what a file or flags set, to another value than the default, and no table that was read has. after:
+ * NULL = from the start; NULL at the end. */
+const at_setting *at_recipe_next_unread(at_recipe *r, const at_setting *after);
+
 /* Is the key set by anything stronger than its default? */
 bool at_recipe_is_set(const at_recipe *r, const char *key);
+
+/* The setting that counts; NULL = none, so that the default does. */
+const at_setting *at_recipe_setting(const at_recipe *r, const char *key);
 
 /* Where the effective value came from, for messages: "recipe.yaml:7: train.epochs". */
 const char *at_recipe_where(at_recipe *r, const char *key);

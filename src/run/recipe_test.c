@@ -139,6 +139,37 @@ AT_TEST(test_recipe__sections_and_structures_of_a_file)
     close(&s);
 }
 
+static void expect_unread(scene *s, const char *const *keys, int n)
+{
+    const at_setting *t = NULL;
+    for (int i = 0; i < n; i++) {
+        assert_non_null(t = at_recipe_next_unread(s->r, t));
+        assert_string_equal(t->key, keys[i]);
+    }
+    assert_null(at_recipe_next_unread(s->r, t));
+}
+
+/* Newest first; no default, nothing of a method, nothing that is absent. */
+AT_TEST(test_recipe__tells_what_nothing_has_read)
+{
+    static const char *const keys[] = {"data.delimiter", "data.encoding"}, *const all[] = {"data.delimiter",
+                                                                                           "data.valid",
+                                                                                           "data.encoding"};
+    scene s;
+    at_data_options d;
+    const at_tree *edits;
+    open(&s);
+    load(&s, "data: { header: auto, encoding: latin-1 }\nlora: { r: null }\n");
+    at_expect_ok(s.ctx, at_recipe_set(s.r, "data.valid", "10%"));
+    at_expect_ok(s.ctx, at_recipe_set(s.r, "data.delimiter", ";"));
+    at_expect_ok(s.ctx, at_recipe_apply_method(s.r, "head", "image", &edits));
+    at_expect_ok(s.ctx, at_recipe_read(s.r, &at_options_data, &d));
+    expect_unread(&s, keys, AT_COUNT(keys));
+    at_recipe_begin(s.r); /* another run has read nothing yet */
+    expect_unread(&s, all, AT_COUNT(all));
+    close(&s);
+}
+
 /* Written and read again it differs in nothing, whichever source the values came from. */
 AT_TEST(test_recipe__a_complete_recipe_reads_back_equal)
 {

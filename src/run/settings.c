@@ -8,10 +8,10 @@ static const at_option general[] = {
      .help = "inferred from the data when absent"},
     {"method", AT_OPTION_TREE, AT_OPTION(at_general, method), "full", .aliases = "finetuning_type",
      .help = "head, last:N, full, lora, scratch, probe; or a list of edits"},
-    {"ladder", AT_OPTION_TEXT, AT_OPTION(at_general, ladder), .transient = true,
+    {"ladder", AT_OPTION_TEXT, AT_OPTION(at_general, ladder), .bare = "usual", .transient = true,
      .help =
          "methods to run one after the other and to compare (\"probe,lora,full\"), each in a folder of its "
-         "own; usual: probe,head,last,full"},
+         "own; usual, or the key alone: probe,head,last,full"},
     {"edits", AT_OPTION_TREE, AT_OPTION(at_general, edits),
      .help = "edits after those of the method: [{freeze: \"stem*\"}]"},
     {"augment", AT_OPTION_TREE, AT_OPTION(at_general, augment),
@@ -36,9 +36,10 @@ static const at_option general[] = {
      .help = "most memory to use (\"8G\", \"50%\"); the machine's limit less 10 % when absent"},
     {"cache", AT_OPTION_TEXT, AT_OPTION(at_general, cache), .may_change = true,
      .help = "folder for computed features and tokens, or none; the user's cache folder when absent"},
-    {"resume", AT_OPTION_CHOICE, AT_OPTION(at_general, resume), "no", .choices = "no|yes|auto",
+    {"resume", AT_OPTION_CHOICE, AT_OPTION(at_general, resume), "no", .choices = "no|yes|auto", .bare = "yes",
      .transient = true, .aliases = "resume_from_checkpoint",
-     .help = "yes: continue from the last checkpoint; auto: continue, start, or do nothing when finished"},
+     .help = "yes, or the key alone: continue from the last checkpoint; auto: continue, start, or do nothing "
+             "when finished"},
     {0},
 };
 

@@ -17,8 +17,9 @@ typedef struct job { /* at_job.self */
     at_photo_set files;              /* predictions */
 } job;
 
-static bool recognise(const char *path)
+static bool recognise(at_ctx *ctx, const char *path)
 {
+    (void)ctx;
     return at_path_is_folder(path);
 }
 

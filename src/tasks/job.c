@@ -25,7 +25,7 @@ at_status at_task_find(at_ctx *ctx, const at_task **out, const char *name, const
     const char *expects = NULL;
     while ((t = at_registry_next(ctx, "task", &cursor))) {
         if (!t->recognise || strcmp(t->family, family) != 0) continue;
-        if (t->recognise(path)) {
+        if (t->recognise(ctx, path)) {
             *out = t;
             return AT_OK;
         }

@@ -61,7 +61,7 @@ static at_status choose_range(const at_job *j, const at_texts *t, range *out, bo
     if (told)
         AT_REQUIRE(j->ctx,
                    sscanf(told, "%lf..%lf%n", &out->low, &out->high, &end) == 2 && !told[end] &&
-                       out->low < out->high,
+                       out->low < out->high && isfinite(out->high - out->low),
                    AT_E_ARG, "%s is \"%s\", must be the least and the largest score, such as 0..5",
                    at_job_where(j, "data.score_range"), told);
     AT_REQUIRE(j->ctx, !*rescaled || (found.low >= out->low && found.high <= out->high), AT_E_RANGE,

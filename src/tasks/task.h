@@ -105,8 +105,8 @@ struct at_task {
     const char *sample;  /* what a data set's names are, for programs: "file", "text" */
     size_t size;         /* of the own struct */
     const char *expects; /* what its data are, for messages: "a folder with ..." */
-    /* Is this data ours? Looks at names only. */
-    bool (*recognise)(const char *path);
+    /* Is this data ours? Looks at names and, where they do not tell, into the beginning of a file. */
+    bool (*recognise)(at_ctx *ctx, const char *path);
     /* Of a task that recognises: the task that these data are for, it or another with the same data_options;
      * asked where none is named. NULL = it. */
     at_status (*choose)(at_ctx *ctx, const at_job_setup *s, const at_task **out);

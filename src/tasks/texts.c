@@ -39,9 +39,9 @@ static const at_option option_list[] = {
 const at_options at_options_texts = {"data", option_list, sizeof(at_text_settings)};
 
 /* Files of tagged words have a task of their own; what is no table is told when it is read. */
-bool at_text_data_recognise(const char *path)
+bool at_text_data_recognise(at_ctx *ctx, const char *path)
 {
-    return at_path_exists(path) && !at_is_tagged_path(path);
+    return at_path_exists(path) && !at_is_tagged(ctx, path);
 }
 
 /* ---- Reading ---- */

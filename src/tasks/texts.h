@@ -40,7 +40,7 @@ at_status at_job_open_tokenizer(at_job *j, at_tokenizer **out) AT_MUST_USE;
 at_status at_job_max_length(const at_job *j, int64_t given, int64_t usual, int64_t *out) AT_MUST_USE;
 
 /* Member of at_task: is this path a table of texts? */
-bool at_text_data_recognise(const char *path);
+bool at_text_data_recognise(at_ctx *ctx, const char *path);
 
 /* Open j's data: read tables, split, tokenise; j->split is set. Not for heads that are there already. */
 at_status at_text_data_open(at_job *j, at_text_data *k, at_texts_target target,

@@ -405,9 +405,9 @@ const at_task at_task_token_classification = {
     .sample = "text",
     .size = sizeof(at_tagging),
     .expects =
-        "tagged sentences (.conll, .bio, .iob; or .txt and .jsonl with --task token-classification), or "
-        "a folder of such files (train, valid, test)",
-    .recognise = at_is_tagged_path,
+        "tagged sentences (.conll, .bio, .iob; or .txt, .tsv and .jsonl that hold them), or a folder of such "
+        "files (train, valid, test)",
+    .recognise = at_is_tagged,
     .open = open_data,
     .close = close_data,
     .open_files = open_files,

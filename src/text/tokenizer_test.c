@@ -191,3 +191,49 @@ AT_TEST(test_tokenizer__words_too_long_are_unknown)
 {
     check_cases("words too long", 5);
 }
+
+/* ---- Many merges ---- */
+
+enum { LETTERS = 26, PAIRS = LETTERS * LETTERS };
+
+/* Ids of pairs: in the order of the merges, but the second half of them backwards. */
+static int32_t id_of_pair(int32_t i)
+{
+    return LETTERS + (i < PAIRS / 2 ? i : PAIRS - 1 - (i - PAIRS / 2));
+}
+
+static void put_pairs(at_text *json, bool strings)
+{
+    at_text_add(json, "{\"model\": {\"type\": \"BPE\", \"vocab\": {");
+    for (int i = 0; i < LETTERS; i++) at_text_printf(json, "\"%c\": %d, ", 'a' + i, i);
+    for (int i = 0; i < PAIRS; i++)
+        at_text_printf(json, "%s\"%c%c\": %d", i ? ", " : "", 'a' + i / LETTERS, 'a' + i % LETTERS,
+                       id_of_pair(i));
+    at_text_add(json, "}, \"merges\": [");
+    for (int i = 0; i < PAIRS; i++)
+        at_text_printf(json, "%s%s%c%s%c%s", i ? ", " : "", strings ? "[\"" : "\"", 'a' + i / LETTERS,
+                       strings ? "\", \"" : " ", 'a' + i % LETTERS, strings ? "\"]" : "\"");
+    at_text_add(json, "]}}");
+}
+
+AT_TEST(test_tokenizer__merges_of_any_number_in_any_order)
+{
+    at_ctx *ctx = at_test_ctx();
+    for (int strings = 0; strings < 2; strings++) {
+        at_text json;
+        at_encoding e = {0};
+        at_text_init(&json, ctx);
+        put_pairs(&json, strings);
+        at_tokenizer *t = open_text(ctx, json.data);
+        for (int i = 0; i < PAIRS; i++) {
+            const char word[] = {(char)('a' + i / LETTERS), (char)('a' + i % LETTERS)};
+            at_expect_ok(ctx, at_tokenizer_encode(ctx, t, &e, word, 2, NULL, 0, 0, false));
+            assert_int_equal(e.n, 1);
+            assert_int_equal(e.ids[0], id_of_pair(i));
+        }
+        at_encoding_deinit(ctx, &e);
+        at_tokenizer_close(ctx, t);
+        at_text_deinit(&json);
+    }
+    at_test_done(ctx);
+}

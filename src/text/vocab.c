@@ -34,6 +34,12 @@ static int64_t find_slot(const at_vocab *v, uint64_t hash, const char *prefix, s
     }
 }
 
+bool at_vocab_is_joined(const at_vocab *v, int64_t id, const char *prefix, size_t n_prefix, const char *text,
+                        size_t n)
+{
+    return id >= 0 && id < v->size && v->token[id] && is_token(v->token[id], prefix, n_prefix, text, n);
+}
+
 int32_t at_vocab_find_joined(const at_vocab *v, uint64_t hash, const char *prefix, size_t n_prefix,
                              const char *text, size_t n)
 {
@@ -51,7 +57,7 @@ int32_t at_vocab_find(const at_vocab *v, const char *text, size_t n)
 static at_status more_slots(at_vocab *v)
 {
     const struct at_vocab_slot *old = v->slot;
-    const int64_t n_old = v->n_slots, n = n_old ? 4 * n_old : 1024;
+    const int64_t n_old = v->n_slots, n = n_old ? 2 * n_old : 1024;
     struct at_vocab_slot *slot = at_arena_alloc(v->arena, (size_t)n * sizeof *slot);
     if (!slot) return AT_E_NOMEM;
     memset(slot, 0xff, (size_t)n * sizeof *slot);

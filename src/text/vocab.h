@@ -37,6 +37,9 @@ static inline uint64_t at_vocab_hash_start(void)
 {
     return 0xcbf29ce484222325u;
 }
+/* Is the token of this id prefix followed by text? The id need not be one. */
+bool at_vocab_is_joined(const at_vocab *v, int64_t id, const char *prefix, size_t n_prefix, const char *text,
+                        size_t n);
 int32_t at_vocab_find_joined(const at_vocab *v, uint64_t hash, const char *prefix, size_t n_prefix,
                              const char *text, size_t n);
 

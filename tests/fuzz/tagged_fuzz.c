@@ -102,5 +102,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at_tagged_deinit(&t);
         at_fuzz_end(ctx, status);
     }
+    for (int i = 0; i < 2; i++) {
+        at_ctx *ctx = at_fuzz_begin();
+        at_looks_tagged(ctx, (const char *)data, size, i ? "a.jsonl" : "a.txt"); /* leaves no error */
+        at_fuzz_end(ctx, AT_OK);
+    }
     return 0;
 }

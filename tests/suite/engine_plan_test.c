@@ -96,6 +96,45 @@ AT_TEST(test_kernels__a_variant_may_come_first)
     at_test_done(ctx);
 }
 
+AT_TEST(test_kernels__a_policy_names_a_variant_that_exists)
+{
+    static const char *const good[] = {"auto", "ref", "strict", "base", "auto+base", "auto+picky", "picky"};
+    static const char *const bad[] = {"",    "auto+", "auto+strict", "auto+auto+base",
+                                      "bas", "fast",  "base+auto"};
+    at_ctx *ctx = at_test_ctx();
+    at_expect_ok(ctx, at_ctx_add(ctx, "kernel", &picky));
+    for (int i = 0; i < AT_COUNT(good); i++) assert_true(at_kernels_exist(ctx, good[i]));
+    for (int i = 0; i < AT_COUNT(bad); i++) assert_false(at_kernels_exist(ctx, bad[i]));
+    at_test_done(ctx);
+}
+
+AT_TEST(test_kernels__a_deterministic_plan_refuses_those_that_depend_on_threads)
+{
+    const at_kernel racy = {.name = "relu.racy",
+                            .op = &at_op_relu,
+                            .score = high_for_many_rows,
+                            .thread_dependent = true,
+                            .run = at_op_relu.ref};
+    at_ctx *ctx = at_test_ctx();
+    at_expect_ok(ctx, at_ctx_add(ctx, "kernel", &racy));
+    for (int deterministic = 0; deterministic < 2; deterministic++) {
+        at_bare t;
+        char text[512];
+        at_bare_open(&t, ctx, "cpu", AT_EVAL, 6);
+        at_value *y = at_relu(t.g, at_bare_rows(&t, "x", AT_ACT, 5));
+        at_expect_ok(ctx, at_graph_finish(t.g));
+        at_expect_ok(ctx, at_plan_create(&t.plan, t.g,
+                                         &(at_plan_options){
+                                             .deterministic = deterministic, .fetches = &y, .n_fetches = 1}));
+        assert_int_equal(chosen(&t, &at_op_relu) == &racy, !deterministic);
+        at_plan_explain(t.plan, y->node, text, sizeof text);
+        const char *refusal = "relu.racy: refused, its bits depend on the number of threads\n";
+        assert_int_equal(strstr(text, refusal) != NULL, deterministic);
+        at_bare_close(&t);
+    }
+    at_test_done(ctx);
+}
+
 /* The score sees maxima: fewer rows in a step change nothing. */
 AT_TEST(test_kernels__the_highest_score_wins)
 {

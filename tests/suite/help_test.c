@@ -3,6 +3,7 @@
 #include "tests/harness/program.h"
 #include "tests/harness/scene.h"
 #include "tests/harness/test.h"
+#include <attune.h>
 #include <stdio.h>
 
 static const char *const commands[] = {"train", "plan", "bench", "eval", "predict", "inspect", "demo", "env"};
@@ -86,6 +87,22 @@ AT_TEST(test_help__of_every_command)
         if (i < 4) expect_keys(o.out);
         at_output_free(&o);
     }
+}
+
+/* What the public list of options says of it is what the program does (ladder_test.c, resume_test.c). */
+AT_TEST(test_help__options_say_what_their_key_alone_means)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_option_info o;
+    for (int i = 0; at_option_list(ctx, i, &o); i++) {
+        const bool top = !*o.section;
+        const char *want = strcmp(o.type, "flag") == 0           ? "true"
+                           : top && strcmp(o.key, "resume") == 0 ? "yes"
+                           : top && strcmp(o.key, "ladder") == 0 ? "usual"
+                                                                 : "";
+        assert_string_equal(o.bare ? o.bare : "", want);
+    }
+    at_test_done(ctx);
 }
 
 AT_TEST(test_help__lists_what_comes_in_kinds)

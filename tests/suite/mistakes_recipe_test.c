@@ -88,6 +88,11 @@ static void bad_augmentation(const char *folder)
     put(folder, "augment: [ { flip: sideways } ]\n");
 }
 
+static void infinite(const char *folder)
+{
+    put(folder, "train:\n  clip: .inf\n");
+}
+
 static void existing(const char *folder)
 {
     char command[1400];
@@ -122,6 +127,7 @@ static const at_mistake recipes[] = {
      "recipe.yaml:5: edits: no edit is called \"frezee\"; did you mean \"freeze\"?"},
     {"no-augmentation", no_augmentation, RECIPE, 2,
      "recipe.yaml:5: augment: no augmentation is called \"flop\"; did you mean \"flip\"?"},
+    {"infinite", infinite, RECIPE, 2, "recipe.yaml:6: train.clip is inf; numbers must be finite"},
     {"bad-augmentation", bad_augmentation, RECIPE, 2,
      "recipe.yaml:5: augment: flip must be horizontal, vertical or both"},
 };
@@ -142,7 +148,25 @@ static const at_mistake lines[] = {
     {"range", NULL, TRAIN " --train.learning_rate=-1", 2,
      "--train.learning_rate: train.learning_rate is -1, must be 0 to 1e+06"},
     {"nan", NULL, TRAIN " --train.learning_rate .nan", 2,
-     "--train.learning_rate: train.learning_rate is nan, must be 0 to 1e+06"},
+     "--train.learning_rate: train.learning_rate is nan; numbers must be finite"},
+    {"nan-text", NULL, TRAIN " --train.learning_rate nan", 2,
+     "--train.learning_rate: train.learning_rate is text \"nan\", must be a number"},
+    {"nan-seed", NULL, TRAIN " --seed nan", 2, "--seed: seed is text \"nan\", must be a whole number"},
+    {"infinite-seed", NULL, TRAIN " --seed .inf", 2, "--seed: seed is inf; numbers must be finite"},
+    {"infinite", NULL, TRAIN " --train.clip -.inf", 2,
+     "--train.clip: train.clip is -inf; numbers must be finite"},
+    {"nan-edit", NULL, TRAIN " --edits '[{lr: {\"*\": .nan}}]'", 2,
+     "--edits: edits holds nan; numbers must be finite"},
+    {"nan-memory", NULL, TRAIN " --memory nan", 2,
+     "--memory: memory is \"nan\", must be bytes with K, M or G, or a share of the machine (\"50%\")"},
+    {"infinite-memory", NULL, TRAIN " --memory inf", 2,
+     "--memory: memory is \"inf\", must be bytes with K, M or G, or a share of the machine (\"50%\")"},
+    {"nan-warmup", NULL, TRAIN " --train.warmup nan", 2,
+     "--train.warmup: train.warmup is \"nan\", must be a share (\"6%\") or a number of steps"},
+    {"infinite-warmup", NULL, TRAIN " --train.warmup inf%", 2,
+     "--train.warmup: train.warmup is \"inf%\", must be a share (\"6%\") or a number of steps"},
+    {"nan-share", NULL, TRAIN " --data.valid nan%", 2,
+     "--data.valid: data.valid is nan%, must be above 0% and below 100%"},
     {"kernels", NULL, TRAIN " --kernels avx5", 2,
      "--kernels: kernels is \"avx5\", must be auto, ref, strict or a variant of kernels (base, avx2, "
      "avx512 ...), alone or after auto+"},
@@ -176,6 +200,15 @@ static const at_mistake lines[] = {
      "none to "
      "learn "
      "from"},
+    {"unused-data", NULL, TRAIN " --data.delimiter ';'", 2,
+     "--data.delimiter: task image-classification does not use data.delimiter; leave it out, or name another "
+     "task (--task)"},
+    {"unused-eval", NULL, "eval model photos --data.tags O,B", 2,
+     "--data.tags: task image-classification does not use data.tags; leave it out, or name another task "
+     "(--task)"},
+    {"unused-section", NULL, TRAIN " --text-classification.label_smoothing 0.1", 2,
+     "--text-classification.label_smoothing: task image-classification does not use "
+     "text-classification.label_smoothing; its own is image-classification.label_smoothing"},
     {"nothing-learns", NULL, TRAIN " --edits '[{freeze: all}]'", 2,
      "nothing is trainable: train at least the head"},
     {"cache", NULL, TRAIN " --train.cache_features yes", 2,

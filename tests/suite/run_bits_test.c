@@ -74,6 +74,26 @@ AT_TEST(test_run_bits__features_cached_and_recomputed)
     at_test_done(ctx);
 }
 
+/* The last bytes of a file are its digest; before them are numbers. */
+AT_TEST(test_run_bits__damaged_features_are_computed_anew)
+{
+    static const char common[] = "--method head --train.epochs 3";
+    static const char *const flags[] = {"--cache none", "--cache kept"};
+    char folder[1024], first[1100], again[1100];
+    at_make_scene(folder, "bits-damaged", 8);
+    expect_same(folder, common, flags, 2);
+    at_in_folder(folder,
+                 "cp -r kept whole && for f in kept/*; do printf '\\377' | dd of=$f bs=1 conv=notrunc "
+                 "seek=$(($(stat -c %s $f) - 97)) 2>/dev/null; done && ! diff -rq kept whole >/dev/null");
+    at_attune_expect(0, folder, "train model photos --output again --logging_steps 1 --cache kept %s",
+                     common);
+    snprintf(first, sizeof first, "%s/run0", folder);
+    snprintf(again, sizeof again, "%s/again", folder);
+    at_expect_same_file(first, again, "model/model.safetensors");
+    at_expect_same_file(first, again, "metrics.jsonl");
+    at_in_folder(folder, "diff -r kept whole");
+}
+
 AT_TEST(test_run_bits__the_written_recipe_reproduces_the_run)
 {
     char folder[1024], first[1100], second[1100];

@@ -551,6 +551,9 @@ static const at_mistake mistakes[] = {
      "data.label"},
     {"similarity-range", beyond, TRAIN, 2,
      "scored.tsv: scores run from 1 to 7, which is beyond 0..5; set data.score_range"},
+    {"similarity-range-infinite", make_scene, TRAIN " --data.score_range 0..inf", 2,
+     "--data.score_range: data.score_range is \"0..inf\", must be the least and the largest score, such as "
+     "0..5"},
     {"similarity-range-text", make_scene, TRAIN " --data.score_range five", 2,
      "--data.score_range: data.score_range is \"five\", must be the least and the largest score, such as "
      "0..5"},

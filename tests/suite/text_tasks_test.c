@@ -219,6 +219,38 @@ AT_TEST(test_text_tasks__lists_of_json_are_sets)
     at_attune_expect(0, folder, "eval run words.jsonl");
 }
 
+/* A recipe may be meant for several tasks: what this one does not use is told, and the rest done. A flag of
+ * its default, and the recipe that a run has written, which names every key, are no cause to tell anything.
+ */
+AT_TEST(test_text_tasks__keys_of_other_tasks_in_a_file_are_noted)
+{
+    static const char *const keys[] = {"data.tags", "augment", "image-classification.label_smoothing"};
+    char folder[1024];
+    ran r;
+    at_test_folder(folder, "tasks-unused");
+    make_films(folder);
+    at_put_text(
+        folder, "all.yaml",
+        "augment: [ { flip: both } ]\ndata: { tags: \"O,B-X\", delimiter: \"\\t\", train: films.tsv }\n"
+        "image-classification: { label_smoothing: 0.1, class_weights: none }\nmodel: bert\n");
+    begin(&r, folder, "train --recipe all.yaml --train.steps 1" LEARN);
+    for (int i = 0; i < AT_COUNT(keys); i++) {
+        char note[128];
+        snprintf(note, sizeof note, ": task text-classification does not use %s", keys[i]);
+        assert_true(has_note(&r, note));
+    }
+    assert_false(has_note(&r, "does not use data.delimiter") || has_note(&r, "class_weights"));
+    end(&r);
+    begin(&r, folder,
+          "train bert films.tsv --train.steps 1 --image-classification.class_weights none "
+          "--output plain --json");
+    assert_false(has_note(&r, "does not use"));
+    end(&r);
+    begin(&r, folder, "train --recipe plain/recipe.yaml --output again --json");
+    assert_false(has_note(&r, "does not use"));
+    end(&r);
+}
+
 /* ---- Thresholds ---- */
 
 /* After one epoch nothing is sure; where a miss costs a thousand false alarms, all films are up. */
@@ -471,6 +503,11 @@ static const at_mistake mistakes[] = {
      "films.tsv: data.slices is sauce, but no column is called so; the nearest is \"label\""},
     {"tasks-slices", make_films, TRAIN " --data.slices '{a: b}'", 2,
      "--data.slices: data.slices must be a column, or a list of up to 16"},
+    {"tasks-augment", make_films, TRAIN " --augment '[{flip: both}]'", 2,
+     "--augment: task text-classification does not use augment; leave it out, or name another task (--task)"},
+    {"tasks-alias", make_films, TRAIN " --label_smoothing_factor 0.1", 2,
+     "--label_smoothing_factor: task text-classification does not use image-classification.label_smoothing; "
+     "its own is text-classification.label_smoothing"},
     {"tasks-two-thresholds", two_thresholds, "eval two films.tsv", 1,
      "two/config.json: attune_thresholds are 2 numbers, must be 1"},
     {"tasks-bad-threshold", bad_threshold, "eval bert films.tsv", 1,

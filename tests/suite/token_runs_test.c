@@ -131,6 +131,32 @@ AT_TEST(test_token_runs__parts_of_speech_have_no_entities)
     at_test_done(ctx);
 }
 
+/* Entities in files whose endings say nothing, and numbers as tags. */
+AT_TEST(test_token_runs__contents_tell_the_task)
+{
+    char folder[1024];
+    at_arena a;
+    at_arena_init(&a, at_test_ctx());
+    at_test_folder(folder, "token-contents");
+    make_sentences(folder);
+    at_put_text(folder, "films.jsonl",
+                "{\"tokens\": [\"a\", \"good\"], \"ner_tags\": [0, 1]}\n"
+                "{\"tokens\": [\"b\"], \"ner_tags\": [0]}\n"
+                "{\"tokens\": [\"bad\"], \"ner_tags\": [1]}\n");
+    at_in_folder(folder,
+                 "mkdir tsv && cp films.conll train.txt && sed 's/ /\\t/g' films.conll > tsv/train.tsv");
+    static const char *const data[] = {"train.txt", "tsv",
+                                       "films.jsonl --data.tags O,B-X --data.valid films.jsonl"};
+    for (int i = 0; i < AT_COUNT(data); i++) {
+        char line[256];
+        snprintf(line, sizeof line, "train bert %s --train.steps 2 --json --output run%d", data[i], i);
+        assert_non_null(at_tree_at(run_and_find(&a, folder, line, "done"), "valid.f1"));
+    }
+    at_ctx *ctx = a.ctx;
+    at_arena_deinit(&a);
+    at_test_done(ctx);
+}
+
 /* Every piece of a word learns with label_all_pieces; nothing else changes. */
 AT_TEST(test_token_runs__all_pieces_may_learn)
 {

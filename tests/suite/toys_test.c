@@ -2,6 +2,7 @@
  * norms, an adapter; the same bits with and without cached features; three bad steps; and an adapter that
  * changes no draw. */
 #include "formats/file.h"
+#include "ops/linear/linear.h"
 #include "tests/harness/report.h"
 #include "tests/harness/small.h"
 #include "tests/harness/test.h"
@@ -48,12 +49,15 @@ static void keep_score(void *data, const at_event *e)
         if (strcmp(e->scores[i].name, "rmse") == 0) t->rmse = e->scores[i].value;
 }
 
+static const at_kernel *another; /* of the next runs; NULL = none */
+
 static at_status train(run *t, const char *name, bool bad, const char *const (*settings)[2], int n)
 {
     char path[1200];
     *t = (run){.rmse = -1};
     t->ctx = at_test_ctx();
     at_toys_add(t->ctx);
+    if (another) at_expect_ok(t->ctx, at_ctx_add(t->ctx, "kernel", another));
     at_expect_ok(t->ctx, at_ctx_add(t->ctx, "task", &at_task_toy_regression));
     at_toyfolder_model(t->ctx, at_test_folder(t->folder, name), false);
     snprintf(path, sizeof path, "%s/data.toy", t->folder);
@@ -119,6 +123,44 @@ AT_TEST(test_toys__three_bad_steps_stop_the_run_and_name_the_first_bad_value)
                "the first bad value is in loss (toy_squared), whose input 1 target is not finite"));
     at_expect_error(t.ctx, s, AT_E_NONFINITE, "training diverged: the steps 1 to 3 gave no finite gradient");
     end(&t);
+}
+
+static int racy_runs;
+
+static at_status run_racy(const at_call *c)
+{
+    racy_runs++;
+    return at_op_linear.ref(c);
+}
+
+static int highest(const at_problem *p)
+{
+    (void)p;
+    return 1 << 20;
+}
+
+/* Whether features are computed once or not: that has a plan of its own. */
+AT_TEST(test_toys__a_deterministic_run_has_no_kernel_that_depends_on_threads)
+{
+    static const at_kernel racy = {.name = "linear.racy",
+                                   .op = &at_op_linear,
+                                   .score = highest,
+                                   .thread_dependent = true,
+                                   .run = run_racy};
+    another = &racy;
+    for (int i = 0; i < 4; i++) {
+        const char *const settings[][2] = {{"method", "[{train: head}]"},
+                                           {"train.steps", "2"},
+                                           {"train.cache_features", i & 1 ? "yes" : "no"},
+                                           {"deterministic", i & 2 ? "true" : "false"}};
+        run t;
+        racy_runs = 0;
+        const at_status s = train(&t, "toy_racy", false, settings, AT_COUNT(settings));
+        at_expect_ok(t.ctx, s);
+        assert_int_equal(racy_runs == 0, i / 2);
+        end(&t);
+    }
+    another = NULL;
 }
 
 /* ---- Adapters in a network with dropout ---- */

@@ -17,19 +17,17 @@ typedef struct reading {
 /* The first line may be a comment; every other holds a merge, which stays in its line. */
 static at_status write_merges(reading *r, size_t size)
 {
-    const char *line = r->merges, *end = line + size;
+    char *line = r->merges, *end = line + size;
     at_text_add(&r->merges_list, "[");
     for (bool first = true, some = false; line < end; first = false) {
-        const char *stop = memchr(line, '\n', (size_t)(end - line));
+        char *stop = memchr(line, '\n', (size_t)(end - line));
         if (!stop) stop = end;
         size_t n = (size_t)(stop - line);
         if (n && line[n - 1] == '\r') n--;
         if (n && !(first && n >= 8 && memcmp(line, "#version", 8) == 0)) {
-            char *copy = at_arena_alloc(r->arena, n + 1);
-            if (!copy) return AT_E_NOMEM;
-            memcpy(copy, line, n);
+            line[n] = '\0'; /* there is a byte: of the line's end, or behind the file */
             if (some) at_text_add(&r->merges_list, ",");
-            at_text_json(&r->merges_list, copy);
+            at_text_json(&r->merges_list, line);
             some = true;
         }
         at_text_add(&r->merges_list, "\n");

@@ -15,8 +15,8 @@ typedef struct merge {
 
 typedef struct bpe {
     const at_vocab *vocab;
-    merge *merges; /* open addressing */
-    uint64_t n_slots;
+    merge *merges;               /* open addressing */
+    uint64_t n_merges, n_slots;  /* a power of two, at least twice n_merges */
     const char *prefix, *suffix; /* of characters that continue a word; of its last one */
     int32_t unknown;             /* -1 = none */
     int32_t byte[256];           /* with byte_fallback; -1 = not in the vocabulary */
@@ -25,111 +25,141 @@ typedef struct bpe {
 
 /* ---- Merges ---- */
 
-static merge *find_merge(const bpe *p, int32_t left, int32_t right)
+/* The slot that holds a pair, or the free one where it would go. */
+static merge *find_merge(const bpe *p, uint64_t pair)
 {
-    const uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
     uint64_t i = (pair * 0x9e3779b97f4a7c15u >> 20) & (p->n_slots - 1);
     while (p->merges[i].pair != pair && p->merges[i].pair != UINT64_MAX) i = (i + 1) & (p->n_slots - 1);
     return &p->merges[i];
 }
 
+static uint64_t pair_of(int32_t left, int32_t right)
+{
+    return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+}
+
 static const merge *known_merge(const bpe *p, int32_t left, int32_t right)
 {
-    const merge *m = find_merge(p, left, right);
+    const merge *m = find_merge(p, pair_of(left, right));
     return m->pair == UINT64_MAX ? NULL : m;
 }
 
-/* The last merge of a pair counts. */
-static at_status add_merge(const at_section *s, bpe *p, at_json_scan *j, const char *a, size_t n_a,
-                           const char *b, size_t n_b, int32_t rank)
+/* What a table leaves behind stays in the arena: less than the table itself. */
+static at_status more_slots(const at_section *s, bpe *p)
 {
-    const size_t skip = strlen(p->prefix);
-    const int32_t left = at_vocab_find(p->vocab, a, n_a), right = at_vocab_find(p->vocab, b, n_b);
-    int32_t joined = -1;
-    if (left >= 0 && right >= 0 && n_b >= skip) {
-        char *text = at_arena_alloc(s->arena, n_a + n_b);
-        if (!text) return AT_E_NOMEM;
-        memcpy(text, a, n_a);
-        memcpy(text + n_a, b + skip, n_b - skip);
-        joined = at_vocab_find(p->vocab, text, n_a + n_b - skip);
-    }
-    if (joined < 0)
-        return at_json_scan_fail(j, "merge %d joins \"%.*s\" and \"%.*s\", but %s is not in the vocabulary",
-                                 rank + 1, n_a < 50 ? (int)n_a : 50, a, n_b < 50 ? (int)n_b : 50, b,
-                                 left < 0    ? "the first"
-                                 : right < 0 ? "the second"
-                                             : "the result");
-    *find_merge(p, left, right) = (merge){(uint64_t)(uint32_t)left << 32 | (uint32_t)right, rank, joined};
+    const merge *old = p->merges;
+    const uint64_t n_old = p->n_slots, n = n_old ? 2 * n_old : 1024;
+    merge *grown = at_arena_alloc(s->arena, n * sizeof *grown);
+    if (!grown) return AT_E_NOMEM;
+    memset(grown, 0xff, n * sizeof *grown);
+    p->merges = grown;
+    p->n_slots = n;
+    for (uint64_t i = 0; i < n_old; i++)
+        if (old[i].pair != UINT64_MAX) *find_merge(p, old[i].pair) = old[i];
     return AT_OK;
 }
 
-/* ["a", "b"], or as of old "a b". */
-static at_status read_merge(const at_section *s, bpe *p, at_json_scan *j, int32_t rank)
+/* The last merge of a pair counts. */
+static at_status put_merge(const at_section *s, bpe *p, merge m)
+{
+    if (2 * (p->n_merges + 1) > p->n_slots) AT_TRY(more_slots(s, p));
+    AT_REQUIRE(s->ctx, p->n_merges < AT_VOCAB_LIMIT, AT_E_FORMAT, "%s: more than %d merges", s->where,
+               AT_VOCAB_LIMIT);
+    merge *slot = find_merge(p, m.pair);
+    p->n_merges += slot->pair == UINT64_MAX;
+    *slot = m;
+    return AT_OK;
+}
+
+/* A list of merges being read. */
+typedef struct reading {
+    const at_section *s;
+    bpe *p;
+    at_json_scan scan;
+    at_text first;        /* of a merge of two strings */
+    int32_t rank, joined; /* of this merge; what the one before made */
+} reading;
+
+/* Tokens that merges make mostly have ids in the order of the merges: no search is needed then. */
+static int32_t find_joined(const reading *r, const char *a, size_t n_a, const char *b, size_t n_b)
+{
+    const at_vocab *v = r->p->vocab;
+    if (at_vocab_is_joined(v, r->joined + (int64_t)1, a, n_a, b, n_b)) return r->joined + 1;
+    const uint64_t hash = at_vocab_hash(at_vocab_hash(at_vocab_hash_start(), a, n_a), b, n_b);
+    return at_vocab_find_joined(v, hash, a, n_a, b, n_b);
+}
+
+static at_status add_merge(reading *r, const char *a, size_t n_a, const char *b, size_t n_b)
+{
+    bpe *p = r->p;
+    const size_t skip = strlen(p->prefix);
+    const int32_t left = at_vocab_find(p->vocab, a, n_a), right = at_vocab_find(p->vocab, b, n_b);
+    const int32_t joined =
+        left >= 0 && right >= 0 && n_b >= skip ? find_joined(r, a, n_a, b + skip, n_b - skip) : -1;
+    if (joined < 0)
+        return at_json_scan_fail(&r->scan,
+                                 "merge %d joins \"%.*s\" and \"%.*s\", but %s is not in the vocabulary",
+                                 r->rank + 1, n_a < 50 ? (int)n_a : 50, a, n_b < 50 ? (int)n_b : 50, b,
+                                 left < 0    ? "the first"
+                                 : right < 0 ? "the second"
+                                             : "the result");
+    r->joined = joined;
+    return put_merge(r->s, p, (merge){pair_of(left, right), r->rank++, joined});
+}
+
+/* "a b": as of old. */
+static at_status read_line(reading *r)
+{
+    const char *text;
+    size_t n;
+    AT_TRY(at_json_scan_string(&r->scan, &text, &n));
+    const char *blank = memchr(text, ' ', n);
+    const size_t n_a = blank ? (size_t)(blank - text) : 0;
+    if (!blank || memchr(blank + 1, ' ', n - n_a - 1))
+        return at_json_scan_fail(&r->scan, "merge %d must be two tokens with a space between", r->rank + 1);
+    return add_merge(r, text, n_a, blank + 1, n - n_a - 1);
+}
+
+/* ["a", "b"] */
+static at_status read_pair(reading *r)
 {
     const char *text;
     size_t n;
     bool more;
-    if (at_json_scan_peek(j) == '"') {
-        AT_TRY(at_json_scan_string(j, &text, &n));
-        const char *blank = memchr(text, ' ', n);
-        const size_t n_a = blank ? (size_t)(blank - text) : 0;
-        if (!blank || memchr(blank + 1, ' ', n - n_a - 1))
-            return at_json_scan_fail(j, "merge %d must be two tokens with a space between", rank + 1);
-        return add_merge(s, p, j, text, n_a, blank + 1, n - n_a - 1, rank);
-    }
-    char *first;
-    AT_TRY(at_json_scan_enter(j, '['));
-    AT_TRY(at_json_scan_next(j, &more, ']'));
-    AT_TRY(at_json_scan_string(j, &text, &n));
-    const size_t n_a = n;
-    if (!(first = at_arena_alloc(s->arena, n + 1))) return AT_E_NOMEM;
-    memcpy(first, text, n);
-    AT_TRY(at_json_scan_next(j, &more, ']'));
-    AT_TRY(at_json_scan_string(j, &text, &n));
-    AT_TRY(add_merge(s, p, j, first, n_a, text, n, rank));
-    AT_TRY(at_json_scan_next(j, &more, ']'));
-    return more ? at_json_scan_fail(j, "merge %d has more than two tokens", rank + 1) : AT_OK;
+    AT_TRY(at_json_scan_enter(&r->scan, '['));
+    AT_TRY(at_json_scan_next(&r->scan, &more, ']'));
+    AT_TRY(at_json_scan_string(&r->scan, &text, &n));
+    r->first.size = 0;
+    at_text_add(&r->first, "");
+    at_text_bytes(&r->first, text, n);
+    AT_TRY(at_text_status(&r->first));
+    AT_TRY(at_json_scan_next(&r->scan, &more, ']'));
+    AT_TRY(at_json_scan_string(&r->scan, &text, &n));
+    AT_TRY(add_merge(r, r->first.data, r->first.size, text, n));
+    AT_TRY(at_json_scan_next(&r->scan, &more, ']'));
+    return more ? at_json_scan_fail(&r->scan, "merge %d has more than two tokens", r->rank) : AT_OK;
 }
 
-/* Merges are joined tokens: at most as many as there are, but for some that a pair of others makes, too. The
- * list's length is known when it was read once. */
-static at_status count_merges(const at_section *s, int64_t *out)
+static at_status read_list(reading *r)
 {
-    at_json_scan j;
     bool more;
-    *out = 0;
-    AT_TRY(at_model_scan(&j, s, "merges"));
-    at_status status = at_json_scan_enter(&j, '[');
-    while (status == AT_OK && (status = at_json_scan_next(&j, &more, ']')) == AT_OK && more) {
-        status = at_json_scan_skip(&j, NULL);
-        ++*out;
+    AT_TRY(at_json_scan_enter(&r->scan, '['));
+    for (;;) {
+        AT_TRY(at_json_scan_next(&r->scan, &more, ']'));
+        if (!more) return AT_OK;
+        AT_TRY(at_json_scan_peek(&r->scan) == '"' ? read_line(r) : read_pair(r));
     }
-    at_json_scan_deinit(&j);
-    return status;
-}
-
-static at_status make_room_for_merges(const at_section *s, bpe *p, int64_t n)
-{
-    AT_REQUIRE(s->ctx, n < AT_VOCAB_LIMIT, AT_E_FORMAT, "%s: more than %d merges", s->where, AT_VOCAB_LIMIT);
-    for (p->n_slots = 16; p->n_slots < 2 * (uint64_t)n;) p->n_slots *= 2;
-    if (!(p->merges = at_arena_alloc(s->arena, p->n_slots * sizeof *p->merges))) return AT_E_NOMEM;
-    for (uint64_t i = 0; i < p->n_slots; i++) p->merges[i].pair = UINT64_MAX;
-    return AT_OK;
 }
 
 static at_status read_merges(const at_section *s, bpe *p)
 {
-    at_json_scan j;
-    bool more;
-    int64_t n;
-    AT_TRY(count_merges(s, &n));
-    AT_TRY(make_room_for_merges(s, p, n));
-    AT_TRY(at_model_scan(&j, s, "merges"));
-    int32_t rank = 0;
-    at_status status = at_json_scan_enter(&j, '[');
-    while (status == AT_OK && (status = at_json_scan_next(&j, &more, ']')) == AT_OK && more)
-        status = read_merge(s, p, &j, rank++);
-    at_json_scan_deinit(&j);
+    reading r = {.s = s, .p = p, .joined = -1};
+    AT_TRY(more_slots(s, p)); /* there may be no merge */
+    AT_TRY(at_model_scan(&r.scan, s, "merges"));
+    at_text_init(&r.first, s->ctx);
+    const at_status status = read_list(&r);
+    at_text_deinit(&r.first);
+    at_json_scan_deinit(&r.scan);
     return status;
 }
 
@@ -147,37 +177,32 @@ static int best_first(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* The pairs of tokens that make a token: how many. */
-static int64_t each_split(bpe *p, int32_t id, int32_t rank, bool add)
+/* The pairs of tokens that make a token. */
+static at_status add_splits(const at_section *s, bpe *p, int32_t id, int32_t rank)
 {
     const char *token = p->vocab->token[id];
     const size_t n = strlen(token);
-    int64_t found = 0;
     for (size_t k = 1; k < n; k++) {
         if (((unsigned char)token[k] & 0xc0) == 0x80) continue;
         const int32_t left = at_vocab_find(p->vocab, token, k),
-                      right = at_vocab_find(p->vocab, token + k, n - k);
-        if (left < 0 || right < 0) continue;
-        found++;
-        if (add)
-            *find_merge(p, left, right) = (merge){(uint64_t)(uint32_t)left << 32 | (uint32_t)right, rank, id};
+                      right = left < 0 ? -1 : at_vocab_find(p->vocab, token + k, n - k);
+        if (right >= 0) AT_TRY(put_merge(s, p, (merge){pair_of(left, right), rank, id}));
     }
-    return found;
+    return AT_OK;
 }
 
 static at_status merges_by_score(const at_section *s, bpe *p, const double *score)
 {
-    int64_t n = 0, splits = 0;
+    int64_t n = 0;
     scored *order = at_arena_alloc(s->arena, (size_t)p->vocab->size * sizeof *order);
     if (!order) return AT_E_NOMEM;
     for (int32_t id = 0; id < p->vocab->size; id++)
         if (p->vocab->token[id] && !isnan(score[id])) order[n++] = (scored){score[id], id};
     qsort(order, (size_t)n, sizeof *order, best_first);
-    for (int64_t i = 0; i < n; i++) splits += each_split(p, order[i].id, 0, false);
-    AT_TRY(make_room_for_merges(s, p, splits));
+    AT_TRY(more_slots(s, p));
     for (int64_t i = 0, rank = 0; i < n; i++) { /* of equal scores the leftmost place is first */
         if (i > 0 && order[i].score != order[i - 1].score) rank = i;
-        each_split(p, order[i].id, (int32_t)rank, true);
+        AT_TRY(add_splits(s, p, order[i].id, (int32_t)rank));
     }
     return AT_OK;
 }

@@ -18,8 +18,9 @@ typedef struct job {
     toy_data *split[AT_SPLIT_COUNT];
 } job;
 
-static bool recognise(const char *path)
+static bool recognise(at_ctx *ctx, const char *path)
 {
+    (void)ctx;
     const size_t n = strlen(path);
     return n > 4 && strcmp(path + n - 4, ".toy") == 0;
 }
