@@ -107,6 +107,10 @@ function(at_library name)
             at_include_dirs(${name}_${variant})
             target_compile_definitions(${name}_${variant} PRIVATE AT_SIMD_ISA=${variant})
             target_compile_options(${name}_${variant} PRIVATE ${AT_FLAGS_${variant}} -ffp-contract=fast)
+            # Half of compiling a small kernel is reading this header; ccache keeps nothing that is compiled so.
+            if(AT_FLAGS_${variant} AND NOT AT_FLAGS_${variant} MATCHES "AT_EMULATE" AND NOT CMAKE_C_COMPILER_LAUNCHER)
+                target_precompile_headers(${name}_${variant} PRIVATE <immintrin.h>)
+            endif()
             list(APPEND objects $<TARGET_OBJECTS:${name}_${variant}>)
         endif()
     endforeach()
@@ -122,19 +126,31 @@ function(at_library name)
     target_link_libraries(${name} PUBLIC Threads::Threads m PkgConfig::DEPS)
 endfunction()
 
-# at_test_program(name library harness... TESTS files [FAILS]); FAILS: every file of tests is expected to fail
-function(at_test_program name library)
+# at_harness(name library files...): what test programs share, compiled once
+function(at_harness name library)
+    add_library(${name} OBJECT ${ARGN})
+    at_test_flags(${name})
+    target_link_libraries(${name} PUBLIC ${library} PkgConfig::CMOCKA)
+endfunction()
+
+function(at_test_flags target)
+    at_flags(${target})
+    at_include_dirs(${target})
+    target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests/toys/src)
+    target_compile_definitions(${target} PRIVATE AT_SOURCE_DIR="${CMAKE_SOURCE_DIR}" AT_BUILD_DIR="${CMAKE_BINARY_DIR}")
+endfunction()
+
+# at_test_program(name harness TESTS files [FAILS]); FAILS: every file of tests is expected to fail
+function(at_test_program name harness)
     cmake_parse_arguments(A "FAILS" "" "TESTS" ${ARGN})
     set(list ${CMAKE_BINARY_DIR}/generated/${name}_list.c)
     at_generate(${list} tests "${A_TESTS}")
-    # What tests say once needs no optimising, which is half of compiling them; loops over data are the harness's.
-    set_source_files_properties(${A_TESTS} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O1>")
-    add_executable(${name} ${A_UNPARSED_ARGUMENTS} ${A_TESTS} ${list})
-    at_flags(${name})
-    at_include_dirs(${name})
-    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/toys/src)
-    target_compile_definitions(${name} PRIVATE AT_SOURCE_DIR="${CMAKE_SOURCE_DIR}" AT_BUILD_DIR="${CMAKE_BINARY_DIR}")
-    target_link_libraries(${name} PRIVATE ${library} PkgConfig::CMOCKA)
+    # What tests say once needs no optimising, which is half of compiling them; loops over data are the harness's. Debug
+    # builds are optimised: they warn of what only an optimiser sees.
+    set_source_files_properties(${A_TESTS} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O0>")
+    add_executable(${name} ${A_TESTS} ${list})
+    at_test_flags(${name})
+    target_link_libraries(${name} PRIVATE ${harness})
     foreach(file IN LISTS A_TESTS)
         file(RELATIVE_PATH test "${CMAKE_SOURCE_DIR}" "${file}")
         if(test MATCHES "_slow_test\\.c$") # ctest -C slow

@@ -66,8 +66,8 @@ void at_report_close(at_report *r, const char *what, const at_real *got, const a
 
 void at_report_same(at_report *r, const char *what, const void *got, const void *want, size_t bytes)
 {
-    size_t i = 0;
     const unsigned char *g = got, *w = want;
+    size_t i = bytes && memcmp(g, w, bytes) == 0 ? bytes : 0;
     while (i < bytes && g[i] == w[i]) i++;
     at_report_check(r, i == bytes, "%s: bits differ from byte %zu on", what, i);
 }

@@ -94,6 +94,22 @@ AT_TEST(test_controls__a_write_beyond_the_rows_is_seen)
     expect_red(ctx, &at_op_relu6, "outside");
 }
 
+static at_status writes_between(const at_call *c)
+{
+    const at_status s = at_op_relu6.ref(c);
+    const at_arg *y = &c->out[0];
+    if (y->rows > 0 && y->pitch > y->cols) at_out_row(c, 0, 0)[y->cols] = 1;
+    return s;
+}
+
+AT_TEST(test_controls__a_write_between_the_rows_is_seen)
+{
+    at_ctx *ctx = at_test_ctx();
+    const at_kernel k = {.name = "relu6.between", .op = &at_op_relu6, .run = writes_between};
+    at_expect_ok(ctx, at_ctx_add(ctx, "kernel", &k));
+    expect_red(ctx, &at_op_relu6, "outside");
+}
+
 static at_status swallows_nan(const at_call *c)
 {
     const at_status s = at_op_relu6.ref(c);

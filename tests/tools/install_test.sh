@@ -49,9 +49,9 @@ cmake -S . -B with_cmake -DCMAKE_C_FLAGS="$sanitize" >/dev/null
 cmake --build with_cmake >/dev/null
 with_cmake/user | grep -qx "mobilenet_v2 $version"
 
-# The demo in short, with nothing of the source folder in reach: it must find its own and refuse to call one epoch good.
+# The demo in short, with nothing of the source folder in reach: it must find its own; one step need not be good.
 "$scratch/prefix/bin/attune" --version | grep -qx "attune $version"
-"$scratch/prefix/bin/attune" demo --train.epochs 1 --output demo-run >demo.txt 2>&1 || true
+"$scratch/prefix/bin/attune" demo --train.steps 1 --output demo-run >demo.txt 2>&1 || true
 for name in probe last full scratch; do
     if [ ! -f "demo-run/$name/model/model.safetensors" ]; then
         echo "the installed program made no demo-run/$name/model/model.safetensors"

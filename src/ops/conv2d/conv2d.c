@@ -84,18 +84,19 @@ static void for_every_tap(const at_conv2d_param *p, const shape *d,
     tap t;
     for (t.y_row = 0; t.y_row < d->S * d->Ho * d->Wo; t.y_row++) {
         const int64_t s = t.y_row / (d->Ho * d->Wo), oy = t.y_row / d->Wo % d->Ho, ox = t.y_row % d->Wo;
-        for (t.o = 0; t.o < d->O; t.o++)
-            for (int64_t i = 0; i < Cg; i++)
-                for (int64_t ky = 0; ky < d->kh; ky++)
-                    for (int64_t kx = 0; kx < d->kw; kx++) {
-                        const int64_t y = oy * p->stride_y - p->pad_top + ky * p->dilation_y;
-                        const int64_t x = ox * p->stride_x - p->pad_left + kx * p->dilation_x;
-                        if (y < 0 || y >= d->H || x < 0 || x >= d->W) continue;
-                        t.x_row = (s * d->H + y) * d->W + x;
+        for (int64_t ky = 0; ky < d->kh; ky++)
+            for (int64_t kx = 0; kx < d->kw; kx++) {
+                const int64_t y = oy * p->stride_y - p->pad_top + ky * p->dilation_y;
+                const int64_t x = ox * p->stride_x - p->pad_left + kx * p->dilation_x;
+                if (y < 0 || y >= d->H || x < 0 || x >= d->W) continue;
+                t.x_row = (s * d->H + y) * d->W + x;
+                for (t.o = 0; t.o < d->O; t.o++)
+                    for (int64_t i = 0; i < Cg; i++) {
                         t.c = t.o / Og * Cg + i;
                         t.w = ((t.o * Cg + i) * d->kh + ky) * d->kw + kx;
                         visit(c, &t, sums);
                     }
+            }
     }
 }
 
