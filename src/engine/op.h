@@ -177,11 +177,11 @@ struct at_op {
     uint32_t int_in; /* bit i: in[i] holds integers */
     uint32_t acc_in; /* bit i: in[i] is acc (parameters, statistics); other real inputs are act */
     uint32_t any_in; /* bit i: in[i] may be act or acc */
-    uint32_t constant_in;  /* bit i: in[i] is data that never learns (class weights): asking for its gradient
-                              fails */
-    uint32_t sparse_out;   /* bit i: most rows of out[i] may be zero; fast kernels do not write those that are
-                              zero already */
-    uint32_t updates;      /* bit i: in[i] is a state that the op overwrites (commit phase, or append) */
+    uint32_t constant_in; /* bit i: in[i] is data that never learns (class weights): asking for its gradient
+                             fails */
+    uint32_t sparse_out; /* bit i: out[i] is zero but for the rows that in[0] names; fast kernels do not write
+                            those that are zero already */
+    uint32_t updates;    /* bit i: in[i] is a state that the op overwrites (commit phase, or append) */
     at_inplace inplace[2]; /* {in, out} pairs that may share memory; n_inplace of them */
     int n_inplace;
     bool view;         /* the output is the input's memory under another shape; never runs */

@@ -39,6 +39,45 @@ static void hold_samples(at_run *r)
     if (d->hold && (r->optimizer->solve || r->total_steps > r->steps_per_epoch)) d->hold(d);
 }
 
+/* Take the rows of a table that this column of the training samples names. */
+static at_status take_rows(at_run *r, const at_dataset *d, int column, const at_state *table)
+{
+    const int64_t n = at_min(r->n_train, r->total_steps * r->batch_size);
+    const int64_t each = at_column_count(&d->columns[column]);
+    int32_t *order = at_alloc_array(r->ctx, r->n_train, sizeof *order);
+    int32_t *ids = at_alloc_array(r->ctx, at_max(1, d->max_rows) * each, sizeof *ids);
+    at_status status = order && ids ? AT_OK : AT_E_NOMEM;
+    void *out[AT_MAX_COLUMNS] = {0};
+    out[column] = ids;
+    if (status == AT_OK) at_shuffle(order, r->n_train, (uint64_t)r->settings.general.seed, 0);
+    for (int64_t i = 0; i < n && status == AT_OK; i++) {
+        status = d->fill(r->ctx, d, order[i], &(at_fill){0}, out);
+        const int64_t rows = d->columns[column].ragged ? d->rows(d, order[i]) : 1;
+        for (int64_t k = 0; k < rows * each && status == AT_OK; k++)
+            at_store_take_row(r->model->net.store, table, ids[k]);
+    }
+    at_free(r->ctx, ids);
+    at_free(r->ctx, order);
+    return status;
+}
+
+/* Gradients and moments of tables take memory row by row, and the measured steps name few of the rows. */
+static at_status take_all_rows(at_run *r)
+{
+    const at_dataset *d = at__split(r, AT_SPLIT_TRAIN);
+    for (int i = 0; i < r->train.g->n_nodes; i++) {
+        const at_node *n = r->train.g->nodes[i];
+        const at_value *x = n->out[0];
+        if (!(n->op->sparse_out & 1)) continue;
+        while (x->onto) x = x->onto;
+        if (x->target != AT_TARGET_GRADIENT || !x->target_state->sparse) continue;
+        for (int k = 0; k < d->n_columns; k++)
+            if (n->in[0] == at_graph_input(r->train.g, d->columns[k].name))
+                AT_TRY(take_rows(r, d, k, x->target_state));
+    }
+    return AT_OK;
+}
+
 static at_status measure(at_run *r, forecast *f)
 {
     const at_limit limit = {r->eval.batch, r->eval.max_rows};
@@ -46,6 +85,7 @@ static at_status measure(at_run *r, forecast *f)
     const bool steps = r->optimizer->build, between = steps && split_size(r, AT_SPLIT_VALID);
     hold_samples(r);
     if (steps) AT_TRY(at__measure_steps(r, &f->step, between ? measure_evaluation : NULL, f));
+    if (steps) AT_TRY(take_all_rows(r));
     if (!between) AT_TRY(measure_evaluation(r, f));
     if (at__is_adapted(r)) AT_TRY(at__rehearse_proof(r, limit, &f->proof));
     f->evaluations = r->optimizer->build ? at_ceil_div(r->total_steps, r->steps_per_epoch) : 0;

@@ -76,20 +76,36 @@ AT_TEST(test_plan__memory_of_pictures_is_as_forecast)
     }
 }
 
-enum { HIDDEN = 512, INNER = 1024 }; /* 17 MiB of weights, and as many packed */
+/* The tiny BERT with other dimensions; the numbers of its tensors are the same small ones. */
+typedef struct resized {
+    int64_t from, to;
+} resized;
 
-/* Every tensor of the tiny BERT, widened; their numbers are the same small ones. */
-static int64_t widen(at_tensor *tensors, int64_t n)
+static int64_t resize(at_tensor *tensors, int64_t n, const resized *dims, int n_dims)
 {
-    static float numbers[HIDDEN * INNER];
-    for (int i = 0; i < HIDDEN * INNER; i++) numbers[i] = (float)(i % 1009 - 504) / 10000.0F;
-    for (int64_t i = 0; i < n; i++)
-        for (int d = 0; d < tensors[i].rank; d++) {
-            if (tensors[i].dim[d] == 18) tensors[i].dim[d] = HIDDEN;
-            if (tensors[i].dim[d] == 27) tensors[i].dim[d] = INNER;
-            tensors[i].data = numbers;
-        }
+    enum { MOST = 24000 * 128 };
+    static float numbers[MOST];
+    for (int i = 0; i < MOST; i++) numbers[i] = (float)(i % 1009 - 504) / 10000.0F;
+    for (int64_t i = 0; i < n; i++) {
+        tensors[i].data = numbers;
+        for (int d = 0; d < tensors[i].rank; d++)
+            for (int k = 0; k < n_dims; k++)
+                if (tensors[i].dim[d] == dims[k].from) {
+                    tensors[i].dim[d] = dims[k].to;
+                    break;
+                }
+    }
     return n;
+}
+
+static int64_t widen(at_tensor *tensors, int64_t n) /* 17 MiB of weights, and as many packed */
+{
+    return resize(tensors, n, (const resized[]){{18, 512}, {27, 1024}}, 2);
+}
+
+static int64_t know_many_words(at_tensor *tensors, int64_t n) /* 12 MiB of them */
+{
+    return resize(tensors, n, (const resized[]){{37, 24000}, {18, 128}, {13, 64}}, 3);
 }
 
 /* The weights outweigh the activations, and the proof that they are merged reads them twice. */
@@ -103,6 +119,27 @@ AT_TEST(test_plan__memory_of_adapters_is_as_forecast)
     at_edit_text(folder, "bert/config.json", "\"intermediate_size\": 27", "\"intermediate_size\": 1024");
     at_rewrite_tensors(folder, "bert/model.safetensors", widen);
     expect_forecast(folder, "bert films.tsv --method lora", "--train.steps 2 --precision f32");
+}
+
+/* Gradient and moments of a table take memory where texts name its rows: 320 texts of 30 words each, which no
+ * other text has. */
+AT_TEST(test_plan__memory_of_tables_is_as_forecast)
+{
+    char folder[1024];
+    at_test_folder(folder, "plan-tables");
+    at_copy_bert(folder, "bert");
+    at_edit_text(folder, "bert/config.json", "\"hidden_size\": 18", "\"hidden_size\": 128");
+    at_edit_text(folder, "bert/config.json", "\"vocab_size\": 37", "\"vocab_size\": 24000");
+    at_edit_text(folder, "bert/config.json", "\"max_position_embeddings\": 13",
+                 "\"max_position_embeddings\": 64");
+    at_rewrite_tensors(folder, "bert/model.safetensors", know_many_words);
+    at_in_folder(folder,
+                 "awk 'BEGIN { for (i = 37; i < 24000; i++) print \"w\" i }' >>bert/vocab.txt && "
+                 "awk 'BEGIN { print \"label\\ttext\"; for (i = 0; i < 320; i++) { "
+                 "printf \"%d\\t\", i % 2; for (k = 0; k < 30; k++) printf \"w%d \", 37 + 30 * i + k; "
+                 "print \"\" } }' >texts.tsv");
+    expect_forecast(folder, "bert texts.tsv --data.valid none",
+                    "--train.batch_size 8 --train.epochs 1 --precision f32");
 }
 
 /* What suits the cache where the recipe is silent and no op couples rows: 12 MiB of the widest value, which
