@@ -5,18 +5,22 @@
 
 enum { PIECE = 64 << 10 }; /* numbers that are looked at together */
 
+typedef struct seen { /* of some numbers */
+    double most;      /* largest absolute value */
+    uint64_t hash;
+} seen;
+
 typedef struct tensor { /* what was seen of a range */
-    uint64_t hash;      /* of its weights before the step */
-    double gradient;    /* largest of the step's; as the next two, in absolute value */
-    double before;      /* largest weight before the step, */
-    double after;       /* and behind it */
+    seen gradient;      /* of the step */
+    seen before, after; /* the weights before the step, and behind it */
     double reach;       /* longest plain gradient step, relative to the weights */
     bool has_gradient, has_moved;
 } tensor;
 
 struct at_contract {
     tensor *tensors; /* by range */
-    at_real *piece;
+    seen *pieces;    /* of one tensor */
+    at_real *piece;  /* where the CPU does not reach the numbers themselves */
     uint64_t frozen; /* of the frozen states that lie in memory of our own */
     int good_steps;
 };
@@ -57,7 +61,11 @@ at_status at__contract_begin(at_contract **out, at_run *r)
     AT_NEW(r->ctx, c, 1);
     *out = c;
     AT_NEW(r->ctx, c->tensors, s->n_ranges);
-    AT_NEW(r->ctx, c->piece, PIECE);
+    int64_t most = 1;
+    for (int i = 0; i < s->n_ranges; i++)
+        most = at_max(most, at_ceil_div(s->ranges[i].hi - s->ranges[i].lo, PIECE));
+    AT_NEW(r->ctx, c->pieces, most);
+    if (!r->device->kind->is_host) AT_NEW(r->ctx, c->piece, PIECE);
     c->frozen = hash_frozen(r);
     return AT_OK;
 }
@@ -66,6 +74,7 @@ void at__contract_end(at_contract *c, at_run *r)
 {
     if (!c) return;
     at_free(r->ctx, c->tensors);
+    at_free(r->ctx, c->pieces);
     at_free(r->ctx, c->piece);
     at_free(r->ctx, c);
 }
@@ -88,17 +97,40 @@ static double largest_of(const at_real *x, int64_t n)
     return (double)all;
 }
 
-/* The largest absolute value of a range of `flat`, and a hash of it; either may be NULL. */
-static at_status look(at_contract *c, at_run *r, const at_state *flat, const at_range *g, double *most,
-                      uint64_t *hash)
+typedef struct looking { /* at a range of numbers that the CPU reaches, a piece at a time */
+    const at_real *x;
+    int64_t n;
+    seen *pieces;
+} looking;
+
+static seen look_at(const at_real *x, int64_t n)
 {
-    if (most) *most = 0.0;
-    if (hash) *hash = 0;
-    for (int64_t i = g->lo; i < g->hi; i += PIECE) {
-        const int64_t n = at_min(PIECE, g->hi - i);
-        AT_TRY(at_state_get_part(r->model->net.store, flat, i, n, c->piece));
-        if (hash) *hash = hash_bytes(*hash, c->piece, (size_t)n * sizeof *c->piece);
-        if (most) *most = fmax(*most, largest_of(c->piece, n));
+    return (seen){largest_of(x, n), hash_bytes(0, x, (size_t)n * sizeof *x)};
+}
+
+static void look_task(void *arg, int64_t piece, int thread)
+{
+    (void)thread;
+    const looking *w = arg;
+    const int64_t first = piece * PIECE;
+    w->pieces[piece] = look_at(w->x + first, at_min(PIECE, w->n - first));
+}
+
+/* The largest absolute value of a range of `flat`, and a hash of it. */
+static at_status look(at_contract *c, at_run *r, const at_state *flat, const at_range *g, seen *out)
+{
+    const int64_t n = g->hi - g->lo, n_pieces = at_ceil_div(n, PIECE);
+    looking w = {(const at_real *)flat->buffer[0].data + g->lo, n, c->pieces};
+    if (r->device->kind->is_host) at_parallel_for(r->ctx->pool, n_pieces, look_task, &w);
+    for (int64_t i = 0; i < n_pieces && !r->device->kind->is_host; i++) {
+        const int64_t first = i * PIECE, some = at_min(PIECE, n - first);
+        AT_TRY(at_state_get_part(r->model->net.store, flat, g->lo + first, some, c->piece));
+        c->pieces[i] = look_at(c->piece, some);
+    }
+    *out = (seen){0};
+    for (int64_t i = 0; i < n_pieces; i++) {
+        out->most = fmax(out->most, c->pieces[i].most);
+        out->hash = hash_bytes(out->hash, &c->pieces[i].hash, sizeof c->pieces[i].hash);
     }
     return AT_OK;
 }
@@ -108,8 +140,8 @@ at_status at__contract_before_commit(at_contract *c, at_run *r)
     const at_store *s = r->model->net.store;
     for (int i = 0; i < s->n_ranges; i++) {
         tensor *t = &c->tensors[i];
-        AT_TRY(look(c, r, s->master, &s->ranges[i], &t->before, &t->hash));
-        AT_TRY(look(c, r, s->gradient, &s->ranges[i], &t->gradient, NULL));
+        AT_TRY(look(c, r, s->master, &s->ranges[i], &t->before));
+        AT_TRY(look(c, r, s->gradient, &s->ranges[i], &t->gradient));
     }
     return AT_OK;
 }
@@ -120,12 +152,11 @@ at_status at__contract_after_commit(at_contract *c, at_run *r, double rate, doub
     if (!ok) return AT_OK; /* skipped, reported, and counted by the loop */
     for (int i = 0; i < s->n_ranges; i++) {
         tensor *t = &c->tensors[i];
-        uint64_t hash;
-        AT_TRY(look(c, r, s->master, &s->ranges[i], &t->after, &hash));
-        t->has_gradient |= t->gradient > 0;
-        t->has_moved |= hash != t->hash;
-        const double step = rate * s->ranges[i].rate * t->gradient / count;
-        t->reach = fmax(t->reach, step / fmax(t->before, 1e-30));
+        AT_TRY(look(c, r, s->master, &s->ranges[i], &t->after));
+        t->has_gradient |= t->gradient.most > 0;
+        t->has_moved |= t->after.hash != t->before.hash;
+        const double step = rate * s->ranges[i].rate * t->gradient.most / count;
+        t->reach = fmax(t->reach, step / fmax(t->before.most, 1e-30));
     }
     c->good_steps++;
     return AT_OK;
@@ -161,7 +192,7 @@ at_status at__contract_verdict(at_contract *c, at_run *r)
     const at_store *s = r->model->net.store;
     bool any_moved = false;
     for (int i = 0; i < s->n_ranges; i++) /* that a bias of 0 becomes 1e-20 is no movement */
-        any_moved |= c->tensors[i].has_moved && c->tensors[i].after > 1e-12;
+        any_moved |= c->tensors[i].has_moved && c->tensors[i].after.most > 1e-12;
     if (c->good_steps == 0) return AT_OK; /* divergence is reported as such */
     for (int i = 0; i < s->n_ranges; i++) {
         const at_range *g = &s->ranges[i];
