@@ -6,12 +6,15 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import measure
-from measure import Result, by_turns, column, json_lines, log, row, run
+from measure import Failed, Result, by_turns, column, json_lines, log, row, run
 
 MEBIBYTE = 2.0**-20
+TIMED_OUT = 124  # timeout's status
+TRIAL_SECONDS = 100  # for one setting of the peer, with its imports and its compilation
 PEERS = Path(__file__).parent / "peers"
 ROOT = Path(__file__).parent.parent
 
@@ -85,6 +88,11 @@ def last_event(out: str, kind: str) -> Result:
     return [line for line in json_lines(out) if line.get("event") == kind][-1]
 
 
+def last_line(command: list[object]) -> Result:
+    """What a program that prints JSON said last."""
+    return json_lines(run(command)[1])[-1]
+
+
 def train(s: Setup, photos: Path, method: str, *options: object) -> tuple[float, Result]:
     """Seconds of a whole run, and its last event."""
     command = [s.build / "attune", "train", ROOT / "demo/model", photos, "--method", method, *options]
@@ -100,12 +108,14 @@ def torch_name(results: list[Result]) -> str:
 # ---- Matrix products ----
 
 
-def against_onednn(s: Setup, name: str, tiny: str, precisions: list[str], what: Callable[[Result], str]) -> Result:
+def against_onednn(
+    s: Setup, name: str, tiny: str, options: list[object], precisions: list[str], what: Callable[[Result], str]
+) -> Result:
     """The rows of a program that takes turns with oneDNN; --quick: of one tiny shape."""
     program = s.build / name
     if not program.exists():
         raise Skipped(f"{name} was not built: libdnnl-dev is missing (tools/setup --bench)")
-    time = ["--rounds", 2, "--seconds", 0.01, tiny] if s.quick else ["--rounds", max(s.rounds, 9)]
+    time: list[object] = ["--rounds", 2, "--seconds", 0.01, tiny] if s.quick else options
     command = [program, "--threads", s.threads, *time, "--precision"]
     results = [r for precision in precisions for r in json_lines(run([*command, precision])[1])]
     rows = [
@@ -124,9 +134,23 @@ def against_onednn(s: Setup, name: str, tiny: str, precisions: list[str], what: 
 
 def gemm(s: Setup) -> Result:
     """Float32 products, forward and both gradients, against oneDNN."""
-    return against_onednn(
-        s, "bench_gemm", "64x65x66", ["f32"], lambda r: f"{r['M']} x {r['K']} x {r['N']}, {r['product']}"
-    )
+
+    def what(r: Result) -> str:
+        return f"{r['M']} x {r['K']} x {r['N']}, {r['product']}"
+
+    return against_onednn(s, "bench_gemm", "64x65x66", ["--rounds", max(s.rounds, 9)], ["f32"], what)
+
+
+CONVOLUTIONS = (
+    "32x224x224x3-64x7x2",  # ResNet-18: the stem, the first stage and the last, a step between two
+    "32x56x56x64-64x3x1",
+    "32x7x7x512-512x3x1",
+    "32x28x28x128-256x3x2",
+    "16x14x14x512-512x3x2",  # ResNet-50: a step within a block
+    "32x224x224x3-32x3x2",  # MobileNetV2: the stem
+    "3x7x7x24-24x3x1",  # sizes that nobody tuned for
+    "3x33x29x45-35x5x1",
+)
 
 
 def conv(s: Setup) -> Result:
@@ -138,7 +162,9 @@ def conv(s: Setup) -> Result:
         return f"{shape}, {r['product']}{learns}{', bf16' if r['precision'] == 'bf16' else ''}"
 
     multiplied = measure.machine(s.build)["instruction_set_used"] in ("avx512bf16", "amx")
-    return against_onednn(s, "bench_conv", "2x9x7x5-3x3x2", ["f32", "bf16"][: 1 + multiplied], what)
+    options = ["--rounds", min(s.rounds, 7), *CONVOLUTIONS]  # all of bench_conv's sizes take twice as long
+    precisions = ["f32", "bf16"][: 1 + multiplied]
+    return against_onednn(s, "bench_conv", "2x9x7x5-3x3x2", options, precisions, what)
 
 
 # ---- Training steps ----
@@ -151,38 +177,115 @@ def peak_of_run(s: Setup, batch: int) -> float:
     return train(s, ROOT / "demo/photos", "full", *norms, *size)[1]["peak_memory_bytes"] * MEBIBYTE
 
 
-def step(s: Setup) -> Result:
-    """A training step on one resident batch of noise, and the memory of the process."""
-    python = s.need_python()
-    batch, steps = (2, 1) if s.quick else (32, 10)
-    sizes = ["--batch", batch, "--classes", 1000, "--steps", steps, "--threads", s.threads]
+@dataclass(frozen=True)
+class Network:
+    """What is trained, and how many steps a round takes: seconds, not minutes, for each side."""
+
+    name: str
+    title: str
+    batch: int
+    steps: int
+
+
+NETWORKS = (
+    Network("mobilenetv2_035", "MobileNetV2 0.35", 32, 6),
+    Network("mobilenetv2_100", "MobileNetV2 1.0", 32, 4),
+    Network("resnet18", "ResNet-18", 32, 2),
+    Network("resnet50", "ResNet-50", 16, 2),
+)
+
+SETTINGS: dict[str, list[object]] = {
+    "f32": [],
+    "f32, compiled": ["--compile"],
+    "bf16 autocast": ["--dtype", "bf16"],
+    "bf16 autocast, compiled": ["--dtype", "bf16", "--compile"],
+}
+
+
+def try_setting(command: list[object], limit: int) -> tuple[float, str]:
+    """Images per second of a short trial of the peer, 0 if there are none, and the same in words."""
+    try:
+        timeout: list[object] = ["timeout", "--kill-after", 5, limit]
+        lines = json_lines(run([*timeout, *command, "--steps", 2, "--warmup", 1], (0, TIMED_OUT))[1])
+    except Failed as failure:
+        log(f"  {failure}")
+        return 0.0, "failed"
+    if not lines:
+        return 0.0, f"more than {limit} s"
+    return lines[-1]["images_per_second"], f"{lines[-1]['images_per_second']:.3g}"
+
+
+def try_settings(theirs: list[object], names: list[str], limit: int) -> tuple[dict[str, float], str]:
+    """Images per second of each setting of the peer, and what the trials found, in words."""
+    found = {}
+    for name in names:
+        found[name] = try_setting([*theirs, *SETTINGS[name]], limit)
+        log(f"  trial of {name}: {found[name][1]}")
+    words = "; ".join(f"{name} {text}" for name, (_, text) in found.items())
+    return {name: rate for name, (rate, _) in found.items()}, f"trials, images/s: {words}"
+
+
+def share_of_limit(what: str, results: list[Result]) -> Result:
+    """What the machine allows and where the most is lost, from the round with the middle step."""
+    middle = sorted(results, key=lambda r: r["step_seconds"])[len(results) // 2]
+    kernels = [k | {"lost_seconds": k["seconds"] - k["least_seconds"]} for k in middle["by_kernel"]]
+    kernels.sort(key=lambda k: k["lost_seconds"], reverse=True)
+    keys = ("kernel", "nodes", "seconds", "lost_seconds")
+    return {
+        "what": what,
+        "step_seconds": middle["step_seconds"],
+        "least_seconds": middle["roofline"]["least_seconds"],
+        "limit_share": middle["roofline"]["limit_share"],
+        "machine": middle["machine"],
+        "losses": [{key: kernel[key] for key in keys} for kernel in kernels[:3]],
+    }
+
+
+def step_of(s: Setup, network: Network, precisions: list[str]) -> Result:
+    """Rows and shares of one network."""
+    batch, steps = (2, 1) if s.quick else (network.batch, network.steps)
+    sizes = ["--batch", batch, "--classes", 1000, "--threads", s.threads]
+    theirs: list[object] = [s.need_python(), PEERS / "timm_train.py", "--model", network.name, *sizes]
+    ours: list[object] = [s.build / "bench_step", s.build / "bench" / network.name]
+    run([*ours, "--batch", 1, "--size", 32, "--steps", 1])  # makes the folder
+    # f32 stands against the peer's best in f32, what attune would choose by itself against the best of all
+    names = {p: [name for name in SETTINGS if p != "f32" or name.startswith("f32")] for p in precisions}
+    rates, trials = try_settings(theirs, names[precisions[-1]], 20 if s.quick else TRIAL_SECONDS)
+    best = {p: max(names[p], key=lambda name: rates[name]) for p in precisions}
+    time = ["--steps", steps, "--warmup", 1]
+    sides: dict[str, Callable[[], Result]] = {}
+    for p in precisions:  # what --profile watches are further steps
+        sides[f"attune {p}"] = partial(last_line, [*ours, *sizes, *time, "--precision", p, "--profile"])
+        sides[f"PyTorch {best[p]}"] = partial(last_line, [*theirs, *time, *SETTINGS[best[p]]])
+    results = by_turns(sides, s.rounds if s.quick else min(s.rounds, 3))
     rows: list[Result] = []
-    peer = ""
-    for network, width in (("mobilenetv2_035", "0.35"), ("mobilenetv2_100", "1.0")):
-        log(f"step: {network}")
-        ours: list[object] = [s.build / "bench_step", s.build / "bench" / network, *sizes]
-        theirs: list[object] = [python, PEERS / "timm_train.py", "--model", network, *sizes]
-        run([*ours[:2], "--batch", 1, "--size", 32, "--steps", 1])  # makes the folder
-        results = by_turns(
-            {
-                "attune": lambda c=ours: json_lines(run(c)[1])[-1],
-                "PyTorch": lambda c=theirs: json_lines(run(c)[1])[-1],
-            },
-            s.rounds,
-        )
-        peer = torch_name(results["PyTorch"])
-        what = f"MobileNetV2 {width}, batch {batch}"
-        mine = column(results["attune"], "samples_per_second")
-        rows.append(
-            row(f"{what}: step", "images/s", mine, column(results["PyTorch"], "images_per_second"), True)
-        )
-        memory = [column(results[name], "peak_resident_bytes", MEBIBYTE) for name in ("attune", "PyTorch")]
-        rows.append(row(f"{what}: largest resident memory", "MiB", *memory))
-        if width == "0.35":
-            job = [peak_of_run(s, batch)] * s.rounds
+    shares: list[Result] = []
+    for p in precisions:
+        mine, peer = results[f"attune {p}"], results[f"PyTorch {best[p]}"]
+        what = f"{network.title}, batch {batch}, {mine[0]['precision']}"
+        speed = column(mine, "samples_per_second"), column(peer, "images_per_second")
+        memory = [column(side, "peak_resident_bytes", MEBIBYTE) for side in (mine, peer)]
+        rows.append(row(f"{what}: step", "images/s", speed[0], speed[1], True))
+        rows[-1]["note"] = f"PyTorch: {best[p]}; {trials}"
+        rows.append(row(f"{what}: largest resident memory", "MiB", memory[0], memory[1]))
+        rows[-1]["note"] = f"PyTorch: {best[p]}"
+        shares.append(share_of_limit(what, mine))
+        if network is NETWORKS[0] and p == precisions[-1]:
+            job = [peak_of_run(s, batch)] * len(mine)
             rows.append(row(f"{what}: the same, of a whole `attune train`", "MiB", job, memory[1]))
             rows[-1]["note"] = "attune with loader and evaluation, PyTorch without"
-    return {"peer": peer, "rows": rows}
+    return {"peer": torch_name(peer), "rows": rows, "shares": shares}
+
+
+def step(s: Setup) -> Result:
+    """A training step on one resident batch of noise, the memory of the process, and what holds it back."""
+    precisions = ["f32", "auto"] if measure.machine(s.build)["precision"] == "bf16" else ["f32"]
+    found: list[Result] = []
+    for network in NETWORKS:
+        log(f"step: {network.name}")
+        found.append(step_of(s, network, precisions))
+    together = {key: [one for result in found for one in result[key]] for key in ("rows", "shares")}
+    return {"peer": found[0]["peer"]} | together
 
 
 # ---- A whole job ----
