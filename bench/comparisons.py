@@ -14,7 +14,7 @@ from measure import Failed, Result, by_turns, column, json_lines, log, row, run
 
 MEBIBYTE = 2.0**-20
 TIMED_OUT = 124  # timeout's status
-TRIAL_SECONDS = 100  # for one setting of the peer, with its imports and its compilation
+TRIAL_SECONDS = 150  # for one setting of the peer, with its imports and its compilation
 PEERS = Path(__file__).parent / "peers"
 ROOT = Path(__file__).parent.parent
 
