@@ -11,7 +11,8 @@
 
 BUILD ?= build
 PREFIX ?= /usr/local
-JOBS ?= $(shell nproc)
+# One more than processors, for while another waits.
+JOBS ?= $(shell expr $$(nproc) + 1)
 OPTIONS ?=
 
 .PHONY: all setup demo test bench install format clean
