@@ -1,5 +1,6 @@
 /* main.c: runs the tests of one file, of one name, or all: attune_test [PATTERN]; the pattern is a glob over
  * "src/ops/relu6/relu6_test.c" and over test names. Exit code 1 when a test fails, 2 when none matches. */
+#include "engine/tensor.h"
 #include "tests/harness/test.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +47,9 @@ const char *at_test_data(char out[1024], const char *relative)
 
 const char *at_test_folder(char out[1024], const char *name)
 {
-    snprintf(out, 1024, "%s/scratch/%s", AT_BUILD_DIR, name);
+    /* attune_test and attune_test_f64 run side by side, often the same file. */
+    snprintf(out, 1024, "%s/scratch/%s/%s", AT_BUILD_DIR, sizeof(at_real) == sizeof(double) ? "f64" : "f32",
+             name);
     char command[1100];
     snprintf(command, sizeof command, "rm -rf '%s' && mkdir -p '%s'", out, out);
     if (system(command) != 0) fail_msg("cannot make %s", out);
