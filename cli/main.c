@@ -79,8 +79,7 @@ static bool find_option(const at_ctx *ctx, const char *key, at_option_info *out)
     return false;
 }
 
-/* What a key without "=" stands for by itself; NULL = the next argument is its value. That of a flag may be,
- * too:
+/* What a key without "=" stands for by itself; NULL = the next argument is its value, as it may be of a flag:
  * "--deterministic false". */
 static const char *bare_value(const at_ctx *ctx, const char *key, const char *next)
 {

@@ -137,8 +137,7 @@ typedef struct at_option_info {
     const char *section, *key; /* "train", "learning_rate"; section "" = top level */
     const char *type;          /* "flag", "whole number", "number", "text", "choice", "structure" */
     const char *fallback, *choices, *aliases, *help;
-    const char *
-        bare; /* on a command line, what the key alone stands for: of flags "true"; NULL = it needs a value */
+    const char *bare; /* what the key alone stands for on a command line ("true" of flags); NULL: nothing */
     double low, high; /* equal: any */
 } at_option_info;
 

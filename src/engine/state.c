@@ -183,6 +183,18 @@ at_status at_state_get_part(at_store *s, const at_state *t, int64_t first, int64
     return d->kind->sync(d);
 }
 
+void at_state_set_part(at_store *s, const at_state *t, int64_t first, int64_t n, const at_real *values)
+{
+    enum { SOME = 1024 }; /* numbers that are compared together: a page of floats */
+    at_device *d = s->device;
+    for (int64_t i = 0; i < n; i += SOME) {
+        const size_t bytes = (size_t)at_min(SOME, n - i) * sizeof *values;
+        at_real *to = (at_real *)t->buffer[0].data + first + i;
+        if (!d->kind->is_host || memcmp(to, values + i, bytes) != 0)
+            d->kind->upload(d, to, bytes, values + i, bytes, bytes, 1);
+    }
+}
+
 /* ---- Flat layout ---- */
 
 enum { FLAT_ALIGN = 16 }; /* elements: every tensor of a range starts on a cache line */

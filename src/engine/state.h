@@ -109,6 +109,9 @@ at_status at_state_get(at_store *s, const at_state *state, at_real *out) AT_MUST
 at_status at_state_get_part(at_store *s, const at_state *state, int64_t first, int64_t n,
                             at_real *out) AT_MUST_USE;
 
+/* The inverse. What has these values already is not written, so that sparse states stay so. */
+void at_state_set_part(at_store *s, const at_state *state, int64_t first, int64_t n, const at_real *values);
+
 /* Put the value on the device if it is not there yet (plans call it for what their kernels read). */
 at_status at_state_place(at_store *s, at_state *state) AT_MUST_USE;
 

@@ -280,20 +280,6 @@ at_status at__has_checkpoint(at_run *r, const char *folder, bool *out)
     return AT_OK;
 }
 
-/* Pages that have their value already are not written: what is sparse stays so. */
-static void upload_pages(at_device *d, char *to, const char *from, size_t n)
-{
-    enum { PAGE = 4096 };
-    if (!d->kind->is_host) {
-        d->kind->upload(d, to, n, from, n, n, 1);
-        return;
-    }
-    for (size_t first = 0; first < n; first += PAGE) {
-        const size_t m = n - first < PAGE ? n - first : PAGE;
-        if (memcmp(to + first, from + first, m) != 0) memcpy(to + first, from + first, m);
-    }
-}
-
 static at_status set_state(at_run *r, const at_safetensors *f, const char *group, at_state *t,
                            at_state *target, int64_t lo)
 {
@@ -303,13 +289,12 @@ static at_status set_state(at_run *r, const at_safetensors *f, const char *group
     AT_REQUIRE(r->ctx, x && x->dtype == AT_REAL && x->count == t->count, AT_E_FORMAT,
                "%s: tensor \"%s\" is missing or has not the shape %s: the checkpoint is of another recipe",
                f->file.path, name, at_shape_text(want, t->shape.rank, t->shape.dim));
-    at_device *d = r->device;
-    const char *from = x->data;
-    char *to = (char *)((at_real *)target->buffer[0].data + lo);
-    for (size_t first = 0; first < x->bytes; first += PIECE) {
-        const size_t n = x->bytes - first < PIECE ? x->bytes - first : PIECE;
-        upload_pages(d, to + first, from + first, n);
-        at_file_let_go(&f->file, from + first, n);
+    const int64_t some = (int64_t)(PIECE / sizeof(at_real));
+    const at_real *from = x->data;
+    for (int64_t first = 0; first < x->count; first += some) {
+        const int64_t n = at_min(some, x->count - first);
+        at_state_set_part(r->model->net.store, target, lo + first, n, from + first);
+        at_file_let_go(&f->file, from + first, (size_t)n * sizeof *from);
     }
     return AT_OK;
 }

@@ -121,8 +121,9 @@ static at_status look(at_contract *c, at_run *r, const at_state *flat, const at_
 {
     const int64_t n = g->hi - g->lo, n_pieces = at_ceil_div(n, PIECE);
     looking w = {(const at_real *)flat->buffer[0].data + g->lo, n, c->pieces};
-    if (r->device->kind->is_host) at_parallel_for(r->ctx->pool, n_pieces, look_task, &w);
-    for (int64_t i = 0; i < n_pieces && !r->device->kind->is_host; i++) {
+    const bool is_host = r->device->kind->is_host;
+    if (is_host) at_parallel_for(r->ctx->pool, n_pieces, look_task, &w);
+    for (int64_t i = 0; i < n_pieces && !is_host; i++) {
         const int64_t first = i * PIECE, some = at_min(PIECE, n - first);
         AT_TRY(at_state_get_part(r->model->net.store, flat, g->lo + first, some, c->piece));
         c->pieces[i] = look_at(c->piece, some);

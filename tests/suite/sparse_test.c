@@ -100,26 +100,49 @@ static long resident(const rig *t)
     return kib;
 }
 
-AT_TEST(test_sparse__rows_that_nothing_names_take_no_memory)
+/* What a training adds to it. */
+static long added(bool tied)
 {
     rig t;
-    open_rig(&t, false);
+    open_rig(&t, tied);
     const long before = resident(&t);
     train(&t);
-    assert_true(t.table->sparse);
-    assert_in_range(resident(&t) - before, 0, 192);
+    const long kib = resident(&t) - before;
+    assert_int_equal(t.table->sparse, !tied);
     close_rig(&t);
+    return kib;
+}
+
+AT_TEST(test_sparse__rows_that_nothing_names_take_no_memory)
+{
+    assert_in_range(added(false), 0, 192);
 }
 
 AT_TEST(test_sparse__a_table_that_all_rows_of_learn_takes_all)
 {
+    assert_true(added(true) >= 3 * TABLE_BYTES / 1024);
+}
+
+/* As a checkpoint's values come back. */
+AT_TEST(test_sparse__what_is_set_in_parts_stays_sparse)
+{
     rig t;
-    open_rig(&t, true);
+    open_rig(&t, false);
+    const at_state *slot = t.commit.slots[0];
+    const int64_t row = t.table->offset + 3 * COLS, n = t.table->count;
+    at_real *x = calloc((size_t)n, sizeof *x), *y = calloc((size_t)n, sizeof *y);
+    for (int i = 0; i < COLS; i++) x[3 * COLS + i] = (at_real)(i + 1);
     const long before = resident(&t);
-    train(&t);
-    assert_false(t.table->sparse);
-    assert_true(resident(&t) - before >=
-                3 * (TABLE_BYTES / 1024 - 4096)); /* some pages belong to neighbours */
+    at_state_set_part(t.store, slot, t.table->offset, n, x);
+    assert_in_range(resident(&t) - before, 0, 64);
+    at_expect_ok(t.ctx, at_state_get_part(t.store, slot, t.table->offset, n, y));
+    assert_memory_equal(x, y, (size_t)n * sizeof *x);
+    const at_real zeros[COLS] = {0}; /* what was not zero is overwritten */
+    at_state_set_part(t.store, slot, row, COLS, zeros);
+    at_expect_ok(t.ctx, at_state_get_part(t.store, slot, row, COLS, y));
+    assert_memory_equal(zeros, y, sizeof zeros);
+    free(x);
+    free(y);
     close_rig(&t);
 }
 

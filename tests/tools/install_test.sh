@@ -51,7 +51,13 @@ with_cmake/user | grep -qx "mobilenet_v2 $version"
 
 # The demo in short, with nothing of the source folder in reach: it must find its own; one step need not be good.
 "$scratch/prefix/bin/attune" --version | grep -qx "attune $version"
-"$scratch/prefix/bin/attune" demo --train.steps 1 --output demo-run >demo.txt 2>&1 || true
+code=0
+"$scratch/prefix/bin/attune" demo --train.steps 1 --output demo-run >demo.txt 2>&1 || code=$?
+if [ "$code" -ne 0 ] && ! { [ "$code" -eq 1 ] && grep -q "the demonstration failed: " demo.txt; }; then
+    echo "the installed program's demo ended with $code, and not for its verdict"
+    cat demo.txt
+    exit 1
+fi
 for name in probe last full scratch; do
     if [ ! -f "demo-run/$name/model/model.safetensors" ]; then
         echo "the installed program made no demo-run/$name/model/model.safetensors"
