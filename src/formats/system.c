@@ -55,14 +55,30 @@ void at_forget_peak_memory(void)
     close(file);
 }
 
+/* The size, or the first processor of those that share it, of a processor's cache: "32768K", "0-1"; -1 = there
+ * is no such cache. */
+static int64_t cache_number(int cpu, int index, const char *key)
+{
+    char path[128], text[64] = "", *end;
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cache/index%d/%s", cpu, index, key);
+    FILE *f = fopen(path, "r");
+    if (!f) return -1;
+    const bool is_read = fgets(text, sizeof text, f);
+    fclose(f);
+    const int64_t number = strtoll(text, &end, 10);
+    return !is_read || end == text ? -1 : *end == 'K' ? number << 10 : *end == 'M' ? number << 20 : number;
+}
+
+/* From /sys: sysconf(3) takes what a whole processor has for what these cores have, where they are lent. */
 int64_t at_last_cache(void)
 {
-#ifdef _SC_LEVEL3_CACHE_SIZE /* a number of glibc's */
-    const int64_t third = sysconf(_SC_LEVEL3_CACHE_SIZE), second = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    return third > 0 ? third : second > 0 ? second : 0;
-#else
-    return 0;
-#endif
+    int64_t sum = 0;
+    for (int cpu = 0; cpu < sysconf(_SC_NPROCESSORS_CONF); cpu++) {
+        const int index = cache_number(cpu, 3, "size") > 0 ? 3 : 2;
+        if (cache_number(cpu, index, "shared_cpu_list") == cpu)
+            sum += at_max(cache_number(cpu, index, "size"), 0);
+    }
+    return sum;
 }
 
 /* The cgroup's limit where there is one, else the machine's memory. */
