@@ -55,8 +55,8 @@ void at_forget_peak_memory(void)
     close(file);
 }
 
-/* The size, or the first processor of those that share it, of a processor's cache: "32768K", "0-1"; -1 = there
- * is no such cache. */
+/* The size, or the first processor of those that share it, of a processor's cache: "32768K", "0-1"; -1 =
+ * there is no such cache. */
 static int64_t cache_number(int cpu, int index, const char *key)
 {
     char path[128], text[64] = "", *end;

@@ -68,16 +68,45 @@ static inline gemm_operand gemm_operand_of(float x)
 #endif
 }
 
-/* n elements as operands. */
-static inline void gemm_copy(gemm_operand *out, const at_element *from, int64_t n)
+/* VL elements as operands. */
+static inline void gemm_copy_vector(gemm_operand *out, const at_element *from)
 {
 #if GEMM_PAIRS
-    memcpy(out, from, (size_t)n * sizeof *out);
+    *(vh_unaligned *)out = *(const vh_unaligned *)from;
 #else
-    int64_t i = 0;
-    for (; i + VL <= n; i += VL) vf_store(out + i, va_load(from + i));
-    for (; i < n; i++) out[i] = at_element_value(from[i]);
+    vf_store(out, va_load(from));
 #endif
+}
+
+/* Fewer. */
+static inline void gemm_copy_few(gemm_operand *out, const at_element *from, int64_t n)
+{
+#if defined(__AVX512BW__) && GEMM_PAIRS
+    const __mmask16 first = (__mmask16)((1u << n) - 1u);
+    _mm256_mask_storeu_epi16(out, first, _mm256_maskz_loadu_epi16(first, from));
+#elif defined(__AVX512BW__)
+    vf_store_n(out, va_load_n(from, n), n);
+#else
+    for (int64_t i = 0; i < n; i++)
+        out[i] = GEMM_PAIRS ? (gemm_operand)from[i] : (gemm_operand)at_element_value(from[i]);
+#endif
+}
+
+/* n elements as operands. What is left of them is copied once more with some that were: taps along a row of a
+ * picture are 9 or 21 elements, and one by one cost more than their product. */
+static inline void gemm_copy(gemm_operand *out, const at_element *from, int64_t n)
+{
+    int64_t i = 0;
+    if (GEMM_PAIRS && n > 2 * VL) {
+        memcpy(out, from, (size_t)n * sizeof *out);
+        return;
+    }
+    for (; i + VL <= n; i += VL) gemm_copy_vector(out + i, from + i);
+    if (i == n) return;
+    if (n > VL)
+        gemm_copy_vector(out + n - VL, from + n - VL);
+    else
+        gemm_copy_few(out + i, from + i, n - i);
 }
 
 /* Bytes of scratch a thread, of products with such K and N at most. */

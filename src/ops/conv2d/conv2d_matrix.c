@@ -11,6 +11,7 @@ typedef struct view {
     int64_t pitch, channels, H, W; /* of what is read */
     int64_t rows_y, rows_x;        /* row index = (s, y, x) over this grid */
     int64_t kw;
+    bool is_dense; /* taps along x are one run of memory */
     const at_conv2d_param *p;
 } view;
 
@@ -40,28 +41,27 @@ static void zero(gemm_operand *out, int64_t n)
 
 /* ---- im2col of x: row (s, y, x), columns (ky, kx, channel) ---- */
 
-/* Elements [first, last) of the taps along x of one row of the picture, which begin at pixel ix. */
-static void load_taps(const view *v, gemm_operand *out, const at_element *line, int64_t ix, int64_t first,
-                      int64_t last)
+/* n elements, from element `first` on, of the taps along x that begin at pixel ix of a line; line NULL: it
+ * lies outside the picture. */
+static inline void load_taps(const view *v, gemm_operand *out, const at_element *line, int64_t ix,
+                             int64_t first, int64_t n)
 {
-    const int64_t C = v->channels;
-    if (v->p->dilation_x == 1 && v->pitch == C) { /* one run of memory */
-        const int64_t begin = at_min(at_max(first, -ix * C), last),
-                      end = at_max(begin, at_min(last, (v->W - ix) * C));
-        zero(out, begin - first);
-        gemm_copy(out + (begin - first), line + ix * C + begin, end - begin);
-        zero(out + (end - first), last - end);
-        return;
-    }
-    for (int64_t at = first; at < last;) {
-        const int64_t x = ix + at / C * v->p->dilation_x, channel = at % C,
-                      n = at_min(C - channel, last - at);
-        if (x >= 0 && x < v->W)
-            gemm_copy(out, line + x * v->pitch + channel, n);
-        else
-            zero(out, n);
-        out += n;
-        at += n;
+    const int64_t C = v->channels, begin = ix * C + first;
+    if (!line) {
+        zero(out, n);
+    } else if (v->is_dense && begin >= 0 && begin + n <= v->W * C) {
+        gemm_copy(out, line + begin, n); /* one run of memory */
+    } else {
+        for (int64_t last = first + n; first < last;) {
+            const int64_t x = ix + first / C * v->p->dilation_x, channel = first % C,
+                          now = at_min(C - channel, last - first);
+            if (x >= 0 && x < v->W)
+                gemm_copy(out, line + x * v->pitch + channel, now);
+            else
+                zero(out, now);
+            out += now;
+            first += now;
+        }
     }
 }
 
@@ -69,18 +69,17 @@ static void load(const void *arg, void *out, int64_t ld, int64_t row, int64_t ro
 {
     const view *v = arg;
     const int64_t run = v->kw * v->channels; /* columns of one ky */
+    const int64_t first_ky = col / run, line_size = v->W * v->pitch;
+    gemm_operand *to = out;
     place at = place_of(v, row);
-    for (int64_t i = 0; i < rows; i++, step(v, &at)) {
+    for (int64_t i = 0; i < rows; i++, step(v, &at), to += ld) {
         const int64_t ix = at.x * v->p->stride_x - v->p->pad_left;
-        for (int64_t k = col, ky = col / run; k < col + cols; ky++) {
-            const int64_t first = k - ky * run, last = at_min(run, col + cols - ky * run);
-            const int64_t iy = at.y * v->p->stride_y - v->p->pad_top + ky * v->p->dilation_y;
-            gemm_operand *to = (gemm_operand *)out + i * ld + (k - col);
-            if (iy >= 0 && iy < v->H)
-                load_taps(v, to, v->data + (at.s * v->H + iy) * v->W * v->pitch, ix, first, last);
-            else
-                zero(to, last - first);
-            k += last - first;
+        int64_t iy = at.y * v->p->stride_y - v->p->pad_top + first_ky * v->p->dilation_y;
+        for (int64_t k = 0, first = col - first_ky * run; k < cols; first = 0, iy += v->p->dilation_y) {
+            const int64_t n = at_min(run - first, cols - k);
+            const at_element *line = iy >= 0 && iy < v->H ? v->data + (at.s * v->H + iy) * line_size : NULL;
+            load_taps(v, to + k, line, ix, first, n);
+            k += n;
         }
     }
 }
@@ -132,6 +131,7 @@ static at_status forward(const at_call *c)
               .rows_y = y->dim[1],
               .rows_x = y->dim[2],
               .kw = w->dim[3],
+              .is_dense = p->dilation_x == 1 && x->pitch == ins,
               .p = p};
     for (int64_t g = 0; g < p->groups; g++) {
         v.data = (const at_element *)x->data + g * ins;
@@ -183,6 +183,7 @@ static at_status dw(const at_call *c)
               .rows_y = dy->dim[1],
               .rows_x = dy->dim[2],
               .kw = out->dim[3],
+              .is_dense = p->dilation_x == 1 && x->pitch == ins,
               .p = p};
     for (int64_t g = 0; g < p->groups; g++) {
         v.data = (const at_element *)x->data + g * ins;
