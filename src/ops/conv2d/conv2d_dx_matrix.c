@@ -7,6 +7,7 @@
  * and moved from there. Stride 1 is one phase, whose rows are those of dx. Groups come one after another.
  * Reading path: dx, product_of_phase, load. */
 #include "ops/conv2d/conv2d.h"
+#include "ops/conv2d/grid.h"
 #include "ops/linear/pack_simd.h"
 
 enum {
@@ -39,6 +40,7 @@ static axis axis_of(int64_t phase, int64_t stride, int64_t dilation, int64_t pad
 
 typedef struct phase {
     axis y, x;
+    grid pixels;
     int64_t taps; /* 0 also where it has no pixels */
 } phase;
 
@@ -53,6 +55,7 @@ static phase phase_of(const at_conv2d_param *p, const int64_t *kernel, int64_t i
     phase f = {
         .y = axis_of(index / p->stride_x, p->stride_y, p->dilation_y, p->pad_top, p->height, kernel[0]),
         .x = axis_of(index % p->stride_x, p->stride_x, p->dilation_x, p->pad_left, p->width, kernel[1])};
+    f.pixels = (grid){f.y.pixels, f.x.pixels};
     f.taps = f.y.taps * f.x.taps;
     return f;
 }
@@ -120,25 +123,6 @@ typedef struct piece {
     enum { CLEAR, GATHER, SCATTER } what;
 } piece;
 
-/* Where row `row` of the phase is in the grid of its pixels, and the step to the next. */
-typedef struct place {
-    int64_t s, y, x;
-} place;
-
-static place place_of(const phase *f, int64_t row)
-{
-    return (place){row / (f->x.pixels * f->y.pixels), row / f->x.pixels % f->y.pixels, row % f->x.pixels};
-}
-
-static void step(const phase *f, place *at)
-{
-    if (++at->x < f->x.pixels) return;
-    at->x = 0;
-    if (++at->y < f->y.pixels) return;
-    at->y = 0;
-    at->s++;
-}
-
 /* What the pixel was seen by through a tap of the phase, or NULL. */
 static const at_element *output_of(const piece *t, const place *at, int64_t tap_y, int64_t tap_x)
 {
@@ -151,8 +135,8 @@ static const at_element *output_of(const piece *t, const place *at, int64_t tap_
 static void load(const void *arg, void *out, int64_t ld, int64_t row, int64_t rows, int64_t col, int64_t cols)
 {
     const piece *t = arg;
-    place at = place_of(&t->f, t->first + row);
-    for (int64_t i = 0; i < rows; i++, step(&t->f, &at)) {
+    place at = place_of(&t->f.pixels, t->first + row);
+    for (int64_t i = 0; i < rows; i++, step(&t->f.pixels, &at)) {
         int64_t tap = col / t->outs, channel = col % t->outs;
         for (int64_t k = 0; k < cols; tap++, channel = 0) {
             const int64_t n = at_min(t->outs - channel, cols - k);
@@ -187,8 +171,8 @@ static void move_rows(void *arg, int64_t index, int thread)
     const piece *t = arg;
     const int64_t first = index * MOVED, last = at_min(t->rows, first + MOVED);
     const size_t bytes = (size_t)t->ins * sizeof(at_element);
-    place at = place_of(&t->f, t->first + first);
-    for (int64_t row = first; row < last; row++, step(&t->f, &at)) {
+    place at = place_of(&t->f.pixels, t->first + first);
+    for (int64_t row = first; row < last; row++, step(&t->f.pixels, &at)) {
         const int64_t y = t->f.y.first + at.y * t->p->stride_y, x = t->f.x.first + at.x * t->p->stride_x;
         at_element *pixel = t->to + ((at.s * t->dx->dim[1] + y) * t->dx->dim[2] + x) * t->dx->pitch;
         if (t->what == CLEAR)

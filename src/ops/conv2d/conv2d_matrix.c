@@ -3,36 +3,18 @@
  * place. Columns are ordered (tap, channel), so that a tap is one run of memory. Groups are products one
  * after another. dx: conv2d_dx_matrix.c. */
 #include "ops/conv2d/conv2d.h"
+#include "ops/conv2d/grid.h"
 #include "ops/linear/pack_simd.h"
 
 /* A picture batch read as the rows of a product. */
 typedef struct view {
     const at_element *data;        /* at the group's first channel */
     int64_t pitch, channels, H, W; /* of what is read */
-    int64_t rows_y, rows_x;        /* row index = (s, y, x) over this grid */
+    grid rows;                     /* of the product: pixels of the other picture */
     int64_t kw;
     bool is_dense; /* taps along x are one run of memory */
     const at_conv2d_param *p;
 } view;
-
-/* Where row `row` of the product is in the grid, and the step to the next. */
-typedef struct place {
-    int64_t s, y, x;
-} place;
-
-static place place_of(const view *v, int64_t row)
-{
-    return (place){row / (v->rows_x * v->rows_y), row / v->rows_x % v->rows_y, row % v->rows_x};
-}
-
-static void step(const view *v, place *at)
-{
-    if (++at->x < v->rows_x) return;
-    at->x = 0;
-    if (++at->y < v->rows_y) return;
-    at->y = 0;
-    at->s++;
-}
 
 static void zero(gemm_operand *out, int64_t n)
 {
@@ -71,8 +53,8 @@ static void load(const void *arg, void *out, int64_t ld, int64_t row, int64_t ro
     const int64_t run = v->kw * v->channels; /* columns of one ky */
     const int64_t first_ky = col / run, line_size = v->W * v->pitch;
     gemm_operand *to = out;
-    place at = place_of(v, row);
-    for (int64_t i = 0; i < rows; i++, step(v, &at), to += ld) {
+    place at = place_of(&v->rows, row);
+    for (int64_t i = 0; i < rows; i++, step(&v->rows, &at), to += ld) {
         const int64_t ix = at.x * v->p->stride_x - v->p->pad_left;
         int64_t iy = at.y * v->p->stride_y - v->p->pad_top + first_ky * v->p->dilation_y;
         for (int64_t k = 0, first = col - first_ky * run; k < cols; first = 0, iy += v->p->dilation_y) {
@@ -128,8 +110,7 @@ static at_status forward(const at_call *c)
               .channels = ins,
               .H = x->dim[1],
               .W = x->dim[2],
-              .rows_y = y->dim[1],
-              .rows_x = y->dim[2],
+              .rows = {y->dim[1], y->dim[2]},
               .kw = w->dim[3],
               .is_dense = p->dilation_x == 1 && x->pitch == ins,
               .p = p};
@@ -180,8 +161,7 @@ static at_status dw(const at_call *c)
               .channels = ins,
               .H = x->dim[1],
               .W = x->dim[2],
-              .rows_y = dy->dim[1],
-              .rows_x = dy->dim[2],
+              .rows = {dy->dim[1], dy->dim[2]},
               .kw = out->dim[3],
               .is_dense = p->dilation_x == 1 && x->pitch == ins,
               .p = p};

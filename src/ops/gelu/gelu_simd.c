@@ -1,14 +1,12 @@
 /* gelu_simd.c: gelu and its gradient by vectors of exponentials. */
 #include "base/simd_math.h"
-#include "engine/rows.h"
+#include "engine/elementwise_simd.h"
 #include "ops/gelu/gelu.h"
 
 #define SQRT_2_OVER_PI 0.797884561f
 #define CUBE           0.044715f
 
-/* The form's distribution and its derivative. */
-typedef vf_normal (*probability_fn)(vf x);
-
+/* The forms' distributions and their derivatives. */
 AT_FORCE_INLINE vf_normal by_erf(vf x)
 {
     return vf_normal_of(x);
@@ -22,25 +20,22 @@ AT_FORCE_INLINE vf_normal by_tanh(vf x)
     return (vf_normal){s, s * (one - s) * two * (one + vf_set(3 * CUBE) * square)};
 }
 
-AT_FORCE_INLINE void forward_n(const at_call *c, void *const *at, int64_t n, probability_fn probability)
+AT_FORCE_INLINE vf forward_erf(const vf *x)
 {
-    const at_element *x = at[0];
-    at_element *y = at[1];
-    for (int64_t i = 0; i < n; i += VL) {
-        const int64_t lanes = at_min(VL, n - i);
-        const vf in = va_load_n(x + i, lanes);
-        vf v = in * probability(in).below;
-        if (c->accumulate & 1) v += va_load_n(y + i, lanes);
-        va_store_n(y + i, v, lanes);
-    }
+    return x[0] * by_erf(x[0]).below;
+}
+
+AT_FORCE_INLINE vf forward_tanh(const vf *x)
+{
+    return x[0] * by_tanh(x[0]).below;
 }
 
 static void forward_span(const at_call *c, void *const *at, int64_t n)
 {
     if (((const at_gelu_param *)c->param)->form == AT_GELU_ERF)
-        forward_n(c, at, n, by_erf);
+        at_elementwise_span(c, at, n, 1, forward_erf);
     else
-        forward_n(c, at, n, by_tanh);
+        at_elementwise_span(c, at, n, 1, forward_tanh);
 }
 
 static at_status forward(const at_call *c)
@@ -49,26 +44,27 @@ static at_status forward(const at_call *c)
     return AT_OK;
 }
 
-AT_FORCE_INLINE void gradient_n(const at_call *c, void *const *at, int64_t n, probability_fn probability)
+AT_FORCE_INLINE vf gradient_of(const vf *x, vf_normal p)
 {
-    const at_element *x = at[0], *dy = at[1];
-    at_element *dx = at[2];
-    for (int64_t i = 0; i < n; i += VL) {
-        const int64_t lanes = at_min(VL, n - i);
-        const vf in = va_load_n(x + i, lanes);
-        const vf_normal p = probability(in);
-        vf v = va_load_n(dy + i, lanes) * (p.below + in * p.density);
-        if (c->accumulate & 1) v += va_load_n(dx + i, lanes);
-        va_store_n(dx + i, v, lanes);
-    }
+    return x[1] * (p.below + x[0] * p.density);
+}
+
+AT_FORCE_INLINE vf gradient_erf(const vf *x)
+{
+    return gradient_of(x, by_erf(x[0]));
+}
+
+AT_FORCE_INLINE vf gradient_tanh(const vf *x)
+{
+    return gradient_of(x, by_tanh(x[0]));
 }
 
 static void gradient_span(const at_call *c, void *const *at, int64_t n)
 {
     if (((const at_gelu_param *)c->param)->form == AT_GELU_ERF)
-        gradient_n(c, at, n, by_erf);
+        at_elementwise_span(c, at, n, 2, gradient_erf);
     else
-        gradient_n(c, at, n, by_tanh);
+        at_elementwise_span(c, at, n, 2, gradient_tanh);
 }
 
 static at_status gradient(const at_call *c)

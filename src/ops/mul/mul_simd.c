@@ -1,19 +1,15 @@
 /* mul_simd.c: products of two values at memory speed. */
-#include "base/simd.h"
-#include "engine/rows.h"
+#include "engine/elementwise_simd.h"
 #include "ops/mul/mul.h"
+
+AT_FORCE_INLINE vf value(const vf *x)
+{
+    return x[0] * x[1];
+}
 
 static void span(const at_call *c, void *const *at, int64_t n)
 {
-    const at_element *a = at[0], *b = at[1];
-    at_element *y = at[2];
-    const bool accumulate = c->accumulate & 1;
-    for (int64_t i = 0; i < n; i += VL) {
-        const int64_t lanes = at_min(VL, n - i);
-        vf v = va_load_n(a + i, lanes) * va_load_n(b + i, lanes);
-        if (accumulate) v += va_load_n(y + i, lanes);
-        va_store_n(y + i, v, lanes);
-    }
+    at_elementwise_span(c, at, n, 2, value);
 }
 
 static at_status run(const at_call *c)

@@ -1,21 +1,16 @@
 /* relu_simd.c: relu and its gradient at memory speed. */
-#include "base/simd.h"
-#include "engine/rows.h"
+#include "engine/elementwise_simd.h"
 #include "ops/relu/relu.h"
+
+AT_FORCE_INLINE vf forward_of(const vf *x)
+{
+    const vf zero = {0};
+    return vf_select(x[0] < zero, zero, x[0]);
+}
 
 static void forward_span(const at_call *c, void *const *at, int64_t n)
 {
-    const at_element *x = at[0];
-    at_element *y = at[1];
-    const vf zero = {0};
-    const bool accumulate = c->accumulate & 1;
-    for (int64_t i = 0; i < n; i += VL) {
-        const int64_t lanes = at_min(VL, n - i);
-        const vf in = va_load_n(x + i, lanes);
-        vf v = vf_select(in < zero, zero, in);
-        if (accumulate) v += va_load_n(y + i, lanes);
-        va_store_n(y + i, v, lanes);
-    }
+    at_elementwise_span(c, at, n, 1, forward_of);
 }
 
 static at_status forward(const at_call *c)
@@ -24,18 +19,15 @@ static at_status forward(const at_call *c)
     return AT_OK;
 }
 
+AT_FORCE_INLINE vf gradient_of(const vf *x)
+{
+    const vf zero = {0};
+    return vf_select(x[0] <= zero, zero, x[1]);
+}
+
 static void gradient_span(const at_call *c, void *const *at, int64_t n)
 {
-    const at_element *y = at[0], *dy = at[1];
-    at_element *dx = at[2];
-    const vf zero = {0};
-    const bool accumulate = c->accumulate & 1;
-    for (int64_t i = 0; i < n; i += VL) {
-        const int64_t lanes = at_min(VL, n - i);
-        vf v = vf_select(va_load_n(y + i, lanes) <= zero, zero, va_load_n(dy + i, lanes));
-        if (accumulate) v += va_load_n(dx + i, lanes);
-        va_store_n(dx + i, v, lanes);
-    }
+    at_elementwise_span(c, at, n, 2, gradient_of);
 }
 
 static at_status gradient(const at_call *c)

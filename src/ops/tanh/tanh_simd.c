@@ -1,18 +1,16 @@
 /* tanh_simd.c: tanh and its gradient. */
 #include "base/simd_math.h"
-#include "engine/rows.h"
+#include "engine/elementwise_simd.h"
 #include "ops/tanh/tanh.h"
+
+AT_FORCE_INLINE vf forward_of(const vf *x)
+{
+    return vf_tanh(x[0]);
+}
 
 static void forward_span(const at_call *c, void *const *at, int64_t n)
 {
-    const at_element *x = at[0];
-    at_element *y = at[1];
-    for (int64_t i = 0; i < n; i += VL) {
-        const int64_t lanes = at_min(VL, n - i);
-        vf v = vf_tanh(va_load_n(x + i, lanes));
-        if (c->accumulate & 1) v += va_load_n(y + i, lanes);
-        va_store_n(y + i, v, lanes);
-    }
+    at_elementwise_span(c, at, n, 1, forward_of);
 }
 
 static at_status forward(const at_call *c)
@@ -21,17 +19,14 @@ static at_status forward(const at_call *c)
     return AT_OK;
 }
 
+AT_FORCE_INLINE vf gradient_of(const vf *x)
+{
+    return x[1] * (vf_set(1.0f) - x[0] * x[0]);
+}
+
 static void gradient_span(const at_call *c, void *const *at, int64_t n)
 {
-    const at_element *y = at[0], *dy = at[1];
-    at_element *dx = at[2];
-    for (int64_t i = 0; i < n; i += VL) {
-        const int64_t lanes = at_min(VL, n - i);
-        const vf out = va_load_n(y + i, lanes);
-        vf v = va_load_n(dy + i, lanes) * (vf_set(1.0f) - out * out);
-        if (c->accumulate & 1) v += va_load_n(dx + i, lanes);
-        va_store_n(dx + i, v, lanes);
-    }
+    at_elementwise_span(c, at, n, 2, gradient_of);
 }
 
 static at_status gradient(const at_call *c)
