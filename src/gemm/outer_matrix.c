@@ -17,7 +17,7 @@ enum {
     KC = 256,       /* rows a block: a panel of B stays in L1, what a tile touches of A in L2 */
     KC_NARROW = 64, /* few columns: each row of A is read again soon, from L1 */
     NARROW = 64,    /* columns */
-    TILE_M = 8 * GEMM_MR,
+    TILE_M = (GEMM_MR > 6 ? 8 : 11) * GEMM_MR, /* 64 and more: loaders load B anew for each tile */
     TILE_N = 256,
     LARGE_M = (GEMM_MR > 6 ? 8 : 16) * GEMM_MR, /* a tile of a large C */
     LARGE_N = 128,

@@ -45,9 +45,9 @@ size_t AT_SIMD(at_gemm_thread_scratch)(int64_t K, int64_t N)
 /* n elements, then zeros to whole steps: what lies behind A's rows may be NaN, and 0 * NaN is. */
 static inline void copy_padded(uint16_t *out, const uint16_t *from, int64_t n)
 {
-    const int64_t all = at_round_up(n, PAIRS_SIDE);
-    memcpy(out, from, (size_t)n * sizeof *out);
-    memset(out + n, 0, (size_t)(all - n) * sizeof *out);
+    const int64_t whole = n / PAIRS_SIDE * PAIRS_SIDE;
+    memcpy(out, from, (size_t)whole * sizeof *out);
+    if (n > whole) *(vp_unaligned *)(out + whole) = load_elements(from + whole, n - whole);
 }
 
 /* Columns [k, k + kc) of the tile's rows. */

@@ -36,22 +36,6 @@ typedef struct walk {
 
 /* ---- Packing ---- */
 
-typedef uint16_t vp __attribute__((vector_size(64), may_alias)); /* elements of a row of a block */
-typedef uint16_t vp_unaligned __attribute__((vector_size(64), aligned(2), may_alias));
-
-/* The first n, the others 0 and not touched. */
-AT_FORCE_INLINE vp load_elements(const uint16_t *p, int64_t n)
-{
-    if (n >= PAIRS_SIDE) return *(const vp_unaligned *)p;
-#if defined(AT_EMULATE)
-    vp x = {0};
-    memcpy(&x, p, (size_t)n * sizeof *p);
-    return x;
-#else
-    return (vp)_mm512_maskz_loadu_epi16((1u << n) - 1u, p);
-#endif
-}
-
 /* rows x cols (at most 32 x 32), padded with zeros, to 16 rows of 32 pairs. */
 AT_FORCE_INLINE void interleave(uint16_t *out, const uint16_t *from, int64_t pitch, int64_t rows,
                                 int64_t cols)

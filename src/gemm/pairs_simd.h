@@ -42,6 +42,22 @@ static inline pairs_cut pairs_cut_for(int64_t M, int64_t N, int threads)
     return t;
 }
 
+typedef uint16_t vp __attribute__((vector_size(64), may_alias)); /* elements of a row of a block */
+typedef uint16_t vp_unaligned __attribute__((vector_size(64), aligned(2), may_alias));
+
+/* The first n, the others 0 and not touched. */
+AT_FORCE_INLINE vp load_elements(const uint16_t *p, int64_t n)
+{
+    if (n >= PAIRS_SIDE) return *(const vp_unaligned *)p;
+#if defined(AT_EMULATE)
+    vp x = {0};
+    memcpy(&x, p, (size_t)n * sizeof *p);
+    return x;
+#else
+    return (vp)_mm512_maskz_loadu_epi16((1u << n) - 1u, p);
+#endif
+}
+
 AT_FORCE_INLINE void fetch_to_l2(const uint16_t *p)
 {
     __builtin_prefetch(p, 0, 2);
