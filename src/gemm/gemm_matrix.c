@@ -2,9 +2,9 @@
  *
  * A tile is up to MB rows by NB columns of C. Within it, for each block of KC: GEMM_MR rows of A, read where
  * they lie or as floats in a dense buffer, stay in L1 and meet every panel of B, which streams from L2. The
- * micro-kernel keeps GEMM_MR x GEMM_NR of C in registers over the block. Sums of blocks wait in C itself, or,
- * where C is bf16 and would round them, in the thread's buffer. Reading path: at_gemm, tile, block_row,
- * micro. */
+ * micro-kernel keeps GEMM_MR x GEMM_NR of C in registers over the block; or, where C has one vector of
+ * columns more than a panel, fewer rows of both panels at once. Sums of blocks wait in C itself, or, where C
+ * is bf16 and would round them, in the thread's buffer. Reading path: at_gemm, tile, block_row, micro. */
 #include "gemm/gemm_simd.h"
 
 #if !GEMM_PAIRS
@@ -49,7 +49,8 @@ INLINE void put_vector(const target *t, int64_t i, int64_t j, vf x, const int64_
     va_store_n(c, x, lanes);
 }
 
-INLINE void store_tile(const int mr, const int nv, vf (*acc)[GEMM_NV], const target *t, const int64_t lanes)
+INLINE void store_tile(const int mr, const int nv, vf (*acc)[GEMM_NV + 1], const target *t,
+                       const int64_t lanes)
 {
 #pragma GCC unroll 16
     for (int i = 0; i < mr; i++)
@@ -57,21 +58,22 @@ INLINE void store_tile(const int mr, const int nv, vf (*acc)[GEMM_NV], const tar
         for (int j = 0; j < nv; j++) put_vector(t, i, j * VL, acc[i][j], j + 1 < nv ? VL : lanes);
 }
 
-/* C[mr, nv vectors] = A-block times panel. The last vector has `lanes` columns. */
+/* C[mr, nv vectors] = A-block times panel; the third vector is the first one of the panel behind, `next`
+ * floats on. The last vector has `lanes` columns. */
 INLINE void micro_body(const int mr, const int nv, int64_t kc, const float *a, int64_t lda, const float *b,
-                       const target *t, int64_t lanes)
+                       int64_t next, const target *t, int64_t lanes)
 {
-    vf acc[GEMM_MR][GEMM_NV];
+    vf acc[GEMM_MR][GEMM_NV + 1];
 #pragma GCC unroll 16
     for (int i = 0; i < mr; i++)
 #pragma GCC unroll 4
         for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
     for (int64_t k = 0; k < kc; k++) {
-        vf bv[GEMM_NV];
+        vf bv[GEMM_NV + 1];
         __builtin_prefetch(b + (k + AHEAD) * GEMM_NR); /* across page ends, where the hardware stops: +5 % */
         if (nv > 1) __builtin_prefetch(b + (k + AHEAD) * GEMM_NR + VL);
 #pragma GCC unroll 4
-        for (int j = 0; j < nv; j++) bv[j] = *(const vf *)(b + k * GEMM_NR + j * VL);
+        for (int j = 0; j < nv; j++) bv[j] = *(const vf *)(b + k * GEMM_NR + (j < GEMM_NV ? j * VL : next));
 #pragma GCC unroll 16
         for (int i = 0; i < mr; i++) {
             const vf av = vf_set(a[i * lda + k]);
@@ -86,24 +88,35 @@ INLINE void micro_body(const int mr, const int nv, int64_t kc, const float *a, i
     }
 }
 
-typedef void (*micro_fn)(int64_t kc, const float *a, int64_t lda, const float *b, const target *t,
-                         int64_t lanes);
+typedef void (*micro_fn)(int64_t kc, const float *a, int64_t lda, const float *b, int64_t next,
+                         const target *t, int64_t lanes);
 
-#define MICRO(mr)                                                                                            \
-    static void micro_##mr##_1(int64_t kc, const float *a, int64_t lda, const float *b, const target *t,     \
-                               int64_t lanes)                                                                \
+#define MICRO(mr, nv)                                                                                        \
+    static void micro_##mr##_##nv(int64_t kc, const float *a, int64_t lda, const float *b, int64_t next,     \
+                                  const target *t, int64_t lanes)                                            \
     {                                                                                                        \
-        micro_body(mr, 1, kc, a, lda, b, t, lanes);                                                          \
-    }                                                                                                        \
-    static void micro_##mr##_2(int64_t kc, const float *a, int64_t lda, const float *b, const target *t,     \
-                               int64_t lanes)                                                                \
-    {                                                                                                        \
-        micro_body(mr, 2, kc, a, lda, b, t, lanes);                                                          \
+        micro_body(mr, nv, kc, a, lda, b, next, t, lanes);                                                   \
     }
-#define ENTRY(mr) {micro_##mr##_1, micro_##mr##_2},
+#define MICROS(mr)  MICRO(mr, 1) MICRO(mr, 2)
+#define MICRO_3(mr) MICRO(mr, 3)
+#define ENTRY(mr)   {micro_##mr##_1, micro_##mr##_2},
+#define ENTRY_3(mr) micro_##mr##_3,
 
-GEMM_FOR_EVERY_MR(MICRO)
+GEMM_FOR_EVERY_MR(MICROS)
+GEMM_FOR_EVERY_MR_OF_3(MICRO_3)
 static const micro_fn micro[GEMM_MR][GEMM_NV] = {GEMM_FOR_EVERY_MR(ENTRY)};
+static const micro_fn micro_3[GEMM_MR_OF_3] = {GEMM_FOR_EVERY_MR_OF_3(ENTRY_3)};
+
+/* The panel behind the first would keep half of the registers idle. */
+static bool takes_three(int64_t N)
+{
+    return N > GEMM_NR && N <= GEMM_NR + VL;
+}
+
+static int64_t rows_at_once(int64_t N)
+{
+    return takes_three(N) ? GEMM_MR_OF_3 : GEMM_MR;
+}
 
 static void load_a(const at_gemm_matrix *a, float *out, int64_t row, int64_t rows, int64_t k, int64_t kc)
 {
@@ -121,11 +134,12 @@ static bool reads_in_place(const at_gemm_job *g, int64_t columns)
     return !APART && !g->a.load && columns < DENSE;
 }
 
-/* Up to GEMM_MR rows of C against all panels of the tile, one block of K. */
-static void block_row(const at_gemm_job *g, float *buffer, float *sums, int64_t m, int64_t n_first,
-                      int64_t n_last, int64_t k)
+/* Up to rows_at_once rows of C against all panels of the tile, one block of K. */
+static void block_row(const at_gemm_job *g, float *buffer, float *sums, int64_t m, int64_t rows,
+                      int64_t n_first, int64_t n_last, int64_t k)
 {
-    const int64_t rows = at_min(GEMM_MR, g->M - m), kc = at_min(AT_GEMM_KC, g->K - k);
+    const int64_t kc = at_min(AT_GEMM_KC, g->K - k);
+    const int64_t panel = gemm_panel_size(g->K), width = takes_three(g->N) ? GEMM_NR + VL : GEMM_NR;
     const float *a = buffer;
     int64_t lda = A_LD;
     if (reads_in_place(g, n_last - n_first)) {
@@ -136,14 +150,14 @@ static void block_row(const at_gemm_job *g, float *buffer, float *sums, int64_t 
     }
     target t = {.first = k == 0, .last = k + kc == g->K, .c_pitch = g->c_pitch};
     t.add = g->accumulate || (!APART && !t.first);
-    for (int64_t n = n_first; n < n_last; n += GEMM_NR) {
-        const int64_t columns = at_min(GEMM_NR, g->N - n), nv = at_ceil_div(columns, VL);
+    for (int64_t n = n_first; n < n_last; n += width) {
+        const int64_t columns = at_min(width, g->N - n), nv = at_ceil_div(columns, VL);
+        const micro_fn run = nv > GEMM_NV ? micro_3[rows - 1] : micro[rows - 1][nv - 1];
         t.sums = sums + (n - n_first);
         t.c = (at_element *)g->c + m * g->c_pitch + n;
         t.bias = t.last && g->bias ? g->bias + n : NULL;
-        micro[rows - 1][nv - 1](kc, a, lda,
-                                (const float *)g->b + n / GEMM_NR * gemm_panel_size(g->K) + k * GEMM_NR, &t,
-                                columns - (nv - 1) * VL);
+        run(kc, a, lda, (const float *)g->b + n / GEMM_NR * panel + k * GEMM_NR, panel, &t,
+            columns - (nv - 1) * VL);
     }
 }
 
@@ -160,9 +174,11 @@ static void tile(void *arg, int64_t index, int thread)
     float *sums = a + GEMM_MR * A_LD;
     const int64_t m_first = index / w->tiles_n * w->tile_m, m_last = at_min(m_first + w->tile_m, g->M);
     const int64_t n_first = index % w->tiles_n * NB, n_last = at_min(n_first + NB, g->N);
+    const int64_t most = rows_at_once(g->N);
     for (int64_t k = 0; k < g->K; k += AT_GEMM_KC)
-        for (int64_t m = m_first; m < m_last; m += GEMM_MR)
-            block_row(g, a, sums + (APART ? (m - m_first) * NB : 0), m, n_first, n_last, k);
+        for (int64_t m = m_first; m < m_last; m += most)
+            block_row(g, a, sums + (APART ? (m - m_first) * NB : 0), m, at_min(most, m_last - m), n_first,
+                      n_last, k);
 }
 
 /* K = 0: the product is zero. */

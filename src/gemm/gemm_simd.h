@@ -19,12 +19,17 @@
 #if defined(__AVX512F__)
 enum { GEMM_MR = 14, GEMM_NV = 2 }; /* 28 accumulators, 2 vectors of B, 1 element of A: 31 of 32 registers */
 #define GEMM_FOR_EVERY_MR(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+enum { GEMM_MR_OF_3 = 9 }; /* the same of three vectors of B */
+#define GEMM_FOR_EVERY_MR_OF_3(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9)
 #elif defined(__AVX2__)
 enum { GEMM_MR = 6, GEMM_NV = 2 }; /* 12 + 2 + 1 of 16 */
-#define GEMM_FOR_EVERY_MR(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#define GEMM_FOR_EVERY_MR(X)      X(1) X(2) X(3) X(4) X(5) X(6)
+enum { GEMM_MR_OF_3 = 4 };
+#define GEMM_FOR_EVERY_MR_OF_3(X) X(1) X(2) X(3) X(4)
 #else
-enum { GEMM_MR = 4, GEMM_NV = 2 };
-#define GEMM_FOR_EVERY_MR(X) X(1) X(2) X(3) X(4)
+enum { GEMM_MR = 4, GEMM_NV = 2, GEMM_MR_OF_3 = 4 };
+#define GEMM_FOR_EVERY_MR(X)      X(1) X(2) X(3) X(4)
+#define GEMM_FOR_EVERY_MR_OF_3(X) GEMM_FOR_EVERY_MR(X)
 #endif
 enum { GEMM_NR = GEMM_NV * VL };
 
