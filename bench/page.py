@@ -66,8 +66,8 @@ TEXTS = {
     "texts": (
         "MiniLM (22 million parameters), all layers, one epoch of 4,417 messages in batches of 32, tested on "
         "1,157 others; AdamW, learning rate 5e-5, cosine. The peer is a plain loop over a network of "
-        "Transformers; its texts are tokenised beforehand, ours within the run. Texts per second of training. Where the "
-        "processor has no units for bf16, the peer's bf16 is left out: emulated, it is the slowest."
+        "Transformers; its texts are tokenised beforehand, ours within the run. Texts per second of training. "
+        "Where the processor has no units for bf16, the peer's bf16 is left out: emulated, it is the slowest."
     ),
     "start": "No peer.",
 }

@@ -32,4 +32,16 @@ AT_FORCE_INLINE void at_elementwise_span(const at_call *c, void *const *at, int6
     if (i < n) at__elementwise_vector(at, i, n - i, accumulate, n_x, f);
 }
 
+/* A kernel's run function of that loop. */
+#define AT_ELEMENTWISE(run, n_x, f)                                                                          \
+    static void run##_span(const at_call *c, void *const *at, int64_t n)                                     \
+    {                                                                                                        \
+        at_elementwise_span(c, at, n, n_x, f);                                                               \
+    }                                                                                                        \
+    static at_status run(const at_call *c)                                                                   \
+    {                                                                                                        \
+        at_for_spans(c, n_x, 1, run##_span);                                                                 \
+        return AT_OK;                                                                                        \
+    }
+
 #endif

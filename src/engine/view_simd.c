@@ -7,16 +7,7 @@ AT_FORCE_INLINE vf value(const vf *x)
     return x[0];
 }
 
-static void span(const at_call *c, void *const *at, int64_t n)
-{
-    at_elementwise_span(c, at, n, 1, value);
-}
-
-static at_status run(const at_call *c)
-{
-    at_for_spans(c, 1, 1, span);
-    return AT_OK;
-}
+AT_ELEMENTWISE(run, 1, value)
 
 const at_kernel AT_SIMD(at_kernel_copy) = {
     .name = "copy." AT_SIMD_VARIANT,

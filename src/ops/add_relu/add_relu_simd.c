@@ -8,16 +8,7 @@ AT_FORCE_INLINE vf value(const vf *x)
     return vf_select(z < zero, zero, z);
 }
 
-static void span(const at_call *c, void *const *at, int64_t n)
-{
-    at_elementwise_span(c, at, n, 2, value);
-}
-
-static at_status run(const at_call *c)
-{
-    at_for_spans(c, 2, 1, span);
-    return AT_OK;
-}
+AT_ELEMENTWISE(run, 2, value)
 
 const at_kernel AT_SIMD(at_kernel_add_relu) = {
     .name = "add_relu." AT_SIMD_VARIANT,

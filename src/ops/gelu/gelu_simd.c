@@ -30,18 +30,12 @@ AT_FORCE_INLINE vf forward_tanh(const vf *x)
     return x[0] * by_tanh(x[0]).below;
 }
 
-static void forward_span(const at_call *c, void *const *at, int64_t n)
-{
-    if (((const at_gelu_param *)c->param)->form == AT_GELU_ERF)
-        at_elementwise_span(c, at, n, 1, forward_erf);
-    else
-        at_elementwise_span(c, at, n, 1, forward_tanh);
-}
+AT_ELEMENTWISE(run_forward_erf, 1, forward_erf)
+AT_ELEMENTWISE(run_forward_tanh, 1, forward_tanh)
 
 static at_status forward(const at_call *c)
 {
-    at_for_spans(c, 1, 1, forward_span);
-    return AT_OK;
+    return ((const at_gelu_param *)c->param)->form == AT_GELU_ERF ? run_forward_erf(c) : run_forward_tanh(c);
 }
 
 AT_FORCE_INLINE vf gradient_of(const vf *x, vf_normal p)
@@ -59,18 +53,13 @@ AT_FORCE_INLINE vf gradient_tanh(const vf *x)
     return gradient_of(x, by_tanh(x[0]));
 }
 
-static void gradient_span(const at_call *c, void *const *at, int64_t n)
-{
-    if (((const at_gelu_param *)c->param)->form == AT_GELU_ERF)
-        at_elementwise_span(c, at, n, 2, gradient_erf);
-    else
-        at_elementwise_span(c, at, n, 2, gradient_tanh);
-}
+AT_ELEMENTWISE(run_gradient_erf, 2, gradient_erf)
+AT_ELEMENTWISE(run_gradient_tanh, 2, gradient_tanh)
 
 static at_status gradient(const at_call *c)
 {
-    at_for_spans(c, 2, 1, gradient_span);
-    return AT_OK;
+    return ((const at_gelu_param *)c->param)->form == AT_GELU_ERF ? run_gradient_erf(c)
+                                                                  : run_gradient_tanh(c);
 }
 
 const at_kernel AT_SIMD(at_kernel_gelu) = {

@@ -8,32 +8,14 @@ AT_FORCE_INLINE vf forward_of(const vf *x)
     return vf_tanh(x[0]);
 }
 
-static void forward_span(const at_call *c, void *const *at, int64_t n)
-{
-    at_elementwise_span(c, at, n, 1, forward_of);
-}
-
-static at_status forward(const at_call *c)
-{
-    at_for_spans(c, 1, 1, forward_span);
-    return AT_OK;
-}
+AT_ELEMENTWISE(forward, 1, forward_of)
 
 AT_FORCE_INLINE vf gradient_of(const vf *x)
 {
     return x[1] * (vf_set(1.0f) - x[0] * x[0]);
 }
 
-static void gradient_span(const at_call *c, void *const *at, int64_t n)
-{
-    at_elementwise_span(c, at, n, 2, gradient_of);
-}
-
-static at_status gradient(const at_call *c)
-{
-    at_for_spans(c, 2, 1, gradient_span);
-    return AT_OK;
-}
+AT_ELEMENTWISE(gradient, 2, gradient_of)
 
 const at_kernel AT_SIMD(at_kernel_tanh) = {
     .name = "tanh." AT_SIMD_VARIANT,
