@@ -59,6 +59,22 @@ typedef float vf_unaligned __attribute__((vector_size(VL * 4), aligned(4), may_a
 typedef int32_t vi __attribute__((vector_size(VL * 4), may_alias));
 typedef double vd __attribute__((vector_size(VL * 8)));
 
+/* Lanes of x and then of y by their numbers, a vector of constants. Clang lacks GCC's builtin, and makes one
+ * instruction of the loop. */
+#if defined(__clang__)
+#define AT_SHUFFLE(x, y, lanes)                                                                              \
+    __extension__({                                                                                          \
+        __typeof__((x) + (y)) x_ = (x), y_ = (y), shuffled_;                                                 \
+        const __typeof__(lanes) lanes_ = (lanes);                                                            \
+        const int n_ = (int)(sizeof x_ / sizeof x_[0]);                                                      \
+        _Pragma("clang loop unroll(full)") for (int l_ = 0; l_ < n_; l_++) shuffled_[l_] =                   \
+            (int)lanes_[l_] < n_ ? x_[lanes_[l_]] : y_[lanes_[l_] - n_];                                     \
+        shuffled_;                                                                                           \
+    })
+#else
+#define AT_SHUFFLE(x, y, lanes) __builtin_shuffle(x, y, lanes)
+#endif
+
 static inline vf vf_set(float x)
 {
     return x - (vf){0};

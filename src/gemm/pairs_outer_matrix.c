@@ -49,8 +49,8 @@ AT_FORCE_INLINE void interleave(uint16_t *out, const uint16_t *from, int64_t pit
         fetch_to_l2(from + (r + 1) * pitch + AHEAD);
         if (r < rows) x = load_elements(from + r * pitch, cols);
         if (r + 1 < rows) y = load_elements(from + (r + 1) * pitch, cols);
-        *(vp *)out = __builtin_shuffle(x, y, low);
-        *(vp *)(out + PAIRS_SIDE) = __builtin_shuffle(x, y, high);
+        *(vp *)out = AT_SHUFFLE(x, y, low);
+        *(vp *)(out + PAIRS_SIDE) = AT_SHUFFLE(x, y, high);
     }
 }
 
@@ -67,8 +67,8 @@ AT_FORCE_INLINE void exchange(vw *row, const uint32_t distance)
     for (uint32_t i = 0; i < 16; i++) {
         if (i & distance) continue;
         const vw x = row[i], y = row[i + distance];
-        row[i] = __builtin_shuffle(x, y, upper);
-        row[i + distance] = __builtin_shuffle(x, y, lower);
+        row[i] = AT_SHUFFLE(x, y, upper);
+        row[i + distance] = AT_SHUFFLE(x, y, lower);
     }
 }
 

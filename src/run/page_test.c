@@ -22,9 +22,9 @@ static int count(const char *text, const char *part)
     return n;
 }
 
-static const at_scores scores = {.list = {{"accuracy", 0.8, true, true},
-                                          {"log_loss", 0.51249, false, false},
-                                          {"balanced_accuracy", 0.75, true, false}},
+static const at_scores scores = {.list = {{"accuracy", 0.8, true, true, false},
+                                          {"log_loss", 0.51249, false, false, false},
+                                          {"balanced_accuracy", 0.75, true, false, false}},
                                  .n = 3};
 
 /* ---- The checker itself ---- */

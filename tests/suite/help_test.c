@@ -112,8 +112,8 @@ AT_TEST(test_help__lists_what_comes_in_kinds)
                                         "adapters: lora\n",
                                         "augmentations: flip\n",
                                         "metrics: accuracy, average_precision, balanced_accuracy, ",
-                                        "architectures: bert, distilbert, mobilenet_v2, modernbert, resnet, "
-                                        "roberta, xlm_roberta, camembert\n"};
+                                        ("architectures: bert, distilbert, mobilenet_v2, modernbert, resnet, "
+                                         "roberta, xlm_roberta, camembert\n")};
     char folder[1024];
     at_output o;
     at_test_folder(folder, "help");

@@ -114,8 +114,8 @@ AT_FORCE_INLINE void transpose_square(vf x[VL])
             if (i & half) continue;
             const vi right = (lane & half) != 0; /* -1 in the right halves */
             const vf a = x[i], b = x[i + half];
-            x[i] = __builtin_shuffle(a, b, lane + (right & (VL - half)));
-            x[i + half] = __builtin_shuffle(a, b, lane + half + (right & (VL - half)));
+            x[i] = AT_SHUFFLE(a, b, lane + (right & (VL - half)));
+            x[i + half] = AT_SHUFFLE(a, b, lane + half + (right & (VL - half)));
         }
 }
 
@@ -153,7 +153,7 @@ AT_FORCE_INLINE vf swap_halves(vf x, int half)
 {
     vi lane;
     for (int l = 0; l < VL; l++) lane[l] = l ^ half;
-    return __builtin_shuffle(x, lane);
+    return AT_SHUFFLE(x, x, lane);
 }
 
 static inline float vf_total(vf x)
