@@ -93,7 +93,7 @@ typedef enum at_log_level { AT_LOG_DEBUG, AT_LOG_INFO, AT_LOG_WARN } at_log_leve
 typedef void (*at_log_fn)(void *data, at_log_level level, const char *line);
 
 typedef struct at_ctx_options {
-    int threads;     /* compute threads; 0 = the processors this process may use */
+    int threads;     /* compute threads; 0 = a core of this process each, within its control group's quota */
     const char *isa; /* "base", "avx2", "avx512", "avx512bf16", "amx": the most that may be used; NULL = all
                         the processor has */
     at_log_fn log;   /* NULL = silent */

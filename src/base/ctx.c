@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/base.h"
 #include "base/pool.h"
+#include "base/processors.h"
 #include <errno.h>
 #include <stdio.h>
 #if defined(__x86_64__) && !defined(AT_EMULATE)
@@ -147,6 +148,12 @@ at_isa at_isa_native(void)
 
 /* ---- Life ---- */
 
+static int default_threads(void)
+{
+    const at_processors p = at_processors_read("");
+    return at_processors_threads(&p);
+}
+
 at_status at_ctx_create(at_ctx **out, const at_ctx_options *options)
 {
     static const at_ctx_options defaults;
@@ -162,7 +169,7 @@ at_status at_ctx_create(at_ctx **out, const at_ctx_options *options)
     }
     at_ctx *ctx = at_bootstrap_alloc(sizeof *ctx);
     if (!ctx) return AT_E_NOMEM;
-    ctx->threads = options->threads ? options->threads : at_pool_default_threads();
+    ctx->threads = options->threads ? options->threads : default_threads();
     if (at_pool_create(&ctx->pool, ctx, ctx->threads) != AT_OK) {
         at_bootstrap_free(ctx);
         return AT_E_NOMEM;

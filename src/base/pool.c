@@ -49,13 +49,6 @@ static inline void relax(void)
 #endif
 }
 
-int at_pool_default_threads(void)
-{
-    cpu_set_t set;
-    const int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n > AT_MAX_THREADS ? AT_MAX_THREADS : n;
-}
-
 int at_pool_threads(const at_pool *pool)
 {
     return pool->threads;

@@ -9,9 +9,6 @@ enum { AT_MAX_THREADS = 4096 };
 
 typedef struct at_pool at_pool;
 
-/* Number of processors this process may use (affinity respected; a quota is the operating system's). */
-int at_pool_default_threads(void);
-
 /* threads: all that work, the caller included. The others are started at the first use. */
 at_status at_pool_create(at_pool **out, at_ctx *ctx, int threads) AT_MUST_USE;
 void at_pool_destroy(at_ctx *ctx, at_pool *pool);

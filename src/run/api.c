@@ -1,6 +1,6 @@
 /* api.c: the lists and the description of the machine that attune.h offers. */
 #include "base/env.h"
-#include "base/pool.h"
+#include "base/processors.h"
 #include "formats/file.h"
 #include "formats/system.h"
 #include "run/recipe.h"
@@ -72,14 +72,18 @@ static const char *automatic_precision(const at_ctx *ctx)
 
 static void environment_json(const at_ctx *ctx, at_text *t, const char *processor)
 {
+    const at_processors p = at_processors_read("");
     at_text_add(t, "{\"event\":\"environment\",\"version\":\"" AT_VERSION "\",\"processor\":");
     at_text_json(t, processor);
-    at_text_printf(
-        t,
-        ",\"instruction_set\":\"%s\",\"instruction_set_used\":\"%s\",\"processors\":%d,\"threads\":%d,"
-        "\"memory_bytes\":%lld,\"precision\":\"%s\",\"variables\":{",
-        at_isa_name(at_isa_native()), at_isa_name(ctx->isa), at_pool_default_threads(), ctx->threads,
-        (long long)at_machine_memory(), automatic_precision(ctx));
+    at_text_printf(t, ",\"instruction_set\":\"%s\",\"instruction_set_used\":\"%s\"",
+                   at_isa_name(at_isa_native()), at_isa_name(ctx->isa));
+    at_text_printf(t, ",\"processors\":%d,\"cores\":%d,\"processor_quota\":", p.usable, p.cores);
+    if (p.quota > 0)
+        at_text_printf(t, "%.4g", p.quota);
+    else
+        at_text_add(t, "null");
+    at_text_printf(t, ",\"threads\":%d,\"memory_bytes\":%lld,\"precision\":\"%s\",\"variables\":{",
+                   ctx->threads, (long long)at_machine_memory(), automatic_precision(ctx));
     for (const at_env_variable *v = at_env_variables; v->name; v++) {
         const char *value = at_env_get(v->name);
         at_text_printf(t, "%s\"%s\":", v == at_env_variables ? "" : ",", v->name);
@@ -93,10 +97,14 @@ static void environment_json(const at_ctx *ctx, at_text *t, const char *processo
 
 static void environment_text(const at_ctx *ctx, at_text *t, const char *processor)
 {
+    const at_processors p = at_processors_read("");
     at_text_printf(t, "version       attune " AT_VERSION "\nprocessor     %s\n", processor);
     at_text_printf(t, "instructions  %s used, %s available\n", at_isa_name(ctx->isa),
                    at_isa_name(at_isa_native()));
-    at_text_printf(t, "threads       %d, on %d processors\n", ctx->threads, at_pool_default_threads());
+    at_text_printf(t, "threads       %d, of at most %d cores (%d processors)", ctx->threads, p.cores,
+                   p.usable);
+    if (p.quota > 0) at_text_printf(t, " with the time of %.4g", p.quota);
+    at_text_add(t, "\n");
     at_text_printf(t, "memory        %.1f GiB\nprecision     %s unless the recipe says otherwise\n",
                    (double)at_machine_memory() / 1073741824.0, automatic_precision(ctx));
     at_text_add(t, "\nenvironment variables that are read:");

@@ -26,7 +26,8 @@ static const at_option general[] = {
     {"precision", AT_OPTION_CHOICE, AT_OPTION(at_general, precision), "auto", .choices = "auto|f32|bf16",
      .help = "of activations and their gradients; auto: bf16 where the processor multiplies it, else f32"},
     {"threads", AT_OPTION_WHOLE, AT_OPTION(at_general, threads), .low = 1, .high = 4096, .may_change = true,
-     .help = "compute threads; all processors when absent"},
+     .help = "compute threads; when absent one for each core, and no more than the control group's quota of "
+             "processor time keeps busy"},
     {"kernels", AT_OPTION_TEXT, AT_OPTION(at_general, kernels), "auto", .may_change = true,
      .help = "auto, ref (plain references), strict (no reference), a variant: base, avx2, avx512 ..., or "
              "auto+VARIANT: that one where it has a kernel"},
