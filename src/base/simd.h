@@ -59,6 +59,19 @@ typedef float vf_unaligned __attribute__((vector_size(VL * 4), aligned(4), may_a
 typedef int32_t vi __attribute__((vector_size(VL * 4), may_alias));
 typedef double vd __attribute__((vector_size(VL * 8)));
 
+/* x as it is rounded here: what follows is not contracted with what made it, wherever the code stands. */
+AT_FORCE_INLINE vf vf_rounded(vf x)
+{
+#if defined(__AVX512F__)
+    __asm__("" : "+v"(x));
+#elif defined(__x86_64__) && !defined(AT_EMULATE)
+    __asm__("" : "+x"(x));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(x));
+#endif
+    return x;
+}
+
 /* Lanes of x and then of y by their numbers, a vector of constants. Clang lacks GCC's builtin, and makes one
  * instruction of the loop. */
 #if defined(__clang__)

@@ -16,7 +16,7 @@ AT_FORCE_INLINE void at__elementwise_vector(void *const *at, int64_t i, int64_t 
 {
     vf x[AT_ELEMENTWISE_MAX];
     for (int j = 0; j < n_x; j++) x[j] = va_load_n((const at_element *)at[j] + i, lanes);
-    vf v = f(x);
+    vf v = vf_rounded(f(x)); /* whole vectors and the rest are compiled apart: both give the same bits */
     at_element *y = (at_element *)at[n_x] + i;
     if (accumulate) v += va_load_n(y, lanes);
     va_store_n(y, v, lanes);
