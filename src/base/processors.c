@@ -36,7 +36,8 @@ AT_PRINTF(3, 4) static bool read_text(char text[TEXT], const char *root, const c
 static int first_of_core(const char *root, int cpu)
 {
     char text[TEXT];
-    if (!read_text(text, root, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu)) return cpu;
+    if (!read_text(text, root, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu))
+        return cpu;
     const long first = strtol(text, NULL, 10);
     return first >= 0 && first < CPU_SETSIZE ? (int)first : cpu;
 }

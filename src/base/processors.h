@@ -1,8 +1,8 @@
 /* processors.h: how many threads the machine has room for. Layer: base.
  *
- * What counts is cores: threads that share one share its first cache and its vector units, which one thread of
- * a product fills. A container may be held to less time than its cores have; threads beyond that only use it
- * up sooner, and all of them are put aside together until the next period. */
+ * What counts is cores: threads that share one share its first cache and its vector units, which one thread
+ * of a product fills. A container may be held to less time than its cores have; threads beyond that only use
+ * it up sooner, and all of them are put aside together until the next period. */
 #ifndef AT_PROCESSORS_H
 #define AT_PROCESSORS_H
 

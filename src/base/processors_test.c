@@ -1,6 +1,6 @@
 /* processors_test.c: files of machines and containers that are not this one. */
-#include "base/processors.h"
 #include "base/pool.h"
+#include "base/processors.h"
 #include "tests/harness/test.h"
 #include <sched.h>
 #include <stdio.h>
@@ -14,7 +14,8 @@ static void write_text(const char *path, const char *text)
     char folder[512], command[1024];
     snprintf(folder, sizeof folder, ROOT "%s", path);
     *strrchr(folder, '/') = '\0';
-    snprintf(command, sizeof command, "mkdir -p '%s' && printf '%%b' '%s' > '" ROOT "%s'", folder, text, path);
+    snprintf(command, sizeof command, "mkdir -p '%s' && printf '%%b' '%s' > '" ROOT "%s'", folder, text,
+             path);
     assert_int_equal(system(command), 0);
 }
 
