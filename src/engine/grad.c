@@ -5,14 +5,18 @@
 #include "engine/state.h"
 #include "engine/view.h"
 
-/* Is v the untouched result of a node appended since `before`, so that it may be directed somewhere? */
-static bool is_fresh(const at_graph *g, const at_value *v, int before)
+/* Is dx[i] the untouched result of a node appended since `before`, and input i's alone, so that it may be
+ * directed somewhere? */
+static bool is_fresh(const at_graph *g, at_value *const *dx, int i, int n_in, int before)
 {
+    const at_value *v = dx[i];
+    for (int j = 0; j < n_in; j++)
+        if (j != i && dx[j] == v) return false;
     if (!v->node || v->node->op->view || v->node->id < before || v->onto || v->target != AT_TARGET_NONE)
         return false;
-    for (int i = before; i < g->n_nodes; i++)
-        for (int j = 0; j < g->nodes[i]->n_in; j++)
-            if (g->nodes[i]->in[j] == v) return false;
+    for (int k = before; k < g->n_nodes; k++)
+        for (int j = 0; j < g->nodes[k]->n_in; j++)
+            if (g->nodes[k]->in[j] == v) return false;
     return true;
 }
 
@@ -24,7 +28,7 @@ static const at_value *under_views(const at_value *v)
 }
 
 /* Add one contribution to the gradient of x. */
-static void contribute(at_graph *g, at_value *x, at_value *dx, int before)
+static void contribute(at_graph *g, at_value *x, at_value *dx, bool fresh)
 {
     if (!at_same_shape(&x->meta, &dx->meta)) {
         char a[AT_SHAPE_TEXT], b[AT_SHAPE_TEXT];
@@ -33,7 +37,6 @@ static void contribute(at_graph *g, at_value *x, at_value *dx, int before)
                       at_shape_text(a, x->meta.rank, x->meta.dim));
         return;
     }
-    const bool fresh = is_fresh(g, dx, before) && dx != x->grad;
     if (!x->grad) {
         /* A state's gradient is written to its place, and what is a state's value is never added to: both
          * take a node of their own. */
@@ -86,7 +89,7 @@ static void backward(at_graph *g, const at_node *n)
             at_graph_fail(g, AT_E_INTERNAL, "%s does not say what the gradient of its input %d is",
                           n->op->name, i);
         else
-            contribute(g, n->in[i], dx[i], before);
+            contribute(g, n->in[i], dx[i], is_fresh(g, dx, i, n->n_in, before));
     }
 }
 

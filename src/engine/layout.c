@@ -104,7 +104,20 @@ static bool is_free_after(const at_plan *p, const at_value *v, int step)
     return at->where == AT_IN_ARENA && p->slots[at->slot].last == step && p->slots[at->slot].first < step;
 }
 
-/* Output o of step i computes onto a base: share its memory, or copy it first when it is still needed. */
+/* Does the node read memory of this slot? */
+static bool reads_slot(const at_plan *p, const at_node *n, int slot)
+{
+    for (int j = 0; j < n->n_in; j++) {
+        if (!n->in[j]) continue;
+        const at_placed *in = at__placed(p, n->in[j]);
+        if (in->where == AT_IN_ARENA && in->slot == slot) return true;
+    }
+    return false;
+}
+
+/* Output o of step i computes onto a base: share its memory, or copy it first when it is still needed: by
+ * later steps or by this one, whose results would spoil what it reads (x + linear(x) gives such a gradient).
+ */
 static void place_onto(at_plan *p, int i, int o)
 {
     at_step_node *s = &p->steps[i];
@@ -113,7 +126,7 @@ static void place_onto(at_plan *p, int i, int o)
     const at_placed *base = at__placed(p, v->onto);
     s->accumulate |= 1u << o;
     const bool directed = at__first_of_sum(v)->target != AT_TARGET_NONE; /* the sum belongs there */
-    if (directed || is_free_after(p, v->onto, i)) {
+    if (directed || (is_free_after(p, v->onto, i) && !reads_slot(p, s->node, base->slot))) {
         share(p, at, base);
         at->pitch = base->pitch; /* the base may show columns of something wider */
         return;

@@ -23,7 +23,7 @@
 #include <stdlib.h>
 
 enum {
-    SEEDS = 50,
+    SEEDS = 200,
     SAMPLES = 3,
     MAX_ACTS = 40,
     MAX_LEAVES = 48,
@@ -31,6 +31,10 @@ enum {
     MAX_ROWS = 64,
     KEEP_FROM_KINK = 50
 };
+
+/* Of 20,000 seeds, those that found a mistake behind the first ones: the gradient of x + linear(x) was added
+ * up where it was read. */
+static const int far_seeds[] = {479, 607, 993, 1259};
 
 typedef struct leaf { /* something with a gradient: an input, or a state (then state is set) */
     at_value *value;
@@ -150,28 +154,35 @@ static int64_t columns_of(const at_value *x)
     return at_meta_cols(&x->meta);
 }
 
+/* Draws stand in statements of their own: compilers order those of one expression as they like, and every
+ * seed is to give one graph. */
 static at_conv2d_param window(net *t, int64_t groups)
 {
-    return (at_conv2d_param){.stride_y = 1 + pick(t, 2),
-                             .stride_x = 1 + pick(t, 2),
-                             .dilation_y = 1,
-                             .dilation_x = 1 + pick(t, 2),
-                             .pad_top = pick(t, 3),
-                             .pad_left = 1 + pick(t, 2),
-                             .pad_bottom = 1 + pick(t, 2),
-                             .pad_right = pick(t, 3),
-                             .groups = groups};
+    at_conv2d_param p = {.dilation_y = 1, .groups = groups};
+    p.stride_y = 1 + pick(t, 2);
+    p.stride_x = 1 + pick(t, 2);
+    p.dilation_x = 1 + pick(t, 2);
+    p.pad_top = pick(t, 3);
+    p.pad_left = 1 + pick(t, 2);
+    p.pad_bottom = 1 + pick(t, 2);
+    p.pad_right = pick(t, 3);
+    return p;
 }
 
+/* NULL when the window does not fit into x. */
 static at_value *convolve(net *t, at_value *x, bool depthwise)
 {
     const int64_t C = columns_of(x), groups = !depthwise && C % 2 == 0 && pick(t, 2) ? 2 : 1,
                   outs = groups * (1 + pick(t, 2));
     const int64_t kh = 1 + pick(t, 2), kw = 1 + pick(t, 2);
     at_conv2d_param p = window(t, groups);
+    if (x->meta.dim[1] + p.pad_top + p.pad_bottom < kh ||
+        x->meta.dim[2] + p.pad_left + p.pad_right < (kw - 1) * p.dilation_x + 1)
+        return NULL;
     if (depthwise) return at_depthwise(t->g, x, weight(t, 4, (const int64_t[]){C, 1, kh, kw}, kh * kw), &p);
     at_value *w = weight(t, 4, (const int64_t[]){outs, C / groups, kh, kw}, C / groups * kh * kw);
-    return at_conv2d(t->g, x, w, pick(t, 2) ? vector(t, outs, -1, 1) : NULL, &p);
+    at_value *bias = pick(t, 2) ? vector(t, outs, -1, 1) : NULL;
+    return at_conv2d(t->g, x, w, bias, &p);
 }
 
 static at_value *kinked(net *t, at_value *x, bool six)
@@ -192,7 +203,8 @@ static at_value *normalise(net *t, at_value *x, bool stored)
     const int64_t C = columns_of(x);
     at_value *gamma = vector(t, C, 0.5, 1.5), *beta = vector(t, C, -1, 1);
     if (!stored) return at_batchnorm(t->g, x, gamma, beta, 0.1).y;
-    const at_scale_shift f = at_bn_fold(t->g, gamma, beta, vector(t, C, -1, 1), vector(t, C, 0.5, 1.5), 1e-3);
+    at_value *mean = vector(t, C, -1, 1), *var = vector(t, C, 0.5, 1.5);
+    const at_scale_shift f = at_bn_fold(t->g, gamma, beta, mean, var, 1e-3);
     return at_channel_affine(t->g, x, f.scale, f.shift);
 }
 
@@ -200,6 +212,7 @@ static at_value *normalise(net *t, at_value *x, bool stored)
 static at_value *apply(net *t, int64_t kind, at_value *x)
 {
     const int64_t C = columns_of(x), outs = 1 + pick(t, 4);
+    at_value *first, *second;
     switch (kind) {
     case 0:
         return kinked(t, x, false);
@@ -212,10 +225,13 @@ static at_value *apply(net *t, int64_t kind, at_value *x)
     case 4:
         return normalise(t, x, true);
     case 5:
-        return at_channel_affine(t->g, x, vector(t, C, 0.5, 1.5), pick(t, 2) ? vector(t, C, -1, 1) : NULL);
+        first = vector(t, C, 0.5, 1.5);
+        second = pick(t, 2) ? vector(t, C, -1, 1) : NULL;
+        return at_channel_affine(t->g, x, first, second);
     case 6:
-        return at_linear(t->g, x, weight(t, 2, (const int64_t[]){outs, C}, C),
-                         pick(t, 2) ? vector(t, outs, -1, 1) : NULL);
+        first = weight(t, 2, (const int64_t[]){outs, C}, C);
+        second = pick(t, 2) ? vector(t, outs, -1, 1) : NULL;
+        return at_linear(t->g, x, first, second);
     case 7:
         return C > 1 ? at_columns(t->g, x, pick(t, 2), C - 1) : NULL;
     case 8:
@@ -237,7 +253,8 @@ static void grow(net *t)
     for (int s = 0; s < steps;) {
         const int i = pick(t, 3) ? t->n_acts - 1 : (int)pick(t, t->n_acts);
         if (at_meta_max_rows(&t->acts[i]->meta) > MAX_ROWS) continue;
-        at_value *y = apply(t, pick(t, 14), t->acts[i]);
+        const int64_t kind = pick(t, 14);
+        at_value *y = apply(t, kind, t->acts[i]);
         at_expect_ok(t->ctx, at_graph_finish(t->g));
         if (!y) continue;
         t->used[i] = true;
@@ -328,8 +345,12 @@ static void open_net(net *t, at_ctx *ctx, int seed, const options *o)
     at_graph_site(t->g, "net");
     t->extent = at_graph_extent(t->g, "samples", SAMPLES);
     t->sample_id = at_input(t->g, "sample_id", AT_INT, t->extent, 1, (const int64_t[]){1});
-    put(t, new_leaf(t, 2, (const int64_t[]){1, 1 + pick(t, 5)}, true, -1, 1));
-    put(t, new_leaf(t, 4, (const int64_t[]){1, 1 + pick(t, 4), 1 + pick(t, 4), 1 + pick(t, 5)}, true, -1, 1));
+    int64_t dim[4] = {1, 1 + pick(t, 5)};
+    put(t, new_leaf(t, 2, dim, true, -1, 1));
+    dim[1] = 1 + pick(t, 4);
+    dim[2] = 1 + pick(t, 4);
+    dim[3] = 1 + pick(t, 5);
+    put(t, new_leaf(t, 4, dim, true, -1, 1));
     grow(t);
     find_outputs(t);
     if (o->fuse) at_graph_fuse(t->g, t->outputs, t->n_outputs);
@@ -473,11 +494,12 @@ static double difference(net *t, const leaf *l, int64_t e, at_real *up[MAX_OUTPU
     return sum / (2 * h);
 }
 
-/* max |a| is taken over the whole graph: a shift before a batch norm has no gradient at all. */
+/* max |a| is taken over the whole graph: a shift before a batch norm has no gradient at all. Where all
+ * cancel, their terms are of the size of the seeds. */
 static void check_differences(net *t, at_report *r)
 {
     at_real *analytic[MAX_LEAVES], *up[MAX_OUTPUTS];
-    double largest = 0;
+    double largest = 0.1;
     run(t);
     for (int i = 0; i < t->n_leaves; i++) {
         const leaf *l = &t->leaves[i];
@@ -491,7 +513,7 @@ static void check_differences(net *t, at_report *r)
         const leaf *l = &t->leaves[i];
         for (int64_t e = 0; analytic[i] && e < current(t, &l->value->meta); e++) {
             const double a = (double)analytic[i][e], n = difference(t, l, e, up);
-            at_report_check(r, fabs(a - n) < AT_TOL_GRADIENT * fmax(fmax(fabs(a), fabs(n)), 1e-3 * largest),
+            at_report_check(r, fabs(a - n) <= AT_TOL_GRADIENT * fmax(fmax(fabs(a), fabs(n)), 1e-3 * largest),
                             "leaf %d, element %lld: analytic %.12g, numeric %.12g", i, (long long)e, a, n);
         }
         free(analytic[i]);
@@ -504,7 +526,8 @@ AT_TEST(test_random_graphs_exact__gradients_equal_finite_differences)
     if (sizeof(at_real) != sizeof(double)) return; /* counted in the double-precision program */
     at_ctx *ctx = at_test_ctx();
     at_report r = {0};
-    for (int seed = 0; seed < SEEDS; seed++) {
+    for (int i = 0; i < SEEDS + AT_COUNT(far_seeds); i++) {
+        const int seed = i < SEEDS ? i : far_seeds[i - SEEDS];
         net all, t;
         open_net(&all, ctx, seed, &(options){"cpu", "ref", 2, true, false, false});
         open_net(&t, ctx, seed, &(options){"cpu", "ref", 2, false, false, false});
@@ -522,7 +545,7 @@ AT_TEST(test_random_graphs_exact__gradients_equal_finite_differences)
 
 static double largest_gradient(net *t)
 {
-    double largest = 0;
+    double largest = 0.1;
     for (int i = 0; i < t->n_leaves; i++) {
         at_real *g = read_gradient(t, &t->leaves[i]);
         for (int64_t e = 0; g && e < current(t, &t->leaves[i].value->meta); e++)
@@ -563,7 +586,8 @@ static int check_against(at_ctx *ctx, const options *o, const options *reference
                          double tol, at_report *r)
 {
     int differ = 0;
-    for (int seed = 0; seed < SEEDS; seed++) {
+    for (int i = 0; i < SEEDS + AT_COUNT(far_seeds); i++) {
+        const int seed = i < SEEDS ? i : far_seeds[i - SEEDS];
         net got, want;
         at_report_at(r, "seed %d, %s", seed, what);
         open_net(&want, ctx, seed, reference);
