@@ -11,11 +11,16 @@
 #include "ops/conv2d/conv2d.h"
 #include "ops/depthwise/depthwise.h"
 #include "ops/dropout/dropout.h"
+#include "ops/gelu/gelu.h"
 #include "ops/global_avgpool/global_avgpool.h"
+#include "ops/layernorm/layernorm.h"
 #include "ops/linear/linear.h"
+#include "ops/mul/mul.h"
 #include "ops/relu/relu.h"
 #include "ops/relu6/relu6.h"
+#include "ops/scale/scale.h"
 #include "ops/softmax_xent/softmax_xent.h"
+#include "ops/tanh/tanh.h"
 #include "tests/harness/report.h"
 #include "tests/harness/test.h"
 #include "tests/harness/tolerance.h"
@@ -29,12 +34,14 @@ enum {
     MAX_LEAVES = 48,
     MAX_OUTPUTS = 16,
     MAX_ROWS = 64,
-    KEEP_FROM_KINK = 50
+    KINDS = 19, /* of apply */
+    KEEP_FROM_KINK = 50,
+    NO_DATA = -1
 };
 
-/* Of 20,000 seeds, those that found a mistake behind the first ones: the gradient of x + linear(x) was added
- * up where it was read. */
-static const int far_seeds[] = {479, 607, 993, 1259};
+/* Later seeds that found mistakes: one value as the gradient of both operands of add_relu, added onto what
+ * one of them had; the gradient of x + linear(x), added up where it was read. */
+static const int far_seeds[] = {203, 205, 1229, 1910};
 
 typedef struct leaf { /* something with a gradient: an input, or a state (then state is set) */
     at_value *value;
@@ -191,11 +198,12 @@ static at_value *kinked(net *t, at_value *x, bool six)
     return six ? at_relu6(t->g, x) : at_relu(t->g, x);
 }
 
-static at_value *add_another(net *t, at_value *x)
+/* x and the latest other value of its shape, else x twice. */
+static at_value *with_another(net *t, at_value *x, at_value *(*op)(at_graph *, at_value *, at_value *))
 {
     for (int i = t->n_acts - 1; i >= 0; i--)
-        if (t->acts[i] != x && at_same_shape(&t->acts[i]->meta, &x->meta)) return at_add(t->g, x, take(t, i));
-    return at_add(t->g, x, x);
+        if (t->acts[i] != x && at_same_shape(&t->acts[i]->meta, &x->meta)) return op(t->g, x, take(t, i));
+    return op(t->g, x, x);
 }
 
 static at_value *normalise(net *t, at_value *x, bool stored)
@@ -219,7 +227,7 @@ static at_value *apply(net *t, int64_t kind, at_value *x)
     case 1:
         return kinked(t, x, true);
     case 2:
-        return add_another(t, x);
+        return with_another(t, x, at_add);
     case 3:
         return normalise(t, x, false);
     case 4:
@@ -242,8 +250,21 @@ static at_value *apply(net *t, int64_t kind, at_value *x)
         return at_reshape(t->g, x, 2, (const int64_t[]){0, C});
     case 11:
         return x->meta.rank == 4 ? convolve(t, x, true) : NULL;
-    default:
+    case 12:
+    case 13:
         return x->meta.rank == 4 ? convolve(t, x, false) : NULL;
+    case 14:
+        return at_gelu(t->g, x, pick(t, 2) ? AT_GELU_ERF : AT_GELU_TANH);
+    case 15:
+        return at_tanh(t->g, x);
+    case 16:
+        first = vector(t, C, 0.5, 1.5);
+        second = pick(t, 2) ? vector(t, C, -1, 1) : NULL;
+        return at_layernorm(t->g, x, first, second, 0.1);
+    case 17:
+        return at_scale(t->g, x, 0.7);
+    default:
+        return with_another(t, x, at_mul);
     }
 }
 
@@ -253,7 +274,7 @@ static void grow(net *t)
     for (int s = 0; s < steps;) {
         const int i = pick(t, 3) ? t->n_acts - 1 : (int)pick(t, t->n_acts);
         if (at_meta_max_rows(&t->acts[i]->meta) > MAX_ROWS) continue;
-        const int64_t kind = pick(t, 14);
+        const int64_t kind = pick(t, KINDS);
         at_value *y = apply(t, kind, t->acts[i]);
         at_expect_ok(t->ctx, at_graph_finish(t->g));
         if (!y) continue;
@@ -446,7 +467,7 @@ static at_real *read_gradient(net *t, const leaf *l)
 }
 
 /* Data that keep what goes into relu and relu6 away from their kinks by more than differences reach. t
- * fetches all. */
+ * fetches all. NO_DATA: products of small numbers lie too close to 0. */
 static int tame_data(net *t)
 {
     for (int data = 0; data < 200; data++) {
@@ -468,8 +489,7 @@ static int tame_data(net *t)
         }
         if (nearest > KEEP_FROM_KINK * AT_GRADIENT_STEP) return data;
     }
-    fail_msg("no data keep the graph away from kinks");
-    return 0;
+    return NO_DATA;
 }
 
 /* ---- Finite differences ---- */
@@ -526,17 +546,21 @@ AT_TEST(test_random_graphs_exact__gradients_equal_finite_differences)
     if (sizeof(at_real) != sizeof(double)) return; /* counted in the double-precision program */
     at_ctx *ctx = at_test_ctx();
     at_report r = {0};
+    int n_wild = 0;
     for (int i = 0; i < SEEDS + AT_COUNT(far_seeds); i++) {
         const int seed = i < SEEDS ? i : far_seeds[i - SEEDS];
         net all, t;
         open_net(&all, ctx, seed, &(options){"cpu", "ref", 2, true, false, false});
         open_net(&t, ctx, seed, &(options){"cpu", "ref", 2, false, false, false});
-        fill(&t, tame_data(&all));
+        const int data = tame_data(&all);
+        n_wild += data == NO_DATA;
+        fill(&t, data);
         at_report_at(&r, "seed %d, %d nodes", seed, t.g->n_nodes);
-        check_differences(&t, &r);
+        if (data != NO_DATA) check_differences(&t, &r);
         close_net(&all);
         close_net(&t);
     }
+    assert_true(n_wild <= SEEDS / 50);
     at_expect_clean(&r);
     at_test_done(ctx);
 }
