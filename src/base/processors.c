@@ -16,12 +16,13 @@ enum { PATH = 1024, TEXT = 4096 };
 AT_PRINTF(3, 4) static bool read_text(char text[TEXT], const char *root, const char *format, ...)
 {
     char path[PATH];
-    int at = snprintf(path, sizeof path, "%s", root);
+    const int at = snprintf(path, sizeof path, "%s", root);
+    if (at < 0 || at >= PATH) return false;
     va_list args;
     va_start(args, format);
-    const int n = vsnprintf(path + at, sizeof path - (size_t)at, format, args);
+    const int n = vsnprintf(path + at, (size_t)(PATH - at), format, args);
     va_end(args);
-    if (n < 0 || n >= (int)sizeof path - at) return false;
+    if (n < 0 || n >= PATH - at) return false;
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return false;
     const ssize_t got = read(file, text, TEXT - 1);

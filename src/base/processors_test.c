@@ -5,28 +5,25 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
-#define ROOT "scratch/processors"
+static char root[1024]; /* of the machine that a test makes up */
 
 static void write_text(const char *path, const char *text)
 {
-    char folder[512], command[1024];
-    snprintf(folder, sizeof folder, ROOT "%s", path);
-    *strrchr(folder, '/') = '\0';
-    snprintf(command, sizeof command, "mkdir -p '%s' && printf '%%b' '%s' > '" ROOT "%s'", folder, text,
-             path);
+    char command[4096];
+    snprintf(command, sizeof command, "mkdir -p \"$(dirname '%s%s')\" && printf '%%b' '%s' > '%s%s'", root,
+             path, text, root, path);
     assert_int_equal(system(command), 0);
 }
 
 static void start_machine(void)
 {
-    assert_int_equal(system("rm -rf " ROOT " && mkdir -p " ROOT), 0);
+    at_test_folder(root, "processors");
 }
 
 static void expect_quota(double quota, int threads)
 {
-    const at_processors p = at_processors_read(ROOT);
+    const at_processors p = at_processors_read(root);
     assert_float_equal(p.quota, quota, 1e-9);
     assert_int_equal(at_processors_threads(&(at_processors){8, 8, p.quota}), threads);
 }
@@ -36,7 +33,7 @@ AT_TEST(test_processors__without_files_every_processor_is_a_core)
     cpu_set_t set;
     assert_int_equal(sched_getaffinity(0, sizeof set, &set), 0);
     start_machine();
-    const at_processors p = at_processors_read(ROOT);
+    const at_processors p = at_processors_read(root);
     assert_int_equal(p.usable, CPU_COUNT(&set));
     assert_int_equal(p.cores, p.usable);
     expect_quota(0, 8);
@@ -53,7 +50,7 @@ AT_TEST(test_processors__threads_of_one_core_count_once)
         snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
         if (CPU_ISSET(cpu, &set)) write_text(path, "0,64\\n");
     }
-    const at_processors p = at_processors_read(ROOT);
+    const at_processors p = at_processors_read(root);
     assert_int_equal(p.usable, CPU_COUNT(&set));
     assert_int_equal(p.cores, 1);
     assert_int_equal(at_processors_threads(&p), 1);

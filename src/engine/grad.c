@@ -27,7 +27,7 @@ static const at_value *under_views(const at_value *v)
     return v;
 }
 
-/* Add one contribution to the gradient of x. */
+/* Add one contribution to the gradient of x; fresh: see is_fresh. */
 static void contribute(at_graph *g, at_value *x, at_value *dx, bool fresh)
 {
     if (!at_same_shape(&x->meta, &dx->meta)) {
