@@ -13,8 +13,8 @@
 #ifndef AT_COLUMNS_SIMD_H
 #define AT_COLUMNS_SIMD_H
 
-#include "base/simd.h"
 #include "engine/rows.h"
+#include "engine/stream_simd.h"
 
 enum {
     AT_NARROW = 64, /* up to so many columns gapless rows are put side by side */
@@ -45,7 +45,7 @@ static inline int64_t at_long_row(int64_t C)
  * of a span of whole rows meets pattern[e % L]. Patterns stand at the start of scratch, one behind the other.
  */
 
-enum { AT_MAX_PATTERNS = 5, AT_PREFETCH = 256 /* elements */ };
+enum { AT_MAX_PATTERNS = 5, AT_PREFETCH = 1024 /* elements */ };
 
 /* Floats that one pattern takes. */
 static inline int64_t at_pattern_room(int64_t C)
@@ -83,8 +83,8 @@ static inline void at_set_uniform(vf u[AT_UNIFORM], const double *uniform)
 typedef vf (*at_channel_fn)(const vf *x, const vf *k, const vf *u);
 
 AT_FORCE_INLINE void at__channel_vector(void *const *at, const float *pattern, int64_t room, int64_t e,
-                                        int64_t i, int64_t lanes, bool accumulate, const vf *u, int n_x,
-                                        int n_k, at_channel_fn f)
+                                        int64_t i, int64_t lanes, bool accumulate, bool streams, const vf *u,
+                                        int n_x, int n_k, at_channel_fn f)
 {
     vf x[AT_MAX_OPERANDS], k[AT_MAX_PATTERNS];
     for (int j = 0; j < n_x; j++) {
@@ -96,7 +96,7 @@ AT_FORCE_INLINE void at__channel_vector(void *const *at, const float *pattern, i
     vf v = f(x, k, u);
     at_element *to = (at_element *)at[n_x] + e + i;
     if (accumulate) v += va_load_n(to, lanes);
-    va_store_n(to, v, lanes);
+    va_put_n(to, v, lanes, streams);
 }
 
 /* The body of a span function: n_x operands, then the output, which is out[0]. uniform: AT_UNIFORM numbers or
@@ -109,13 +109,16 @@ AT_FORCE_INLINE void at_channel_span(const at_call *c, void *const *at, int64_t 
     const int64_t C = c->out[0].cols, L = at_long_row(C), room = at_pattern_room(C);
     const float *pattern = c->scratch;
     const bool accumulate = c->accumulate & 1;
+    bool streams = L % VL == 0 && at_streams(c, &c->out[0]);
+    for (int j = 0; j < n_x; j++) streams &= at[j] != at[n_x]; /* its lines are in the cache */
     for (int64_t e = 0; e < n; e += L) {
         const int64_t now = at_min(L, n - e);
         int64_t i = 0;
         for (; i + VL <= now; i += VL)
-            at__channel_vector(at, pattern, room, e, i, VL, accumulate, u, n_x, n_k, f);
-        if (i < now) at__channel_vector(at, pattern, room, e, i, now - i, accumulate, u, n_x, n_k, f);
+            at__channel_vector(at, pattern, room, e, i, VL, accumulate, streams, u, n_x, n_k, f);
+        if (i < now) at__channel_vector(at, pattern, room, e, i, now - i, accumulate, false, u, n_x, n_k, f);
     }
+    if (streams) vf_stream_end();
 }
 
 /* ---- Sums over rows ---- */
@@ -239,8 +242,9 @@ AT_FORCE_INLINE void at_sum_rows(const at_column_sums *s, int64_t first, int64_t
 
 /* The body of a tile function: a kernel's own tile passes its shape, so that the terms melt into the loops.
  */
-AT_FORCE_INLINE void at_column_sums_tile(const at_column_sums *s, int64_t part, const at_sums_shape shape)
+AT_FORCE_INLINE void at_column_sums_tile(const at_column_sums *s, int64_t i, const at_sums_shape shape)
 {
+    const int64_t part = s->n_parts - 1 - i; /* the first rows last: what comes next begins with them */
     const int64_t first = part * s->part_rows, rows = at_min(s->part_rows, s->rows - first);
     double *out = s->partial + part * shape.n_sums * s->cols;
     for (int64_t col = 0; col < s->cols; col += AT_LONG_ROW_MAX)

@@ -30,6 +30,7 @@ typedef struct target {
     at_element *c;
     int64_t c_pitch;
     bool add;          /* to what C holds */
+    bool streams;      /* C goes past the caches */
     const float *bias; /* NULL = none, or not yet */
 } target;
 
@@ -46,7 +47,7 @@ INLINE void put_vector(const target *t, int64_t i, int64_t j, vf x, const int64_
     at_element *c = t->c + i * t->c_pitch + j;
     if (t->add) x = va_load_n(c, lanes) + x;
     if (t->bias) x += vf_load_n(t->bias + j, lanes);
-    va_store_n(c, x, lanes);
+    va_put_n(c, x, lanes, t->streams);
 }
 
 INLINE void store_tile(const int mr, const int nv, vf (*acc)[GEMM_NV + 1], const target *t,
@@ -134,6 +135,13 @@ static bool reads_in_place(const at_gemm_job *g, int64_t columns)
     return !APART && !g->a.load && columns < DENSE;
 }
 
+/* Whole lines, each written once. */
+static bool streams(const at_gemm_job *g)
+{
+    return !APART && !g->accumulate && g->K <= AT_GEMM_KC && g->c_pitch == g->N && g->N % GEMM_NR == 0 &&
+           vf_streams(g->c, g->M * g->N * (int64_t)sizeof(at_element));
+}
+
 /* Up to rows_at_once rows of C against all panels of the tile, one block of K. */
 static void block_row(const at_gemm_job *g, float *buffer, float *sums, int64_t m, int64_t rows,
                       int64_t n_first, int64_t n_last, int64_t k)
@@ -150,6 +158,7 @@ static void block_row(const at_gemm_job *g, float *buffer, float *sums, int64_t 
     }
     target t = {.first = k == 0, .last = k + kc == g->K, .c_pitch = g->c_pitch};
     t.add = g->accumulate || (!APART && !t.first);
+    t.streams = streams(g);
     for (int64_t n = n_first; n < n_last; n += width) {
         const int64_t columns = at_min(width, g->N - n), nv = at_ceil_div(columns, VL);
         const micro_fn run = nv > GEMM_NV ? micro_3[rows - 1] : micro[rows - 1][nv - 1];
@@ -179,6 +188,7 @@ static void tile(void *arg, int64_t index, int thread)
         for (int64_t m = m_first; m < m_last; m += most)
             block_row(g, a, sums + (APART ? (m - m_first) * NB : 0), m, at_min(most, m_last - m), n_first,
                       n_last, k);
+    if (streams(g)) vf_stream_end();
 }
 
 /* K = 0: the product is zero. */

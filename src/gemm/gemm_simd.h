@@ -83,6 +83,12 @@ static inline void gemm_copy_vector(gemm_operand *out, const at_element *from)
 #endif
 }
 
+/* As many elements as VL floats are long. */
+static inline void gemm_copy_32(gemm_operand *out, const at_element *from)
+{
+    memcpy(out, from, VL * sizeof(float));
+}
+
 /* Fewer. */
 static inline void gemm_copy_few(gemm_operand *out, const at_element *from, int64_t n)
 {
@@ -102,8 +108,9 @@ static inline void gemm_copy_few(gemm_operand *out, const at_element *from, int6
 static inline void gemm_copy(gemm_operand *out, const at_element *from, int64_t n)
 {
     int64_t i = 0;
-    if (GEMM_PAIRS && n > 2 * VL) {
-        memcpy(out, from, (size_t)n * sizeof *out);
+    if (GEMM_PAIRS && n > 2 * VL) { /* 32 of them are as long as 16 floats */
+        for (; i + 2 * VL <= n; i += 2 * VL) gemm_copy_32(out + i, from + i);
+        if (i < n) gemm_copy_32(out + n - 2 * VL, from + n - 2 * VL);
         return;
     }
     for (; i + VL <= n; i += VL) gemm_copy_vector(out + i, from + i);
@@ -114,11 +121,45 @@ static inline void gemm_copy(gemm_operand *out, const at_element *from, int64_t 
         gemm_copy_few(out + i, from + i, n - i);
 }
 
+/* ---- What outer products put into C ---- */
+
+/* sums += from */
+static inline void gemm_add_row(float *sums, const float *from, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += VL)
+        vf_store_n(sums + i, vf_load_n(sums + i, n - i) + vf_load_n(from + i, n - i), n - i);
+}
+
+/* Row m of C (+)= sums, which are of columns [n, n + cols) of B: files keep convolution weights channel by
+ * channel, B has them tap by tap. */
+static inline void gemm_put_columns(const at_gemm_outer_job *g, int64_t m, const float *sums, int64_t n,
+                                    int64_t cols, bool add)
+{
+    float *c = g->c + m * g->N;
+    const int64_t taps = g->taps, channels = g->N / taps;
+    if (taps == 1) {
+        for (int64_t i = 0; i < cols; i += VL) {
+            vf x = vf_load_n(sums + i, cols - i);
+            if (add) x = vf_load_n(c + n + i, cols - i) + x;
+            vf_store_n(c + n + i, x, cols - i);
+        }
+        return;
+    }
+    for (int64_t tap = n / channels, channel = n % channels, i = 0; i < cols; i++) {
+        float *p = &c[channel * taps + tap];
+        *p = add ? *p + sums[i] : sums[i];
+        if (++channel < channels) continue;
+        channel = 0;
+        tap++;
+    }
+}
+
 /* Bytes of scratch a thread, of products with such K and N at most. */
 size_t AT_SIMD(at_gemm_thread_scratch)(int64_t K, int64_t N);
 void AT_SIMD(at_gemm)(const at_gemm_job *job);
 
-/* Bytes of scratch of an outer product of at most `rows` rows. */
+/* Bytes of scratch of an outer product of at most `rows` rows. loads: B comes through a loader, or taps > 1.
+ */
 void AT_SIMD(at_gemm_outer_scratch)(int64_t rows, int64_t M, int64_t N, bool loads, size_t *shared,
                                     size_t *thread);
 void AT_SIMD(at_gemm_outer)(const at_gemm_outer_job *job);

@@ -183,23 +183,6 @@ static void sum_chunk(const at_gemm_outer_job *g, float *buffer, const area *t, 
     }
 }
 
-/* Column of C for column n of B: files keep convolution weights channel by channel, B has them tap by tap. */
-static int64_t column_of(const at_gemm_outer_job *g, int64_t n)
-{
-    const int64_t channels = g->N / g->taps;
-    return g->taps == 1 ? n : n % channels * g->taps + n / channels;
-}
-
-/* c[column_of(first + i)] (+)= from[i] */
-static void put_columns(const at_gemm_outer_job *g, float *c, const float *from, int64_t first, int64_t n,
-                        bool add)
-{
-    for (int64_t i = 0; i < n; i++) {
-        float *p = &c[column_of(g, first + i)];
-        *p = add ? *p + from[i] : from[i];
-    }
-}
-
 static void tile(void *arg, int64_t index, int thread)
 {
     const walk *w = arg;
@@ -211,7 +194,7 @@ static void tile(void *arg, int64_t index, int thread)
     for (int64_t i = 0; i < t.rows; i++) {
         const float *from = buffer + i * TILE_N;
         if (w->chunks == 1)
-            put_columns(g, g->c + (t.m + i) * g->N, from, t.n, t.cols, g->accumulate);
+            gemm_put_columns(g, t.m + i, from, t.n, t.cols, g->accumulate);
         else
             memcpy(g->partial + (chunk * g->M + t.m + i) * g->N + t.n, from, (size_t)t.cols * sizeof(float));
     }
@@ -223,9 +206,9 @@ static void reduce_row(void *arg, int64_t m, int thread)
     (void)thread;
     const walk *w = arg;
     const at_gemm_outer_job *g = w->g;
-    for (int64_t chunk = 0; chunk < w->chunks; chunk++)
-        put_columns(g, g->c + m * g->N, g->partial + (chunk * g->M + m) * g->N, 0, g->N,
-                    chunk > 0 || g->accumulate);
+    float *sums = g->partial + m * g->N;
+    for (int64_t chunk = 1; chunk < w->chunks; chunk++) gemm_add_row(sums, sums + chunk * g->M * g->N, g->N);
+    gemm_put_columns(g, m, sums, 0, g->N, g->accumulate);
 }
 
 /* ---- Large C ---- */
@@ -330,7 +313,7 @@ static void reorder_row(void *arg, int64_t m, int thread)
 {
     (void)thread;
     const large *w = arg;
-    put_columns(w->g, w->g->c + m * w->g->N, w->sum + m * w->g->N, 0, w->g->N, w->g->accumulate);
+    gemm_put_columns(w->g, m, w->sum + m * w->g->N, 0, w->g->N, w->g->accumulate);
 }
 
 static void sum_large(const at_gemm_outer_job *g)

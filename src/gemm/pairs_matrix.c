@@ -20,11 +20,19 @@ typedef struct walk {
     const at_gemm_job *g;
     pairs_cut cut;
     int64_t tiles_n;
+    bool streams, stages; /* C past the caches; from a tile's rows in scratch */
+    size_t stage;         /* where these are */
 } walk;
 
 typedef struct area { /* of C */
     int64_t m, rows, n, cols;
 } area;
+
+/* Are rows of C whole lines, each of which one block writes? Of GEMM_NR / 2 columns two rows are one. */
+static bool fills_lines(int64_t N)
+{
+    return N % GEMM_NR == 0 || N == GEMM_NR / 2;
+}
 
 static int64_t copy_pitch(int64_t K)
 {
@@ -36,10 +44,16 @@ static size_t copy_bytes(int64_t K)
     return (size_t)((PAIRS_MB + TAIL_ROWS) * copy_pitch(K)) * sizeof(uint16_t);
 }
 
+/* Rows that are not whole lines wait here, a tile of them. */
+static size_t stage_bytes(int64_t N)
+{
+    return fills_lines(N) || N > PAIRS_NB ? 0 : (size_t)(PAIRS_MB * N) * sizeof(at_element);
+}
+
 size_t AT_SIMD(at_gemm_thread_scratch)(int64_t K, int64_t N)
 {
-    const int64_t waiting = PAIRS_MB * at_min(PAIRS_NB, at_round_up(N, GEMM_NR)), passing = PAIRS_BLOCK;
-    return copy_bytes(K) + (size_t)(K > PAIRS_KC ? waiting : passing) * sizeof(float);
+    const int64_t waiting = PAIRS_MB * at_min(PAIRS_NB, at_round_up(N, GEMM_NR)), passing = 2 * PAIRS_BLOCK;
+    return copy_bytes(K) + (size_t)(K > PAIRS_KC ? waiting : passing) * sizeof(float) + stage_bytes(N);
 }
 
 /* n elements, then zeros to whole steps: what lies behind A's rows may be NaN, and 0 * NaN is. */
@@ -93,8 +107,9 @@ static void place_rows(const at_gemm_job *g, pairs_stripe *s, uint16_t *buffer, 
 }
 
 /* One PAIRS_KC of K, for all panels of the tile. */
-static void part_of_k(const at_gemm_job *g, char *scratch, const area *t, int64_t k)
+static void part_of_k(const walk *w, char *scratch, const area *t, at_element *c, int64_t k)
 {
+    const at_gemm_job *g = w->g;
     const int64_t kc = at_min(PAIRS_KC, g->K - k), panel = gemm_panel_size(g->K);
     const bool dense = g->a.load || g->M < PAIRS_SIDE || t->cols >= DENSE, one_part = g->K <= PAIRS_KC;
     pairs_stripe s = {.step = PAIRS_SIDE,
@@ -102,16 +117,17 @@ static void part_of_k(const at_gemm_job *g, char *scratch, const area *t, int64_
                       .steps = at_ceil_div(kc, PAIRS_SIDE),
                       .ahead = !dense,
                       .sums = (float *)(void *)(scratch + copy_bytes(g->K)),
-                      .sums_block = one_part ? 0 : PAIRS_BLOCK,
+                      .sums_mask = one_part ? 1 : -1,
                       .add = k > 0,
                       .b = (const uint16_t *)g->b + t->n / GEMM_NR * panel + k * GEMM_NR};
     (dense ? place_copy : place_rows)(g, &s, (uint16_t *)(void *)scratch, t, k, kc);
     for (int64_t n = 0; n < t->cols; n += GEMM_NR) {
-        const pairs_target target = {.c = (at_element *)g->c + t->m * g->c_pitch + t->n + n,
+        const pairs_target target = {.c = c + n,
                                      .pitch = g->c_pitch,
                                      .columns = at_min(GEMM_NR, t->cols - n),
                                      .bias = g->bias ? g->bias + t->n + n : NULL,
-                                     .accumulate = g->accumulate};
+                                     .accumulate = g->accumulate,
+                                     .streams = w->streams && !w->stages};
         s.target = k + kc == g->K ? &target : NULL;
         s.next = n + GEMM_NR < t->cols ? s.b + panel : NULL;
         pairs_stripe_run(&s);
@@ -119,6 +135,15 @@ static void part_of_k(const at_gemm_job *g, char *scratch, const area *t, int64_
         s.b += panel;
         if (!one_part) s.sums += PAIRS_MB * GEMM_NR;
     }
+}
+
+/* n elements, whole lines of which are streamed. */
+static void stream_copy(at_element *to, const at_element *from, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + PAIRS_SIDE <= n; i += PAIRS_SIDE)
+        vf_stream((float *)(void *)(to + i), vf_load((const float *)(const void *)(from + i)));
+    memcpy(to + i, from + i, (size_t)(n - i) * sizeof *to);
 }
 
 static void tile(void *arg, int64_t index, int thread)
@@ -130,8 +155,12 @@ static void tile(void *arg, int64_t index, int thread)
     t.rows = at_min(w->cut.m, g->M - t.m);
     t.cols = at_min(w->cut.n, g->N - t.n);
     tiles_begin();
-    for (int64_t k = 0; k < g->K; k += PAIRS_KC) part_of_k(g, scratch, &t, k);
+    at_element *c = (at_element *)g->c + t.m * g->c_pitch + t.n,
+               *to = w->stages ? (at_element *)(void *)(scratch + w->stage) : c;
+    for (int64_t k = 0; k < g->K; k += PAIRS_KC) part_of_k(w, scratch, &t, to, k);
     tiles_end();
+    if (w->stages) stream_copy(c, to, t.rows * g->N);
+    if (w->streams) vf_stream_end();
 }
 
 /* K = 0: the product is zero. */
@@ -155,6 +184,11 @@ void AT_SIMD(at_gemm)(const at_gemm_job *job)
     }
     walk w = {.g = job, .cut = pairs_cut_for(job->M, job->N, at_pool_threads(job->pool))};
     w.tiles_n = at_ceil_div(job->N, w.cut.n);
+    w.stages = !fills_lines(job->N) && w.tiles_n == 1;
+    w.streams = !job->accumulate && job->c_pitch == job->N && (fills_lines(job->N) || w.stages) &&
+                vf_streams(job->c, job->M * job->N * (int64_t)sizeof(at_element));
+    w.stages &= w.streams;
+    w.stage = AT_SIMD(at_gemm_thread_scratch)(job->K, job->N) - stage_bytes(job->N);
     at_parallel_for(job->pool, at_ceil_div(job->M, w.cut.m) * w.tiles_n, tile, &w);
 }
 

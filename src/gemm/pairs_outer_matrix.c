@@ -14,13 +14,14 @@ enum {
     LARGE_C = 64 << 10,                      /* sums */
     PART = 16,                               /* panels that are packed at a time */
     LOADED = PART * PAIRS_SIDE + PAIRS_SIDE, /* pitch of what a loader writes: not a multiple of 1 KiB */
-    AHEAD = 2 * PAIRS_SIDE,                  /* elements that are fetched before they are packed */
+    AHEAD = 2 * PAIRS_SIDE,                  /* elements of a row that are fetched before they are packed */
+    ROWS_AHEAD = PAIRS_SIDE,                 /* the same where a thread packs all of each row */
 };
 
 /* Rows of both operands: steps x PAIRS_BLOCK numbers a panel of 32 columns. */
 typedef struct packed {
     uint16_t *a, *b, *loaded;
-    int64_t steps;
+    int64_t steps, rows_ahead;
 } packed;
 
 typedef struct area { /* of C */
@@ -31,22 +32,24 @@ typedef struct walk {
     const at_gemm_outer_job *g;
     int64_t chunks, chunk, tiles_n, parts;
     pairs_cut cut;
-    packed p; /* the chunk, where all threads share it */
+    packed p;          /* the chunk, where all threads share it */
+    float *sum;        /* C, or where columns are not in its order yet, dense [M,N] in `partial` */
+    bool add, streams; /* to what sum holds; past the caches */
 } walk;
 
 /* ---- Packing ---- */
 
 /* rows x cols (at most 32 x 32), padded with zeros, to 16 rows of 32 pairs. */
 AT_FORCE_INLINE void interleave(uint16_t *out, const uint16_t *from, int64_t pitch, int64_t rows,
-                                int64_t cols)
+                                int64_t cols, int64_t ahead)
 {
     const vp low = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
                     8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
     const vp high = low + 16;
     for (int64_t r = 0; r < PAIRS_SIDE; r += 2, out += 2 * PAIRS_SIDE) {
         vp x = {0}, y = {0};
-        fetch_to_l2(from + r * pitch + AHEAD);
-        fetch_to_l2(from + (r + 1) * pitch + AHEAD);
+        fetch_to_l2(from + r * pitch + ahead);
+        fetch_to_l2(from + (r + 1) * pitch + ahead);
         if (r < rows) x = load_elements(from + r * pitch, cols);
         if (r + 1 < rows) y = load_elements(from + (r + 1) * pitch, cols);
         *(vp *)out = AT_SHUFFLE(x, y, low);
@@ -88,12 +91,18 @@ AT_FORCE_INLINE void transpose(uint16_t *out, const uint16_t *from)
     }
 }
 
+static int64_t ahead(const packed *p, int64_t pitch)
+{
+    return p->rows_ahead ? p->rows_ahead * pitch : AHEAD;
+}
+
 static void pack_a(const at_gemm_outer_job *g, const packed *p, int64_t step, int64_t row, int64_t rows,
                    int64_t panel)
 {
     uint16_t pairs[PAIRS_BLOCK] __attribute__((aligned(64)));
     const int64_t col = panel * PAIRS_SIDE;
-    interleave(pairs, (const uint16_t *)g->a + row * g->a_pitch + col, g->a_pitch, rows, g->M - col);
+    interleave(pairs, (const uint16_t *)g->a + row * g->a_pitch + col, g->a_pitch, rows, g->M - col,
+               ahead(p, g->a_pitch));
     transpose(p->a + (panel * p->steps + step) * PAIRS_BLOCK, pairs);
 }
 
@@ -102,16 +111,17 @@ static void pack_b(const at_gemm_outer_job *g, const packed *p, int64_t step, in
 {
     const int64_t col = first * PAIRS_SIDE, cols = at_min(last * PAIRS_SIDE, g->N) - col;
     const uint16_t *from = p->loaded;
-    int64_t pitch = LOADED;
+    int64_t pitch = LOADED, fetched = 0; /* the loader's rows are near */
     if (g->b.load) {
         g->b.load(g->b.arg, p->loaded, LOADED, row, rows, col, cols);
     } else {
         pitch = g->b.pitch;
         from = (const uint16_t *)g->b.data + row * pitch + col;
+        fetched = ahead(p, pitch);
     }
     for (int64_t i = 0; i < last - first; i++)
         interleave(p->b + ((first + i) * p->steps + step) * PAIRS_BLOCK, from + i * PAIRS_SIDE, pitch, rows,
-                   cols - i * PAIRS_SIDE);
+                   cols - i * PAIRS_SIDE, fetched);
 }
 
 static int64_t panels(int64_t columns)
@@ -143,7 +153,7 @@ static void add_products(const packed *p, float *sums, const area *t, int64_t fi
                       .steps = last - first,
                       .last_start = INT64_MAX,
                       .sums = sums,
-                      .sums_block = PAIRS_BLOCK,
+                      .sums_mask = -1,
                       .add = add};
     for (int64_t n = 0; n < t->cols; n += PAIRS_SIDE) {
         s.next = n + PAIRS_SIDE < t->cols ? s.b + panel : NULL;
@@ -153,43 +163,28 @@ static void add_products(const packed *p, float *sums, const area *t, int64_t fi
     }
 }
 
-/* Column of C for column n of B: files keep convolution weights channel by channel, B has them tap by tap. */
-static int64_t column_of(const at_gemm_outer_job *g, int64_t n)
-{
-    const int64_t channels = g->N / g->taps;
-    return g->taps == 1 ? n : n % channels * g->taps + n / channels;
-}
-
-/* c[column_of(n + i)] (+)= from[i] */
-static void put_columns(const at_gemm_outer_job *g, float *c, const float *from, int64_t n, int64_t cols,
-                        bool add)
-{
-    if (g->taps > 1) {
-        for (int64_t i = 0; i < cols; i++) {
-            float *p = &c[column_of(g, n + i)];
-            *p = add ? *p + from[i] : from[i];
-        }
-        return;
-    }
-    for (int64_t i = 0; i < cols; i += VL) {
-        vf x = vf_load_n(from + i, cols - i);
-        if (add) x = vf_load_n(c + n + i, cols - i) + x;
-        vf_store_n(c + n + i, x, cols - i);
-    }
-}
-
 static const float *sums_at(const float *sums, const area *t, int64_t row, int64_t col)
 {
     const int64_t block = col / PAIRS_SIDE * panels(t->rows) + row / PAIRS_SIDE;
     return sums + block * PAIRS_BLOCK + row % PAIRS_SIDE * PAIRS_SIDE;
 }
 
-static void put_tile(const at_gemm_outer_job *g, const float *sums, const area *t, bool add)
+/* The tile's sums into, or onto, the rows of w->sum. */
+static void put_tile(const walk *w, const float *sums, const area *t)
 {
-    for (int64_t i = 0; i < t->rows; i++)
-        for (int64_t j = 0; j < t->cols; j += PAIRS_SIDE)
-            put_columns(g, g->c + (t->m + i) * g->N, sums_at(sums, t, i, j), t->n + j,
-                        at_min(PAIRS_SIDE, t->cols - j), add);
+    const int64_t N = w->g->N;
+    for (int64_t i = 0; i < t->rows; i++) {
+        float *to = w->sum + (t->m + i) * N + t->n;
+        for (int64_t j = 0; j < t->cols; j += VL) {
+            const int64_t n = at_min(VL, t->cols - j);
+            vf x = vf_load(sums_at(sums, t, i, j) + j % PAIRS_SIDE);
+            if (w->add) x = vf_load_n(to + j, n) + x;
+            if (w->streams)
+                vf_stream(to + j, x);
+            else
+                vf_store_n(to + j, x, n);
+        }
+    }
 }
 
 static int64_t rows_behind(const at_gemm_outer_job *g, int64_t row, int64_t most)
@@ -198,6 +193,13 @@ static int64_t rows_behind(const at_gemm_outer_job *g, int64_t row, int64_t most
 }
 
 /* ---- Large C ---- */
+
+/* Of a chunk of both operands. */
+static size_t packed_bytes(int64_t rows, int64_t M, int64_t N)
+{
+    const int64_t most = at_min(at_round_up(rows, PAIRS_SIDE), AT_GEMM_CHUNK);
+    return (size_t)(most * (panels(M) + panels(N)) * PAIRS_SIDE) * sizeof(uint16_t);
+}
 
 static void pack_task(void *arg, int64_t index, int thread)
 {
@@ -221,7 +223,8 @@ static void tile_task(void *arg, int64_t index, int thread)
     for (int64_t k = 0; k < w->p.steps; k += PAIRS_KC / PAIRS_SIDE)
         add_products(&w->p, sums, &t, k, at_min(k + PAIRS_KC / PAIRS_SIDE, w->p.steps), k > 0);
     tiles_end();
-    put_tile(g, sums, &t, w->chunk > 0 || g->accumulate);
+    put_tile(w, sums, &t);
+    if (w->streams) vf_stream_end();
 }
 
 static void serial_chunk(walk *w, int64_t chunk)
@@ -229,11 +232,23 @@ static void serial_chunk(walk *w, int64_t chunk)
     const at_gemm_outer_job *g = w->g;
     const int64_t rows = rows_behind(g, chunk * AT_GEMM_CHUNK, AT_GEMM_CHUNK);
     w->chunk = chunk;
+    w->add = chunk > 0 || (g->accumulate && g->taps == 1);
+    w->streams = !w->add && w->chunks == 1 && g->taps == 1 && g->N % VL == 0 &&
+                 vf_streams(g->c, g->M * g->N * (int64_t)sizeof(float));
     w->p.steps = at_ceil_div(rows, PAIRS_SIDE);
     w->p.a = (uint16_t *)(void *)g->partial;
     w->p.b = w->p.a + panels(g->M) * w->p.steps * PAIRS_BLOCK;
+    w->sum = g->c;
+    if (g->taps > 1) w->sum = g->partial + packed_bytes(g->rows, g->M, g->N) / sizeof(float);
     at_parallel_for(g->pool, w->p.steps * w->parts, pack_task, w);
     at_parallel_for(g->pool, at_ceil_div(g->M, w->cut.m) * w->tiles_n, tile_task, w);
+}
+
+static void reorder_row(void *arg, int64_t m, int thread)
+{
+    (void)thread;
+    const walk *w = arg;
+    gemm_put_columns(w->g, m, w->sum + m * w->g->N, 0, w->g->N, w->g->accumulate);
 }
 
 /* ---- Small C ---- */
@@ -245,7 +260,8 @@ static void parallel_chunk(void *arg, int64_t chunk, int thread)
     const int64_t first = chunk * AT_GEMM_CHUNK, last = first + rows_behind(g, first, AT_GEMM_CHUNK);
     const area all = {.rows = g->M, .cols = g->N};
     float *sums = (float *)(void *)(g->thread_scratch + (size_t)thread * g->thread_stride);
-    packed p = {.a = (uint16_t *)(sums + panels(g->M) * panels(g->N) * PAIRS_BLOCK)};
+    packed p = {.rows_ahead = ROWS_AHEAD,
+                .a = (uint16_t *)(sums + panels(g->M) * panels(g->N) * PAIRS_BLOCK)};
     p.b = p.a + panels(g->M) * PAIRS_SIDE * PAIRS_KC;
     p.loaded = p.b + panels(g->N) * PAIRS_SIDE * PAIRS_KC;
     tiles_begin();
@@ -270,9 +286,9 @@ static void reduce_row(void *arg, int64_t m, int thread)
     (void)thread;
     const walk *w = arg;
     const at_gemm_outer_job *g = w->g;
-    for (int64_t chunk = 0; chunk < w->chunks; chunk++)
-        put_columns(g, g->c + m * g->N, g->partial + (chunk * g->M + m) * g->N, 0, g->N,
-                    chunk > 0 || g->accumulate);
+    float *sums = g->partial + m * g->N;
+    for (int64_t chunk = 1; chunk < w->chunks; chunk++) gemm_add_row(sums, sums + chunk * g->M * g->N, g->N);
+    gemm_put_columns(g, m, sums, 0, g->N, g->accumulate);
 }
 
 /* ---- Both ---- */
@@ -287,13 +303,12 @@ void AT_SIMD(at_gemm_outer_scratch)(int64_t rows, int64_t M, int64_t N, bool loa
                                     size_t *thread)
 {
     const int64_t m = panels(M) * PAIRS_SIDE, n = panels(N) * PAIRS_SIDE,
-                  loaded = loads ? PAIRS_SIDE * LOADED : 0,
-                  packed_rows = at_min(at_round_up(rows, PAIRS_SIDE), AT_GEMM_CHUNK);
-    *shared = (size_t)(packed_rows * (m + n)) * sizeof(uint16_t);
+                  loaded = loads ? PAIRS_SIDE * LOADED : 0;
+    *shared = packed_bytes(rows, M, N) + (size_t)(loads ? M * N : 0) * sizeof(float);
     *thread = (size_t)at_max(at_min(m, PAIRS_MB) * at_min(n, PAIRS_NB) * 2, loaded) * sizeof(uint16_t);
     if (is_serial(rows, M, N)) return;
-    const int64_t partial = at_ceil_div(rows, AT_GEMM_CHUNK) * M * N * 2;
-    *shared = (size_t)at_max(packed_rows * (m + n), partial) * sizeof(uint16_t);
+    const size_t partial = (size_t)(at_ceil_div(rows, AT_GEMM_CHUNK) * M * N) * sizeof(float);
+    if (partial > *shared) *shared = partial;
     *thread = (size_t)(m * n * 2 + (m + n) * PAIRS_KC + loaded) * sizeof(uint16_t);
 }
 
@@ -309,6 +324,7 @@ void AT_SIMD(at_gemm_outer)(const at_gemm_outer_job *g)
         w.cut = pairs_cut_for(g->M, g->N, at_pool_threads(g->pool));
         w.tiles_n = at_ceil_div(g->N, w.cut.n);
         for (int64_t chunk = 0; chunk < w.chunks; chunk++) serial_chunk(&w, chunk);
+        if (g->taps > 1) at_parallel_for(g->pool, g->M, reorder_row, &w);
         return;
     }
     at_parallel_for(g->pool, w.chunks, parallel_chunk, &w);

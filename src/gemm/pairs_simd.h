@@ -68,7 +68,7 @@ typedef struct pairs_target {
     at_element *c;
     int64_t pitch, columns;
     const float *bias; /* NULL = none */
-    bool accumulate;
+    bool accumulate, streams;
 } pairs_target;
 
 typedef struct pairs_stripe {
@@ -83,7 +83,7 @@ typedef struct pairs_stripe {
     int64_t last_start; /* no block begins behind this row: it begins earlier instead and is done twice */
     bool ahead;         /* A comes from far: fetch the block after this one */
     float *sums;
-    int64_t sums_block;         /* from block to block of sums; 0: all may pass through one */
+    int64_t sums_mask;          /* of a block's number: its place. -1: its own; 1: all pass through two */
     bool add;                   /* to the sums that are there */
     const pairs_target *target; /* NULL: sums stay */
 } pairs_stripe;
@@ -99,7 +99,7 @@ AT_FORCE_INLINE void finish_row(const pairs_target *t, const float *sums, at_ele
         vf x = vf_load(sums + j);
         if (t->accumulate) x = va_load_n(c + j, n) + x;
         if (t->bias) x += vf_load_n(t->bias + j, n);
-        va_store_n(c + j, x, n);
+        va_put_n(c + j, x, n, t->streams);
     }
 }
 
@@ -131,7 +131,7 @@ static inline int64_t stripe_start(const pairs_stripe *s, int64_t block)
 
 static inline float *stripe_sums(const pairs_stripe *s, int64_t block)
 {
-    return s->sums + block * s->sums_block;
+    return s->sums + (block & s->sums_mask) * PAIRS_BLOCK;
 }
 
 static inline pairs_pending stripe_pending(const pairs_stripe *s, int64_t block)
@@ -270,7 +270,7 @@ AT_FORCE_INLINE void fetch_rows(const uint16_t *a, int64_t pitch)
     for (int64_t r = 0; r < PAIRS_SIDE; r++) fetch_to_l2(a + r * pitch);
 }
 
-/* Products of a block, while the block before is stored and, a step later, finished. */
+/* Products of a block, while the block before is stored and one before it is finished. */
 AT_FORCE_INLINE void stripe_block(const pairs_stripe *s, tiles *t, int64_t block, pairs_pending *before)
 {
     const int64_t start = stripe_start(s, block), whole = s->steps - (s->tail != NULL);
@@ -291,18 +291,23 @@ AT_FORCE_INLINE void stripe_block(const pairs_stripe *s, tiles *t, int64_t block
     }
 }
 
+/* Stored tiles can be read only when they have reached the cache: a block that is a single step is finished
+ * while the block after the next is multiplied. */
 static void pairs_stripe_run(const pairs_stripe *s)
 {
     tiles t;
-    pairs_pending before = {0};
-    const int64_t blocks = at_ceil_div(s->rows, PAIRS_SIDE);
+    pairs_pending p = {0};
+    const int64_t blocks = at_ceil_div(s->rows, PAIRS_SIDE), lag = s->steps > 1 ? 1 : 2;
     tile_barrier();
     for (int64_t i = 0; i < blocks; i++) {
-        stripe_block(s, &t, i, &before);
-        before = stripe_pending(s, i);
+        if (i >= lag) p = stripe_pending(s, i - lag);
+        stripe_block(s, &t, i, &p);
     }
     tiles_store(&t, stripe_sums(s, blocks - 1));
-    if (s->target) finish_rows(s->target, &before, PAIRS_SIDE);
+    for (int64_t i = at_max(0, blocks - lag); i < blocks && s->target; i++) {
+        p = stripe_pending(s, i);
+        finish_rows(s->target, &p, PAIRS_SIDE);
+    }
 }
 
 #else

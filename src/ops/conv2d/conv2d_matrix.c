@@ -47,22 +47,39 @@ static inline void load_taps(const view *v, gemm_operand *out, const at_element 
     }
 }
 
+/* Pixels of a row of the product, from `at` on, all of whose taps along x are one run inside the picture. */
+static inline int64_t pixels_inside(const view *v, const place *at)
+{
+    const int64_t reach = v->W + v->p->pad_left - v->kw;
+    if (!v->is_dense || at->x * v->p->stride_x < v->p->pad_left || reach < 0) return 0;
+    return at_max(0, at_min(v->rows.width, reach / v->p->stride_x + 1) - at->x);
+}
+
 static void load(const void *arg, void *out, int64_t ld, int64_t row, int64_t rows, int64_t col, int64_t cols)
 {
     const view *v = arg;
     const int64_t run = v->kw * v->channels; /* columns of one ky */
-    const int64_t first_ky = col / run, line_size = v->W * v->pitch;
+    const int64_t first_ky = col / run, line_size = v->W * v->pitch, next = v->p->stride_x * v->channels;
     gemm_operand *to = out;
     place at = place_of(&v->rows, row);
-    for (int64_t i = 0; i < rows; i++, step(&v->rows, &at), to += ld) {
+    for (int64_t i = 0, now; i < rows; i += now, to += now * ld) {
+        const int64_t inside = at_min(pixels_inside(v, &at), rows - i);
         const int64_t ix = at.x * v->p->stride_x - v->p->pad_left;
         int64_t iy = at.y * v->p->stride_y - v->p->pad_top + first_ky * v->p->dilation_y;
+        now = at_max(1, inside);
         for (int64_t k = 0, first = col - first_ky * run; k < cols; first = 0, iy += v->p->dilation_y) {
             const int64_t n = at_min(run - first, cols - k);
             const at_element *line = iy >= 0 && iy < v->H ? v->data + (at.s * v->H + iy) * line_size : NULL;
-            load_taps(v, to + k, line, ix, first, n);
+            if (line && inside)
+                for (int64_t p = 0; p < inside; p++)
+                    gemm_copy(to + p * ld + k, line + ix * v->channels + first + p * next, n);
+            else
+                for (int64_t p = 0; p < now; p++)
+                    load_taps(v, to + p * ld + k, line, ix + p * v->p->stride_x, first, n);
             k += n;
         }
+        at.x += now - 1;
+        step(&v->rows, &at);
     }
 }
 

@@ -7,6 +7,7 @@
  * time: neighbours share their weights. The gradient with respect to x at stride 1 is the same walk with the
  * kernel turned round; at larger strides each input gathers from the outputs it reached. */
 #include "engine/state.h"
+#include "engine/stream_simd.h"
 #include "ops/depthwise/walk_simd.h"
 
 enum { RUN = 4, TILE_BYTES = 96 << 10, BLOCK = 256 /* channels whose weights stay in the first cache */ };
@@ -41,7 +42,7 @@ AT_FORCE_INLINE void outputs(const walk *k, const walk_row *r, const int n, cons
     for (int i = 0; i < n; i++) {
         at_element *to = r->to + (ox + i) * k->to->pitch + channel;
         if (k->accumulate) acc[i] = va_load_n(to, lanes) + acc[i];
-        va_store_n(to, acc[i], lanes);
+        va_put_n(to, acc[i], lanes, k->streams);
     }
 }
 
@@ -92,6 +93,7 @@ static void forward_tile(void *arg, int64_t index, int thread)
         else
             output_row(k, &r, k->kw, k->stride_x, k->dilation_x);
     }
+    if (k->streams) vf_stream_end();
 }
 
 /* Rows a tile: about TILE_BYTES of results. */
@@ -158,7 +160,8 @@ static at_status forward(const at_call *c)
               .dilation_x = p->dilation_x,
               .pad_top = p->pad_top,
               .pad_left = p->pad_left,
-              .accumulate = c->accumulate & 1};
+              .accumulate = c->accumulate & 1,
+              .streams = at_streams(c, &c->out[0])};
     cut(&k);
     at_parallel_for(c->pool, k.to->dim[0] * k.tiles, forward_tile, &k);
     return AT_OK;
@@ -217,7 +220,7 @@ AT_FORCE_INLINE void gather_vector(const walk *k, const at_element *const *rows,
             acc += va_load_n(rows[i] + x->out[j] * k->from->pitch + channel, lanes) *
                    vf_load_n(k->w + (y->tap[i] * k->kw + x->tap[j]) * k->to->cols + channel, lanes);
     if (k->accumulate) acc = va_load_n(to + channel, lanes) + acc;
-    va_store_n(to + channel, acc, lanes);
+    va_put_n(to + channel, acc, lanes, k->streams);
 }
 
 AT_FORCE_INLINE void gather_pixel(const walk *k, const at_element *const *rows, const meeting *y,
@@ -290,6 +293,7 @@ static void gather_tile(void *arg, int64_t index, int thread)
         else
             gather_row(k, k->stride_x, index / k->tiles, y);
     }
+    if (k->streams) vf_stream_end();
 }
 
 static at_status dx(const at_call *c)
@@ -306,7 +310,8 @@ static at_status dx(const at_call *c)
               .dilation_x = p->dilation_x,
               .pad_top = p->pad_top,
               .pad_left = p->pad_left,
-              .accumulate = c->accumulate & 1};
+              .accumulate = c->accumulate & 1,
+              .streams = at_streams(c, &c->out[0])};
     if (is_unit_stride(p)) {
         k.pad_top = (k.kh - 1) * k.dilation_y - k.pad_top;
         k.pad_left = (k.kw - 1) * k.dilation_x - k.pad_left;

@@ -15,7 +15,7 @@ typedef struct walk {
     const float *w;
     int64_t kh, kw, stride_y, stride_x, dilation_y, dilation_x, pad_top, pad_left;
     int64_t tile_rows, tiles; /* output rows a tile; tiles a sample */
-    bool accumulate;
+    bool accumulate, streams;
     float *partial;
 } walk;
 

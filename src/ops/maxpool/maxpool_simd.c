@@ -1,6 +1,6 @@
 /* maxpool_simd.c: largest values of windows and their gradient, a vector of channels at a time, one tile a
  * row of pixels. Windows of 3 x 3 that lie inside the picture are compiled for their size. */
-#include "base/simd.h"
+#include "engine/stream_simd.h"
 #include "ops/maxpool/maxpool.h"
 
 static at_element *pixel(const at_arg *a, int64_t row)
@@ -130,11 +130,11 @@ AT_FORCE_INLINE vf gathered(const at_call *c, const position *at, int64_t channe
 }
 
 AT_FORCE_INLINE void gather(const at_call *c, const position *at, at_element *dx, int64_t channel,
-                            const int64_t lanes)
+                            const int64_t lanes, bool streams)
 {
     vf v = gathered(c, at, channel, lanes);
     if (c->accumulate & 1) v += va_load_n(dx + channel, lanes);
-    va_store_n(dx + channel, v, lanes);
+    va_put_n(dx + channel, v, lanes, streams);
 }
 
 static void gradient_tile(void *arg, int64_t i, int thread)
@@ -144,15 +144,17 @@ static void gradient_tile(void *arg, int64_t i, int thread)
     const at_maxpool_param *p = c->param;
     const at_arg *dy = &c->in[1], *dx = &c->out[0];
     const int64_t y = i % dx->dim[1];
+    const bool streams = at_streams(c, dx);
     position at = {.sample = i / dx->dim[1], .y = y + p->pad, .oy = at_maxpool_outputs(p, y, dy->dim[1])};
     for (int64_t x = 0; x < dx->dim[2]; x++) {
         at_element *to = pixel(dx, i * dx->dim[2] + x);
         at.x = x + p->pad;
         at.ox = at_maxpool_outputs(p, x, dy->dim[2]);
         int64_t channel = 0;
-        for (; channel + VL <= dx->cols; channel += VL) gather(c, &at, to, channel, VL);
-        if (channel < dx->cols) gather(c, &at, to, channel, dx->cols - channel);
+        for (; channel + VL <= dx->cols; channel += VL) gather(c, &at, to, channel, VL, streams);
+        if (channel < dx->cols) gather(c, &at, to, channel, dx->cols - channel, false);
     }
+    if (streams) vf_stream_end();
 }
 
 static at_status gradient(const at_call *c)
