@@ -109,7 +109,7 @@ AT_FORCE_INLINE void at_channel_span(const at_call *c, void *const *at, int64_t 
     const int64_t C = c->out[0].cols, L = at_long_row(C), room = at_pattern_room(C);
     const float *pattern = c->scratch;
     const bool accumulate = c->accumulate & 1;
-    bool streams = L % VL == 0 && at_streams(c, &c->out[0]);
+    bool streams = at_streams(c, &c->out[0]);
     for (int j = 0; j < n_x; j++) streams &= at[j] != at[n_x]; /* its lines are in the cache */
     for (int64_t e = 0; e < n; e += L) {
         const int64_t now = at_min(L, n - e);

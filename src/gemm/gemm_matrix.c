@@ -138,8 +138,7 @@ static bool reads_in_place(const at_gemm_job *g, int64_t columns)
 /* Whole lines, each written once. */
 static bool streams(const at_gemm_job *g)
 {
-    return !APART && !g->accumulate && g->K <= AT_GEMM_KC && g->c_pitch == g->N && g->N % GEMM_NR == 0 &&
-           vf_streams(g->c, g->M * g->N * (int64_t)sizeof(at_element));
+    return !APART && g->K <= AT_GEMM_KC && g->N % GEMM_NR == 0 && gemm_streams(g);
 }
 
 /* Up to rows_at_once rows of C against all panels of the tile, one block of K. */

@@ -184,10 +184,8 @@ void AT_SIMD(at_gemm)(const at_gemm_job *job)
     }
     walk w = {.g = job, .cut = pairs_cut_for(job->M, job->N, at_pool_threads(job->pool))};
     w.tiles_n = at_ceil_div(job->N, w.cut.n);
-    w.stages = !fills_lines(job->N) && w.tiles_n == 1;
-    w.streams = !job->accumulate && job->c_pitch == job->N && (fills_lines(job->N) || w.stages) &&
-                vf_streams(job->c, job->M * job->N * (int64_t)sizeof(at_element));
-    w.stages &= w.streams;
+    w.streams = gemm_streams(job) && (fills_lines(job->N) || w.tiles_n == 1);
+    w.stages = w.streams && !fills_lines(job->N);
     w.stage = AT_SIMD(at_gemm_thread_scratch)(job->K, job->N) - stage_bytes(job->N);
     at_parallel_for(job->pool, at_ceil_div(job->M, w.cut.m) * w.tiles_n, tile, &w);
 }

@@ -5,7 +5,7 @@
  * Rows are cut into chunks. Large C: a chunk is packed by all threads into shared memory, then each adds its
  * tiles of C. Small C: threads take chunks, pack some rows at a time for themselves and sum all of C into
  * `partial`, which is then added up by chunk. Both add in the same order. Reading path: at_gemm_outer,
- * serial_chunk, pack_part, add_products; then parallel_chunk. */
+ * sum_large, serial_chunk, pack_part, add_products; then parallel_chunk. */
 #include "gemm/pairs_simd.h"
 
 #if GEMM_PAIRS
@@ -15,13 +15,13 @@ enum {
     PART = 16,                               /* panels that are packed at a time */
     LOADED = PART * PAIRS_SIDE + PAIRS_SIDE, /* pitch of what a loader writes: not a multiple of 1 KiB */
     AHEAD = 2 * PAIRS_SIDE,                  /* elements of a row that are fetched before they are packed */
-    ROWS_AHEAD = PAIRS_SIDE,                 /* the same where a thread packs all of each row */
 };
 
 /* Rows of both operands: steps x PAIRS_BLOCK numbers a panel of 32 columns. */
 typedef struct packed {
     uint16_t *a, *b, *loaded;
-    int64_t steps, rows_ahead;
+    int64_t steps;
+    bool whole_rows; /* one thread packs all of each row */
 } packed;
 
 typedef struct area { /* of C */
@@ -91,9 +91,10 @@ AT_FORCE_INLINE void transpose(uint16_t *out, const uint16_t *from)
     }
 }
 
+/* To what is packed a little later: of the same row, or the rows of the next step. */
 static int64_t ahead(const packed *p, int64_t pitch)
 {
-    return p->rows_ahead ? p->rows_ahead * pitch : AHEAD;
+    return p->whole_rows ? PAIRS_SIDE * pitch : AHEAD;
 }
 
 static void pack_a(const at_gemm_outer_job *g, const packed *p, int64_t step, int64_t row, int64_t rows,
@@ -232,14 +233,10 @@ static void serial_chunk(walk *w, int64_t chunk)
     const at_gemm_outer_job *g = w->g;
     const int64_t rows = rows_behind(g, chunk * AT_GEMM_CHUNK, AT_GEMM_CHUNK);
     w->chunk = chunk;
-    w->add = chunk > 0 || (g->accumulate && g->taps == 1);
-    w->streams = !w->add && w->chunks == 1 && g->taps == 1 && g->N % VL == 0 &&
-                 vf_streams(g->c, g->M * g->N * (int64_t)sizeof(float));
+    w->add = chunk > 0 || (g->accumulate && w->sum == g->c);
     w->p.steps = at_ceil_div(rows, PAIRS_SIDE);
     w->p.a = (uint16_t *)(void *)g->partial;
     w->p.b = w->p.a + panels(g->M) * w->p.steps * PAIRS_BLOCK;
-    w->sum = g->c;
-    if (g->taps > 1) w->sum = g->partial + packed_bytes(g->rows, g->M, g->N) / sizeof(float);
     at_parallel_for(g->pool, w->p.steps * w->parts, pack_task, w);
     at_parallel_for(g->pool, at_ceil_div(g->M, w->cut.m) * w->tiles_n, tile_task, w);
 }
@@ -251,6 +248,20 @@ static void reorder_row(void *arg, int64_t m, int thread)
     gemm_put_columns(w->g, m, w->sum + m * w->g->N, 0, w->g->N, w->g->accumulate);
 }
 
+/* All chunks. */
+static void sum_large(walk *w)
+{
+    const at_gemm_outer_job *g = w->g;
+    const bool reorders = g->taps > 1;
+    w->cut = pairs_cut_for(g->M, g->N, at_pool_threads(g->pool));
+    w->tiles_n = at_ceil_div(g->N, w->cut.n);
+    w->sum = reorders ? g->partial + packed_bytes(g->rows, g->M, g->N) / sizeof(float) : g->c;
+    w->streams = !reorders && !g->accumulate && w->chunks == 1 && g->N % VL == 0 &&
+                 vf_streams(g->c, g->M * g->N * (int64_t)sizeof(float));
+    for (int64_t chunk = 0; chunk < w->chunks; chunk++) serial_chunk(w, chunk);
+    if (reorders) at_parallel_for(g->pool, g->M, reorder_row, w);
+}
+
 /* ---- Small C ---- */
 
 static void parallel_chunk(void *arg, int64_t chunk, int thread)
@@ -260,8 +271,7 @@ static void parallel_chunk(void *arg, int64_t chunk, int thread)
     const int64_t first = chunk * AT_GEMM_CHUNK, last = first + rows_behind(g, first, AT_GEMM_CHUNK);
     const area all = {.rows = g->M, .cols = g->N};
     float *sums = (float *)(void *)(g->thread_scratch + (size_t)thread * g->thread_stride);
-    packed p = {.rows_ahead = ROWS_AHEAD,
-                .a = (uint16_t *)(sums + panels(g->M) * panels(g->N) * PAIRS_BLOCK)};
+    packed p = {.whole_rows = true, .a = (uint16_t *)(sums + panels(g->M) * panels(g->N) * PAIRS_BLOCK)};
     p.b = p.a + panels(g->M) * PAIRS_SIDE * PAIRS_KC;
     p.loaded = p.b + panels(g->N) * PAIRS_SIDE * PAIRS_KC;
     tiles_begin();
@@ -321,10 +331,7 @@ void AT_SIMD(at_gemm_outer)(const at_gemm_outer_job *g)
         return;
     }
     if (is_serial(g->rows, g->M, g->N)) {
-        w.cut = pairs_cut_for(g->M, g->N, at_pool_threads(g->pool));
-        w.tiles_n = at_ceil_div(g->N, w.cut.n);
-        for (int64_t chunk = 0; chunk < w.chunks; chunk++) serial_chunk(&w, chunk);
-        if (g->taps > 1) at_parallel_for(g->pool, g->M, reorder_row, &w);
+        sum_large(&w);
         return;
     }
     at_parallel_for(g->pool, w.chunks, parallel_chunk, &w);

@@ -28,22 +28,20 @@ static void zero(gemm_operand *out, int64_t n)
 static inline void load_taps(const view *v, gemm_operand *out, const at_element *line, int64_t ix,
                              int64_t first, int64_t n)
 {
-    const int64_t C = v->channels, begin = ix * C + first;
+    const int64_t C = v->channels;
     if (!line) {
         zero(out, n);
-    } else if (v->is_dense && begin >= 0 && begin + n <= v->W * C) {
-        gemm_copy(out, line + begin, n); /* one run of memory */
-    } else {
-        for (int64_t last = first + n; first < last;) {
-            const int64_t x = ix + first / C * v->p->dilation_x, channel = first % C,
-                          now = at_min(C - channel, last - first);
-            if (x >= 0 && x < v->W)
-                gemm_copy(out, line + x * v->pitch + channel, now);
-            else
-                zero(out, now);
-            out += now;
-            first += now;
-        }
+        return;
+    }
+    for (int64_t last = first + n; first < last;) {
+        const int64_t x = ix + first / C * v->p->dilation_x, channel = first % C,
+                      now = at_min(C - channel, last - first);
+        if (x >= 0 && x < v->W)
+            gemm_copy(out, line + x * v->pitch + channel, now);
+        else
+            zero(out, now);
+        out += now;
+        first += now;
     }
 }
 
