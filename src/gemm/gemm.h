@@ -23,11 +23,26 @@ enum { AT_GEMM_KC = 384, AT_GEMM_CHUNK = 4096 };
 typedef void (*at_gemm_load_fn)(const void *arg, void *out, int64_t ld, int64_t row, int64_t rows,
                                 int64_t col, int64_t cols);
 
+/* One axis of a grid of outputs: output i reads pixel i * stride + first + t * step through its tap t. */
+typedef struct at_gemm_axis {
+    int64_t size, outputs, stride; /* size: pixels */
+    int64_t taps, first, step;
+} at_gemm_axis;
+
+/* A matrix whose rows are the outputs (sample, y, x), from row `first` on, and whose columns are what each
+ * reads: (tap along y, tap along x, channel); zeros outside the picture. */
+typedef struct at_gemm_taps {
+    const void *data; /* pixels of all samples, `pitch` apart */
+    int64_t pitch, channels, samples, first;
+    at_gemm_axis y, x;
+} at_gemm_taps;
+
 typedef struct at_gemm_matrix {
     const void *data; /* elements, by rows, `pitch` apart, when load is NULL */
     int64_t pitch;
     at_gemm_load_fn load;
     const void *arg;
+    const at_gemm_taps *taps; /* the same that load writes, where it is this; else NULL */
 } at_gemm_matrix;
 
 typedef struct at_gemm_job {

@@ -161,14 +161,15 @@ static inline void gemm_put_columns(const at_gemm_outer_job *g, int64_t m, const
     }
 }
 
-/* Bytes of scratch a thread, of products with such K and N at most. */
-size_t AT_SIMD(at_gemm_thread_scratch)(int64_t K, int64_t N);
+/* Bytes of scratch a thread, of products with such K and N at most. taps: of A, or NULL; samples and data are
+ * not looked at. */
+size_t AT_SIMD(at_gemm_thread_scratch)(int64_t K, int64_t N, const at_gemm_taps *taps);
 void AT_SIMD(at_gemm)(const at_gemm_job *job);
 
-/* Bytes of scratch of an outer product of at most `rows` rows. loads: B comes through a loader, or taps > 1.
- */
-void AT_SIMD(at_gemm_outer_scratch)(int64_t rows, int64_t M, int64_t N, bool loads, size_t *shared,
-                                    size_t *thread);
+/* Bytes of scratch of an outer product of at most `rows` rows. loads: B comes through a loader, or taps > 1;
+ * taps: of B, or NULL, as above. */
+void AT_SIMD(at_gemm_outer_scratch)(int64_t rows, int64_t M, int64_t N, bool loads, const at_gemm_taps *taps,
+                                    size_t *shared, size_t *thread);
 void AT_SIMD(at_gemm_outer)(const at_gemm_outer_job *job);
 
 #endif

@@ -342,9 +342,10 @@ static bool is_large(int64_t M, int64_t N)
     return M * N >= LARGE_C;
 }
 
-void AT_SIMD(at_gemm_outer_scratch)(int64_t rows, int64_t M, int64_t N, bool loads, size_t *shared,
-                                    size_t *thread)
+void AT_SIMD(at_gemm_outer_scratch)(int64_t rows, int64_t M, int64_t N, bool loads, const at_gemm_taps *taps,
+                                    size_t *shared, size_t *thread)
 {
+    (void)taps;
     const int64_t chunks = at_ceil_div(rows, AT_GEMM_CHUNK);
     int64_t all = chunks > 1 ? chunks * M * N : 0,
             own =

@@ -1,12 +1,16 @@
 /* pairs_outer_matrix.c: C = sum over rows of A[r,:]^T B[r,:], the product of weight gradients, by units that
  * multiply pairs of bf16. Pairs are neighbours in the sum, which here runs over rows: both operands are
  * packed first, B as panels, A transposed to blocks of 32 columns. Rows are padded with zeros to whole steps.
+ * Where B is pictures seen through many taps, the sum runs over positions of their strip (strip.h), A being
+ * zero where these are no rows: a panel for each tap is the same packed pixels, read from another pair on. Of
+ * the strip there are two packings, for taps with an even and with an odd offset.
  *
  * Rows are cut into chunks. Large C: a chunk is packed by all threads into shared memory, then each adds its
  * tiles of C. Small C: threads take chunks, pack some rows at a time for themselves and sum all of C into
  * `partial`, which is then added up by chunk. Both add in the same order. Reading path: at_gemm_outer,
  * sum_large, serial_chunk, pack_part, add_products; then parallel_chunk. */
 #include "gemm/pairs_simd.h"
+#include "gemm/strip.h"
 
 #if GEMM_PAIRS
 
@@ -15,12 +19,15 @@ enum {
     PART = 16,                               /* panels that are packed at a time */
     LOADED = PART * PAIRS_SIDE + PAIRS_SIDE, /* pitch of what a loader writes: not a multiple of 1 KiB */
     AHEAD = 2 * PAIRS_SIDE,                  /* elements of a row that are fetched before they are packed */
+    STRIP_WORTH =
+        64, /* to gather and to pack 32 columns of a row takes as long as two products with panels */
 };
 
-/* Rows of both operands: steps x PAIRS_BLOCK numbers a panel of 32 columns. */
+/* Rows of both operands: steps x PAIRS_BLOCK numbers a panel of 32 columns. B of a strip: b_steps x
+ * PAIRS_BLOCK numbers for each phase, parity of offsets and 32 channels. */
 typedef struct packed {
     uint16_t *a, *b, *loaded;
-    int64_t steps;
+    int64_t steps, b_steps;
     bool whole_rows; /* one thread packs all of each row */
 } packed;
 
@@ -30,6 +37,8 @@ typedef struct area { /* of C */
 
 typedef struct walk {
     const at_gemm_outer_job *g;
+    const strip *strip; /* of B; NULL: none */
+    int64_t rows;       /* of the sum: positions of the strip, if there is one */
     int64_t chunks, chunk, tiles_n, parts;
     pairs_cut cut;
     packed p;          /* the chunk, where all threads share it */
@@ -39,19 +48,69 @@ typedef struct walk {
 
 /* ---- Packing ---- */
 
-/* rows x cols (at most 32 x 32), padded with zeros, to 16 rows of 32 pairs. */
-AT_FORCE_INLINE void interleave(uint16_t *out, const uint16_t *from, int64_t pitch, int64_t rows,
-                                int64_t cols, int64_t ahead)
+/* Where rows of a step lie; NULL: a row of zeros. One more than a step has, for pairs that begin with the
+ * second. */
+typedef struct row_list {
+    const uint16_t *row[PAIRS_SIDE + 1];
+} row_list;
+
+static row_list rows_in_place(const uint16_t *from, int64_t pitch, int64_t rows)
+{
+    row_list r = {{0}};
+    for (int64_t i = 0; i < rows; i++) r.row[i] = from + i * pitch;
+    return r;
+}
+
+/* Rows of A at positions of a strip. */
+static row_list rows_at_positions(const at_gemm_outer_job *g, const strip *s, int64_t position)
+{
+    row_list r = {{0}};
+    strip_place at = strip_place_of(s, position);
+    for (int64_t i = 0; i < PAIRS_SIDE;) {
+        const strip_rows now = strip_rows_at(s, &at);
+        const uint16_t *from = (const uint16_t *)g->a + now.first * g->a_pitch;
+        for (int64_t j = 0; j < now.rows && i < PAIRS_SIDE; j++) r.row[i++] = from + j * g->a_pitch;
+        i += now.others;
+        strip_go(s, &at, now.rows + now.others);
+    }
+    return r;
+}
+
+/* Pixels at positions of a strip. */
+static row_list pixels_at_positions(const strip *s, int64_t phase, int64_t position)
+{
+    row_list r = {{0}};
+    strip_place at = strip_place_of(s, position);
+    for (int64_t i = 0; i <= PAIRS_SIDE;) {
+        const strip_pixels now = strip_pixels_at(s, phase, &at);
+        const uint16_t *from = (const uint16_t *)s->of.data + now.first;
+        const int64_t pitch = s->x.of.stride * s->of.pitch;
+        i += now.zeros;
+        for (int64_t j = 0; j < now.pixels && i <= PAIRS_SIDE; j++) r.row[i++] = from + j * pitch;
+        i += now.others;
+        strip_go(s, &at, now.zeros + now.pixels + now.others);
+    }
+    return r;
+}
+
+AT_FORCE_INLINE vp load_row(const uint16_t *row, int64_t col, int64_t cols, int64_t ahead)
+{
+    vp x = {0};
+    if (!row) return x;
+    fetch_to_l2(row + col + ahead);
+    return load_elements(row + col, cols);
+}
+
+/* Columns [col, col + cols) of 32 rows (cols: more than 32 are not taken), padded with zeros, to 16 rows of
+ * 32 pairs. */
+AT_FORCE_INLINE void interleave(uint16_t *out, const uint16_t *const *row, int64_t col, int64_t cols,
+                                int64_t ahead)
 {
     const vp low = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
                     8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
     const vp high = low + 16;
     for (int64_t r = 0; r < PAIRS_SIDE; r += 2, out += 2 * PAIRS_SIDE) {
-        vp x = {0}, y = {0};
-        fetch_to_l2(from + r * pitch + ahead);
-        fetch_to_l2(from + (r + 1) * pitch + ahead);
-        if (r < rows) x = load_elements(from + r * pitch, cols);
-        if (r + 1 < rows) y = load_elements(from + (r + 1) * pitch, cols);
+        const vp x = load_row(row[r], col, cols, ahead), y = load_row(row[r + 1], col, cols, ahead);
         *(vp *)out = AT_SHUFFLE(x, y, low);
         *(vp *)(out + PAIRS_SIDE) = AT_SHUFFLE(x, y, high);
     }
@@ -97,13 +156,12 @@ static int64_t ahead(const packed *p, int64_t pitch)
     return p->whole_rows ? PAIRS_SIDE * pitch : AHEAD;
 }
 
-static void pack_a(const at_gemm_outer_job *g, const packed *p, int64_t step, int64_t row, int64_t rows,
+static void pack_a(const at_gemm_outer_job *g, const packed *p, int64_t step, const row_list *rows,
                    int64_t panel)
 {
     uint16_t pairs[PAIRS_BLOCK] __attribute__((aligned(64)));
     const int64_t col = panel * PAIRS_SIDE;
-    interleave(pairs, (const uint16_t *)g->a + row * g->a_pitch + col, g->a_pitch, rows, g->M - col,
-               ahead(p, g->a_pitch));
+    interleave(pairs, rows->row, col, g->M - col, ahead(p, g->a_pitch));
     transpose(p->a + (panel * p->steps + step) * PAIRS_BLOCK, pairs);
 }
 
@@ -111,17 +169,17 @@ static void pack_b(const at_gemm_outer_job *g, const packed *p, int64_t step, in
                    int64_t first, int64_t last)
 {
     const int64_t col = first * PAIRS_SIDE, cols = at_min(last * PAIRS_SIDE, g->N) - col;
-    const uint16_t *from = p->loaded;
-    int64_t pitch = LOADED, fetched = 0; /* the loader's rows are near */
+    int64_t fetched = 0; /* the loader's rows are near */
+    row_list from;
     if (g->b.load) {
         g->b.load(g->b.arg, p->loaded, LOADED, row, rows, col, cols);
+        from = rows_in_place(p->loaded, LOADED, rows);
     } else {
-        pitch = g->b.pitch;
-        from = (const uint16_t *)g->b.data + row * pitch + col;
-        fetched = ahead(p, pitch);
+        from = rows_in_place((const uint16_t *)g->b.data + row * g->b.pitch + col, g->b.pitch, rows);
+        fetched = ahead(p, g->b.pitch);
     }
     for (int64_t i = 0; i < last - first; i++)
-        interleave(p->b + ((first + i) * p->steps + step) * PAIRS_BLOCK, from + i * PAIRS_SIDE, pitch, rows,
+        interleave(p->b + ((first + i) * p->steps + step) * PAIRS_BLOCK, from.row, i * PAIRS_SIDE,
                    cols - i * PAIRS_SIDE, fetched);
 }
 
@@ -130,36 +188,81 @@ static int64_t panels(int64_t columns)
     return at_ceil_div(columns, PAIRS_SIDE);
 }
 
-/* One step of up to PART panels, which are counted through A and then B. */
-static void pack_part(const at_gemm_outer_job *g, const packed *p, int64_t step, int64_t row, int64_t rows,
-                      int64_t part)
+/* One step of up to PART panels, which are counted through A and then B; of a strip's B there are none. */
+static void pack_part(const walk *w, const packed *p, int64_t step, int64_t row, int64_t rows, int64_t part)
 {
-    const int64_t n_a = panels(g->M), first = part * PART, last = at_min(first + PART, n_a + panels(g->N));
-    for (int64_t i = first; i < at_min(last, n_a); i++) pack_a(g, p, step, row, rows, i);
+    const at_gemm_outer_job *g = w->g;
+    const int64_t n_a = panels(g->M), n_b = w->strip ? 0 : panels(g->N);
+    const int64_t first = part * PART, last = at_min(first + PART, n_a + n_b);
+    if (first < n_a) {
+        const row_list from =
+            w->strip ? rows_at_positions(g, w->strip, row)
+                     : rows_in_place((const uint16_t *)g->a + row * g->a_pitch, g->a_pitch, rows);
+        for (int64_t i = first; i < at_min(last, n_a); i++) pack_a(g, p, step, &from, i);
+    }
     if (last > n_a) pack_b(g, p, step, row, rows, at_max(first - n_a, 0), last - n_a);
+}
+
+/* ---- Strips ---- */
+
+/* Steps of pixels that `steps` of positions reach; the last one holds what is left of an odd offset. */
+static int64_t strip_steps(const strip *s, int64_t steps)
+{
+    return steps + s->reach / PAIRS_SIDE + 1;
+}
+
+static int64_t strip_packed_size(const strip *s, int64_t steps)
+{
+    return strip_phases(s) * 2 * panels(s->of.channels) * strip_steps(s, steps) * PAIRS_BLOCK;
+}
+
+/* 32 channels of a phase, for offsets of one parity. */
+static uint16_t *strip_panel(const packed *p, const strip *s, int64_t phase, int64_t parity, int64_t panel)
+{
+    return p->b + ((phase * 2 + parity) * panels(s->of.channels) + panel) * p->b_steps * PAIRS_BLOCK;
+}
+
+/* One step of one phase; position: of the first one packed. */
+static void pack_strip(const packed *p, const strip *s, int64_t phase, int64_t step, int64_t position)
+{
+    const row_list from = pixels_at_positions(s, phase, position + step * PAIRS_SIDE);
+    for (int64_t i = 0; i < panels(s->of.channels); i++)
+        for (int64_t parity = 0; parity < 2; parity++)
+            interleave(strip_panel(p, s, phase, parity, i) + step * PAIRS_BLOCK, from.row + parity,
+                       i * PAIRS_SIDE, PAIRS_SIDE, PAIRS_SIDE * s->x.of.stride * s->of.pitch);
+}
+
+/* Columns [32 i, 32 i + 32) of B. */
+static const uint16_t *panel_of_b(const walk *w, const packed *p, int64_t i)
+{
+    if (!w->strip) return p->b + i * p->steps * PAIRS_BLOCK;
+    const int64_t n = panels(w->strip->of.channels);
+    const strip_tap tap = strip_tap_at(w->strip, i / n);
+    return strip_panel(p, w->strip, tap.phase, tap.offset % 2, i % n) + tap.offset / 2 * 2 * PAIRS_SIDE;
 }
 
 /* ---- Sums ---- */
 
 /* Steps [first, last) of the packed rows into the tile's sums: [panel][block]. */
-static void add_products(const packed *p, float *sums, const area *t, int64_t first, int64_t last, bool add)
+static void add_products(const walk *w, const packed *p, float *sums, const area *t, int64_t first,
+                         int64_t last, bool add)
 {
-    const int64_t panel = p->steps * PAIRS_BLOCK;
-    pairs_stripe s = {.a = p->a + t->m / PAIRS_SIDE * panel + first * PAIRS_BLOCK,
+    const int64_t panel = p->steps * PAIRS_BLOCK, begin = first * PAIRS_BLOCK;
+    pairs_stripe s = {.a = p->a + t->m / PAIRS_SIDE * panel + begin,
                       .block_pitch = panel / PAIRS_SIDE,
                       .pitch = PAIRS_SIDE,
-                      .step = PAIRS_BLOCK,
-                      .b = p->b + t->n / PAIRS_SIDE * panel + first * PAIRS_BLOCK,
                       .rows = t->rows,
                       .steps = last - first,
                       .last_start = INT64_MAX,
                       .sums = sums,
                       .sums_mask = -1,
                       .add = add};
+    pairs_even_steps(&s, PAIRS_BLOCK);
+    s.next = panel_of_b(w, p, t->n / PAIRS_SIDE) + begin;
     for (int64_t n = 0; n < t->cols; n += PAIRS_SIDE) {
-        s.next = n + PAIRS_SIDE < t->cols ? s.b + panel : NULL;
+        s.b = s.next;
+        s.next = n + PAIRS_SIDE < t->cols ? panel_of_b(w, p, (t->n + n) / PAIRS_SIDE + 1) + begin : NULL;
         pairs_stripe_run(&s);
-        s.b += panel;
         s.sums += panels(t->rows) * PAIRS_BLOCK;
     }
 }
@@ -188,28 +291,34 @@ static void put_tile(const walk *w, const float *sums, const area *t)
     }
 }
 
-static int64_t rows_behind(const at_gemm_outer_job *g, int64_t row, int64_t most)
+static int64_t rows_behind(const walk *w, int64_t row, int64_t most)
 {
-    return at_min(most, g->rows - row);
+    return at_min(most, w->rows - row);
 }
 
 /* ---- Large C ---- */
 
-/* Of a chunk of both operands. */
-static size_t packed_bytes(int64_t rows, int64_t M, int64_t N)
+/* Of a chunk of both operands, the steps of `rows`; s: of B, or NULL. */
+static size_t packed_bytes(const strip *s, int64_t rows, int64_t M, int64_t N)
 {
-    const int64_t most = at_min(at_round_up(rows, PAIRS_SIDE), AT_GEMM_CHUNK);
-    return (size_t)(most * (panels(M) + panels(N)) * PAIRS_SIDE) * sizeof(uint16_t);
+    const int64_t steps = at_ceil_div(at_min(rows, AT_GEMM_CHUNK), PAIRS_SIDE),
+                  b = s ? strip_packed_size(s, steps) : steps * panels(N) * PAIRS_BLOCK;
+    return (size_t)(steps * panels(M) * PAIRS_BLOCK + b) * sizeof(uint16_t);
 }
 
 static void pack_task(void *arg, int64_t index, int thread)
 {
     const walk *w = arg;
     const at_gemm_outer_job *g = w->g;
-    const int64_t step = index / w->parts, row = w->chunk * AT_GEMM_CHUNK + step * PAIRS_SIDE;
+    const int64_t step = index / w->parts, chunk = w->chunk * AT_GEMM_CHUNK, row = chunk + step * PAIRS_SIDE;
     packed p = w->p;
     p.loaded = (uint16_t *)(void *)(g->thread_scratch + (size_t)thread * g->thread_stride);
-    pack_part(g, &p, step, row, rows_behind(g, row, PAIRS_SIDE), index % w->parts);
+    if (step < p.steps) {
+        pack_part(w, &p, step, row, rows_behind(w, row, PAIRS_SIDE), index % w->parts);
+        return;
+    }
+    index -= p.steps * w->parts;
+    pack_strip(&p, w->strip, index / p.b_steps, index % p.b_steps, chunk);
 }
 
 static void tile_task(void *arg, int64_t index, int thread)
@@ -221,8 +330,9 @@ static void tile_task(void *arg, int64_t index, int thread)
     t.rows = at_min(w->cut.m, g->M - t.m);
     t.cols = at_min(w->cut.n, g->N - t.n);
     tiles_begin();
-    for (int64_t k = 0; k < w->p.steps; k += PAIRS_KC / PAIRS_SIDE)
-        add_products(&w->p, sums, &t, k, at_min(k + PAIRS_KC / PAIRS_SIDE, w->p.steps), k > 0);
+    const int64_t part = pairs_part(w->p.steps * PAIRS_SIDE) / PAIRS_SIDE;
+    for (int64_t k = 0; k < w->p.steps; k += part)
+        add_products(w, &w->p, sums, &t, k, at_min(k + part, w->p.steps), k > 0);
     tiles_end();
     put_tile(w, sums, &t);
     if (w->streams) vf_stream_end();
@@ -231,13 +341,18 @@ static void tile_task(void *arg, int64_t index, int thread)
 static void serial_chunk(walk *w, int64_t chunk)
 {
     const at_gemm_outer_job *g = w->g;
-    const int64_t rows = rows_behind(g, chunk * AT_GEMM_CHUNK, AT_GEMM_CHUNK);
+    packed *p = &w->p;
     w->chunk = chunk;
     w->add = chunk > 0 || (g->accumulate && w->sum == g->c);
-    w->p.steps = at_ceil_div(rows, PAIRS_SIDE);
-    w->p.a = (uint16_t *)(void *)g->partial;
-    w->p.b = w->p.a + panels(g->M) * w->p.steps * PAIRS_BLOCK;
-    at_parallel_for(g->pool, w->p.steps * w->parts, pack_task, w);
+    p->steps = at_ceil_div(rows_behind(w, chunk * AT_GEMM_CHUNK, AT_GEMM_CHUNK), PAIRS_SIDE);
+    p->a = (uint16_t *)(void *)g->partial;
+    p->b = p->a + panels(g->M) * p->steps * PAIRS_BLOCK;
+    int64_t tasks = p->steps * w->parts;
+    if (w->strip) {
+        p->b_steps = strip_steps(w->strip, p->steps);
+        tasks += strip_phases(w->strip) * p->b_steps;
+    }
+    at_parallel_for(g->pool, tasks, pack_task, w);
     at_parallel_for(g->pool, at_ceil_div(g->M, w->cut.m) * w->tiles_n, tile_task, w);
 }
 
@@ -255,7 +370,7 @@ static void sum_large(walk *w)
     const bool reorders = g->taps > 1;
     w->cut = pairs_cut_for(g->M, g->N, at_pool_threads(g->pool));
     w->tiles_n = at_ceil_div(g->N, w->cut.n);
-    w->sum = reorders ? g->partial + packed_bytes(g->rows, g->M, g->N) / sizeof(float) : g->c;
+    w->sum = reorders ? g->partial + packed_bytes(w->strip, w->rows, g->M, g->N) / sizeof(float) : g->c;
     w->streams = !reorders && !g->accumulate && w->chunks == 1 && g->N % VL == 0 &&
                  vf_streams(g->c, g->M * g->N * (int64_t)sizeof(float));
     for (int64_t chunk = 0; chunk < w->chunks; chunk++) serial_chunk(w, chunk);
@@ -268,20 +383,24 @@ static void parallel_chunk(void *arg, int64_t chunk, int thread)
 {
     const walk *w = arg;
     const at_gemm_outer_job *g = w->g;
-    const int64_t first = chunk * AT_GEMM_CHUNK, last = first + rows_behind(g, first, AT_GEMM_CHUNK);
+    const int64_t first = chunk * AT_GEMM_CHUNK, last = first + rows_behind(w, first, AT_GEMM_CHUNK);
     const area all = {.rows = g->M, .cols = g->N};
     float *sums = (float *)(void *)(g->thread_scratch + (size_t)thread * g->thread_stride);
     packed p = {.whole_rows = true, .a = (uint16_t *)(sums + panels(g->M) * panels(g->N) * PAIRS_BLOCK)};
     p.b = p.a + panels(g->M) * PAIRS_SIDE * PAIRS_KC;
     p.loaded = p.b + panels(g->N) * PAIRS_SIDE * PAIRS_KC;
     tiles_begin();
-    for (int64_t row = first; row < last; row += PAIRS_KC) {
-        p.steps = at_ceil_div(at_min(PAIRS_KC, last - row), PAIRS_SIDE);
+    const int64_t part_rows = pairs_part(last - first);
+    for (int64_t row = first; row < last; row += part_rows) {
+        p.steps = at_ceil_div(at_min(part_rows, last - row), PAIRS_SIDE);
         for (int64_t i = 0; i < p.steps; i++)
             for (int64_t part = 0; part < w->parts; part++)
-                pack_part(g, &p, i, row + i * PAIRS_SIDE, at_min(PAIRS_SIDE, last - row - i * PAIRS_SIDE),
+                pack_part(w, &p, i, row + i * PAIRS_SIDE, at_min(PAIRS_SIDE, last - row - i * PAIRS_SIDE),
                           part);
-        add_products(&p, sums, &all, 0, p.steps, row > first);
+        if (w->strip) p.b_steps = strip_steps(w->strip, p.steps);
+        for (int64_t i = 0; w->strip && i < strip_phases(w->strip) * p.b_steps; i++)
+            pack_strip(&p, w->strip, i / p.b_steps, i % p.b_steps, row);
+        add_products(w, &p, sums, &all, 0, p.steps, row > first);
     }
     tiles_end();
     for (int64_t m = 0; m < g->M; m++)
@@ -308,29 +427,53 @@ static bool is_serial(int64_t rows, int64_t M, int64_t N)
     return rows <= AT_GEMM_CHUNK || panels(M) * panels(N) * PAIRS_BLOCK >= LARGE_C;
 }
 
-/* Fewer rows than the most may take the other way. */
-void AT_SIMD(at_gemm_outer_scratch)(int64_t rows, int64_t M, int64_t N, bool loads, size_t *shared,
-                                    size_t *thread)
+static bool takes_strip(const strip *s, int64_t M)
 {
+    return strip_pays(s, 2, M, STRIP_WORTH);
+}
+
+/* Of pixels in whole pictures. */
+static int64_t positions(const strip *s, int64_t rows)
+{
+    return rows / (s->of.y.outputs * s->of.x.outputs) * s->picture;
+}
+
+/* Fewer rows than the most may take the other way. */
+void AT_SIMD(at_gemm_outer_scratch)(int64_t rows, int64_t M, int64_t N, bool loads, const at_gemm_taps *taps,
+                                    size_t *shared, size_t *thread)
+{
+    strip of = {0};
+    const strip *taken = NULL;
+    if (taps) {
+        of = strip_of(taps);
+        if (takes_strip(&of, M)) taken = &of, rows = positions(taken, rows);
+    }
     const int64_t m = panels(M) * PAIRS_SIDE, n = panels(N) * PAIRS_SIDE,
                   loaded = loads ? PAIRS_SIDE * LOADED : 0;
-    *shared = packed_bytes(rows, M, N) + (size_t)(loads ? M * N : 0) * sizeof(float);
+    *shared = packed_bytes(taken, rows, M, N) + (size_t)(loads ? M * N : 0) * sizeof(float);
     *thread = (size_t)at_max(at_min(m, PAIRS_MB) * at_min(n, PAIRS_NB) * 2, loaded) * sizeof(uint16_t);
     if (is_serial(rows, M, N)) return;
     const size_t partial = (size_t)(at_ceil_div(rows, AT_GEMM_CHUNK) * M * N) * sizeof(float);
     if (partial > *shared) *shared = partial;
-    *thread = (size_t)(m * n * 2 + (m + n) * PAIRS_KC + loaded) * sizeof(uint16_t);
+    const int64_t b = taken ? strip_packed_size(taken, PAIRS_STEPS) : n * PAIRS_KC + loaded;
+    *thread = (size_t)(m * n * 2 + m * PAIRS_KC + b) * sizeof(uint16_t);
 }
 
 void AT_SIMD(at_gemm_outer)(const at_gemm_outer_job *g)
 {
-    walk w = {.g = g, .chunks = at_ceil_div(g->rows, AT_GEMM_CHUNK)};
-    w.parts = at_ceil_div(panels(g->M) + panels(g->N), PART);
+    walk w = {.g = g, .rows = g->rows};
     if (g->rows == 0) {
         if (!g->accumulate) memset(g->c, 0, (size_t)(g->M * g->N) * sizeof(float));
         return;
     }
-    if (is_serial(g->rows, g->M, g->N)) {
+    const strip s = g->b.taps ? strip_of(g->b.taps) : (strip){0};
+    if (g->b.taps && takes_strip(&s, g->M)) {
+        w.strip = &s;
+        w.rows = positions(&s, g->rows);
+    }
+    w.chunks = at_ceil_div(w.rows, AT_GEMM_CHUNK);
+    w.parts = at_ceil_div(panels(g->M) + (w.strip ? 0 : panels(g->N)), PART);
+    if (is_serial(w.rows, g->M, g->N)) {
         sum_large(&w);
         return;
     }

@@ -15,13 +15,21 @@
 enum {
     PAIRS_SIDE = 32, /* rows and columns of a block, and K of a step: two tiles of 16 rows of 64 bytes */
     PAIRS_BLOCK = PAIRS_SIDE * PAIRS_SIDE,
-    PAIRS_KC = 512, /* 32 KiB of a panel */
+    PAIRS_STEPS = 18, /* 36 KiB of a panel: all of K for 3 x 3 x 64 */
+    PAIRS_KC = PAIRS_STEPS * PAIRS_SIDE,
     PAIRS_MB = 256, /* rows a tile of C: so many by PAIRS_KC of A stay in L2 */
     PAIRS_NB = 512, /* columns a tile: its sums stay there too */
     PAIRS_MB_LEAST = 64,
     PAIRS_NB_LEAST = 128,
     PAIRS_TILES = 4, /* a thread share the work evenly */
 };
+
+/* K is summed in as few parts as PAIRS_KC allows, about equally long. */
+static inline int64_t pairs_part(int64_t K)
+{
+    const int64_t steps = at_max(1, at_ceil_div(K, PAIRS_SIDE));
+    return at_ceil_div(steps, at_ceil_div(steps, PAIRS_STEPS)) * PAIRS_SIDE;
+}
 
 /* Tiles of C[M,N]: smaller ones where there would be too few for the threads. */
 typedef struct pairs_cut {
@@ -66,16 +74,17 @@ AT_FORCE_INLINE void fetch_to_l2(const uint16_t *p)
 /* Where finished sums go; columns <= PAIRS_SIDE. */
 typedef struct pairs_target {
     at_element *c;
+    const int32_t *place; /* of each row of A: which row of C it is, or -1: none; NULL = the same */
     int64_t pitch, columns;
     const float *bias; /* NULL = none */
     bool accumulate, streams;
 } pairs_target;
 
 typedef struct pairs_stripe {
-    const uint16_t *a;    /* row r of step k: a + r / 32 * 32 * block_pitch + r % 32 * pitch + k * step */
-    int64_t block_pitch;  /* rows of different blocks, elements apart */
-    int64_t pitch;        /* rows of a block */
-    int64_t step;         /* steps */
+    const uint16_t *a;   /* row r of step k: a + r / 32 * 32 * block_pitch + r % 32 * pitch + step_at[k] */
+    int64_t block_pitch; /* rows of different blocks, elements apart */
+    int64_t pitch;       /* rows of a block */
+    int64_t step_at[PAIRS_STEPS];
     const uint16_t *tail; /* [row][32]: the last step, where it is not in a; else NULL */
     const uint16_t *b;    /* the panel, from the first step on */
     const uint16_t *next; /* the panel that comes next, to be fetched; NULL = none */
@@ -87,6 +96,12 @@ typedef struct pairs_stripe {
     bool add;                   /* to the sums that are there */
     const pairs_target *target; /* NULL: sums stay */
 } pairs_stripe;
+
+/* Steps that lie `distance` apart. */
+static inline void pairs_even_steps(pairs_stripe *s, int64_t distance)
+{
+    for (int64_t k = 0; k < PAIRS_STEPS; k++) s->step_at[k] = k * distance;
+}
 
 /* ---- Finished rows ---- */
 
@@ -114,9 +129,11 @@ __attribute__((noinline)) static void finish_rows(const pairs_target *target, pa
 {
     const pairs_target t = *target; /* what is stored cannot alter it */
     const int64_t last = at_min(p->last, p->row + n);
-    at_element *c = t.c + p->row * t.pitch;
     const float *sums = p->sums + (p->row - p->start) * PAIRS_SIDE;
-    for (; p->row < last; p->row++, c += t.pitch, sums += PAIRS_SIDE) {
+    for (; p->row < last; p->row++, sums += PAIRS_SIDE) {
+        const int64_t place = t.place ? t.place[p->row] : p->row;
+        if (place < 0) continue;
+        at_element *c = t.c + place * t.pitch;
         if (t.columns == PAIRS_SIDE)
             finish_row(&t, sums, c, true);
         else
@@ -276,10 +293,10 @@ AT_FORCE_INLINE void stripe_block(const pairs_stripe *s, tiles *t, int64_t block
     const int64_t start = stripe_start(s, block), whole = s->steps - (s->tail != NULL);
     const int64_t lines = at_round_up(at_ceil_div(PAIRS_SIDE, at_ceil_div(s->rows, PAIRS_SIDE)), 2);
     const int64_t rows_each = at_ceil_div(PAIRS_SIDE, at_max(1, s->steps - 1));
-    const uint16_t *a = s->a + start * s->block_pitch, *b = s->b;
+    const uint16_t *rows = s->a + start * s->block_pitch, *b = s->b;
     float *out = block > 0 ? stripe_sums(s, block - 1) : NULL;
-    for (int64_t k = 0; k < s->steps; k++, a += s->step, b += PAIRS_BLOCK) {
-        const uint16_t *from = k < whole ? a : s->tail + start * PAIRS_SIDE;
+    for (int64_t k = 0; k < s->steps; k++, b += PAIRS_BLOCK) {
+        const uint16_t *a = rows + s->step_at[k], *from = k < whole ? a : s->tail + start * PAIRS_SIDE;
         const int64_t pitch = k < whole ? s->pitch : PAIRS_SIDE;
         if (s->next) fetch_next(s, block * s->steps + k, lines);
         if (s->ahead && k < whole) fetch_rows(a + PAIRS_SIDE * s->block_pitch, s->pitch);
@@ -358,7 +375,7 @@ static void stripe_group(const pairs_stripe *s, int64_t start, int64_t row, floa
         for (int64_t j = 0; j < 2; j++)
             sum[i][j] = s->add ? vf_load(sums + i * PAIRS_SIDE + j * VL) : (vf){0};
     for (int64_t k = 0; k < s->steps; k++) {
-        const uint16_t *from = k < whole ? a + k * s->step : s->tail + (start + row) * PAIRS_SIDE;
+        const uint16_t *from = k < whole ? a + s->step_at[k] : s->tail + (start + row) * PAIRS_SIDE;
         add_step(sum, from, k < whole ? s->pitch : PAIRS_SIDE, s->b + k * PAIRS_BLOCK);
     }
 #pragma GCC unroll 8

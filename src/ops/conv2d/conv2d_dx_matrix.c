@@ -38,6 +38,12 @@ static axis axis_of(int64_t phase, int64_t stride, int64_t dilation, int64_t pad
     return a;
 }
 
+/* The same in the product's terms. */
+static at_gemm_axis taps_along(const axis *a, int64_t size)
+{
+    return (at_gemm_axis){size, a->pixels, 1, a->taps, a->start, -a->back};
+}
+
 typedef struct phase {
     axis y, x;
     grid pixels;
@@ -120,6 +126,7 @@ typedef struct piece {
     phase f;
     int64_t first, rows;
     at_element *dense; /* [rows, ins] */
+    at_gemm_taps taps;
     enum { CLEAR, GATHER, SCATTER } what;
 } piece;
 
@@ -158,9 +165,16 @@ static bool is_pointwise(const piece *t)
            t->f.x.pixels == t->dy->dim[2];
 }
 
-static at_gemm_matrix matrix_of(const piece *t)
+static at_gemm_matrix matrix_of(piece *t)
 {
-    if (!is_pointwise(t)) return (at_gemm_matrix){.load = load, .arg = t};
+    t->taps = (at_gemm_taps){.data = t->from,
+                             .pitch = t->dy->pitch,
+                             .channels = t->outs,
+                             .samples = t->dy->dim[0],
+                             .first = t->first,
+                             .y = taps_along(&t->f.y, t->dy->dim[1]),
+                             .x = taps_along(&t->f.x, t->dy->dim[2])};
+    if (!is_pointwise(t)) return (at_gemm_matrix){.load = load, .arg = t, .taps = &t->taps};
     return (at_gemm_matrix){.data = t->from + t->first * t->dy->pitch, .pitch = t->dy->pitch};
 }
 
@@ -196,8 +210,16 @@ static void need(const at_problem *problem, at_need *out)
 {
     const at_conv2d_param *p = problem->param;
     const at_meta *w = &problem->in[1], *dx = &problem->out[0];
-    const int64_t outs = w->dim[0] / p->groups, ins = w->dim[1], taps = w->dim[2] * w->dim[3];
-    out->thread_scratch = AT_SIMD(at_gemm_thread_scratch)(outs * taps, ins);
+    const int64_t outs = w->dim[0] / p->groups, ins = w->dim[1];
+    for (int64_t i = 0; i < phases(p); i++) {
+        const phase f = phase_of(p, &w->dim[2], i);
+        if (f.taps == 0) continue;
+        const at_gemm_taps through = {.channels = outs,
+                                      .y = taps_along(&f.y, problem->in[0].dim[1]),
+                                      .x = taps_along(&f.x, problem->in[0].dim[2])};
+        const size_t bytes = AT_SIMD(at_gemm_thread_scratch)(outs * f.taps, ins, &through);
+        out->thread_scratch = bytes > out->thread_scratch ? bytes : out->thread_scratch;
+    }
     if (phases(p) > 1)
         out->scratch = (size_t)(at_min(PIECE, at_meta_max_rows(dx)) * ins) * sizeof(at_element);
     out->n_prepared = 1;
@@ -207,7 +229,7 @@ static void need(const at_problem *problem, at_need *out)
     out->prepared[0].prepare = prepare;
 }
 
-static void product(const at_call *c, const piece *t, const gemm_operand *b, at_element *out, int64_t pitch)
+static void product(const at_call *c, piece *t, const gemm_operand *b, at_element *out, int64_t pitch)
 {
     const at_gemm_job job = {.M = t->rows,
                              .N = t->ins,

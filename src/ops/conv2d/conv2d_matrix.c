@@ -14,7 +14,40 @@ typedef struct view {
     int64_t kw;
     bool is_dense; /* taps along x are one run of memory */
     const at_conv2d_param *p;
+    at_gemm_taps taps; /* the same in the product's terms */
 } view;
+
+/* x: [S,H,W,..], y: [S,H',W',..] and kernel: [kh,kw] */
+static at_gemm_taps taps_of(const at_conv2d_param *p, const int64_t *x, const int64_t *y,
+                            const int64_t *kernel, int64_t channels)
+{
+    return (at_gemm_taps){.channels = channels,
+                          .samples = x[0],
+                          .y = {x[1], y[1], p->stride_y, kernel[0], -p->pad_top, p->dilation_y},
+                          .x = {x[2], y[2], p->stride_x, kernel[1], -p->pad_left, p->dilation_x}};
+}
+
+static view view_of(const at_conv2d_param *p, const at_arg *x, const at_arg *y, const int64_t *kernel,
+                    int64_t channels)
+{
+    view v = {.pitch = x->pitch,
+              .channels = channels,
+              .H = x->dim[1],
+              .W = x->dim[2],
+              .rows = {y->dim[1], y->dim[2]},
+              .kw = kernel[1],
+              .is_dense = p->dilation_x == 1 && x->pitch == channels,
+              .p = p,
+              .taps = taps_of(p, x->dim, y->dim, kernel, channels)};
+    v.taps.pitch = x->pitch;
+    return v;
+}
+
+static void choose_group(view *v, const at_arg *x, int64_t group)
+{
+    v->data = (const at_element *)x->data + group * v->channels;
+    v->taps.data = v->data;
+}
 
 static void zero(gemm_operand *out, int64_t n)
 {
@@ -91,7 +124,7 @@ static bool is_pointwise(const at_conv2d_param *p, int64_t kh, int64_t kw)
 static at_gemm_matrix matrix_of(const view *v, int64_t kh)
 {
     if (is_pointwise(v->p, kh, v->kw)) return (at_gemm_matrix){.data = v->data, .pitch = v->pitch};
-    return (at_gemm_matrix){.load = load, .arg = v};
+    return (at_gemm_matrix){.load = load, .arg = v, .taps = &v->taps};
 }
 
 /* ---- y; packed weights are the groups' panels one after another ---- */
@@ -108,7 +141,8 @@ static void forward_need(const at_problem *problem, at_need *out)
     const at_conv2d_param *p = problem->param;
     const at_meta *w = &problem->in[1];
     const int64_t K = w->dim[1] * w->dim[2] * w->dim[3], N = w->dim[0] / p->groups;
-    out->thread_scratch = AT_SIMD(at_gemm_thread_scratch)(K, N);
+    const at_gemm_taps taps = taps_of(p, problem->in[0].dim, problem->out[0].dim, &w->dim[2], w->dim[1]);
+    out->thread_scratch = AT_SIMD(at_gemm_thread_scratch)(K, N, &taps);
     out->n_prepared = 1;
     out->prepared[0].from = 2;
     out->prepared[0].bytes = (size_t)(p->groups * gemm_packed_size(K, N)) * sizeof(gemm_operand);
@@ -121,16 +155,9 @@ static at_status forward(const at_call *c)
     const at_arg *x = &c->in[0], *w = &c->in[1], *y = &c->out[0];
     const int64_t ins = w->dim[1], outs = w->dim[0] / p->groups, K = ins * w->dim[2] * w->dim[3];
     const float *bias = c->in[2].data;
-    view v = {.pitch = x->pitch,
-              .channels = ins,
-              .H = x->dim[1],
-              .W = x->dim[2],
-              .rows = {y->dim[1], y->dim[2]},
-              .kw = w->dim[3],
-              .is_dense = p->dilation_x == 1 && x->pitch == ins,
-              .p = p};
+    view v = view_of(p, x, y, &w->dim[2], ins);
     for (int64_t g = 0; g < p->groups; g++) {
-        v.data = (const at_element *)x->data + g * ins;
+        choose_group(&v, x, g);
         const at_gemm_job job = {.M = y->rows,
                                  .N = outs,
                                  .K = K,
@@ -162,9 +189,11 @@ static void dw_need(const at_problem *problem, at_need *out)
 {
     const at_conv2d_param *p = problem->param;
     const at_meta *dw = &problem->out[0];
+    const at_gemm_taps taps = taps_of(p, problem->in[1].dim, problem->in[0].dim, &dw->dim[2], dw->dim[1]);
+    const bool pointwise = is_pointwise(p, dw->dim[2], dw->dim[3]);
     AT_SIMD(at_gemm_outer_scratch)
     (at_meta_max_rows(&problem->in[0]), dw->dim[0] / p->groups, dw->dim[1] * dw->dim[2] * dw->dim[3],
-     !is_pointwise(p, dw->dim[2], dw->dim[3]), &out->scratch, &out->thread_scratch);
+     !pointwise, pointwise ? NULL : &taps, &out->scratch, &out->thread_scratch);
 }
 
 static at_status dw(const at_call *c)
@@ -172,16 +201,9 @@ static at_status dw(const at_call *c)
     const at_conv2d_param *p = c->param;
     const at_arg *dy = &c->in[0], *x = &c->in[1], *out = &c->out[0];
     const int64_t outs = out->dim[0] / p->groups, ins = out->dim[1], taps = out->dim[2] * out->dim[3];
-    view v = {.pitch = x->pitch,
-              .channels = ins,
-              .H = x->dim[1],
-              .W = x->dim[2],
-              .rows = {dy->dim[1], dy->dim[2]},
-              .kw = out->dim[3],
-              .is_dense = p->dilation_x == 1 && x->pitch == ins,
-              .p = p};
+    view v = view_of(p, x, dy, &out->dim[2], ins);
     for (int64_t g = 0; g < p->groups; g++) {
-        v.data = (const at_element *)x->data + g * ins;
+        choose_group(&v, x, g);
         const at_gemm_outer_job job = {.rows = dy->rows,
                                        .M = outs,
                                        .N = ins * taps,

@@ -11,7 +11,7 @@ static at_status prepare_forward(const at_call *c)
 
 static void forward_need(const at_problem *p, at_need *out)
 {
-    out->thread_scratch = AT_SIMD(at_gemm_thread_scratch)(p->in[1].dim[1], p->in[1].dim[0]);
+    out->thread_scratch = AT_SIMD(at_gemm_thread_scratch)(p->in[1].dim[1], p->in[1].dim[0], NULL);
     out->n_prepared = 1;
     out->prepared[0].from = 2;
     out->prepared[0].bytes =
@@ -60,7 +60,7 @@ static at_status prepare_dx(const at_call *c)
 
 static void dx_need(const at_problem *p, at_need *out)
 {
-    out->thread_scratch = AT_SIMD(at_gemm_thread_scratch)(p->in[1].dim[0], p->in[1].dim[1]);
+    out->thread_scratch = AT_SIMD(at_gemm_thread_scratch)(p->in[1].dim[0], p->in[1].dim[1], NULL);
     out->n_prepared = 1;
     out->prepared[0].from = 2;
     out->prepared[0].bytes =
@@ -87,7 +87,7 @@ const at_kernel AT_SIMD(at_kernel_linear_dx) = {.name = "linear_dx." AT_SIMD_VAR
 static void dw_need(const at_problem *p, at_need *out)
 {
     AT_SIMD(at_gemm_outer_scratch)
-    (at_meta_max_rows(&p->in[0]), p->out[0].dim[0], p->out[0].dim[1], false, &out->scratch,
+    (at_meta_max_rows(&p->in[0]), p->out[0].dim[0], p->out[0].dim[1], false, NULL, &out->scratch,
      &out->thread_scratch);
 }
 
