@@ -169,6 +169,23 @@ static inline vf vf_select(vi mask, vf a, vf b)
     return (vf)(((vi)a & mask) | ((vi)b & ~mask));
 }
 
+/* Lane l of x[i] becomes lane i of x[l]: blocks of 1, 2, 4 .. lanes beside the diagonal change places. */
+AT_FORCE_INLINE void vf_transpose(vf x[VL])
+{
+    vi lane;
+    for (int l = 0; l < VL; l++) lane[l] = l;
+#pragma GCC unroll 4
+    for (int half = 1; half < VL; half *= 2)
+#pragma GCC unroll 16
+        for (int i = 0; i < VL; i++) {
+            if (i & half) continue;
+            const vi right = (lane & half) != 0; /* -1 in the right halves */
+            const vf a = x[i], b = x[i + half];
+            x[i] = AT_SHUFFLE(a, b, lane + (right & (VL - half)));
+            x[i + half] = AT_SHUFFLE(a, b, lane + half + (right & (VL - half)));
+        }
+}
+
 /* NaN stays NaN: comparisons with it are false and keep x. */
 static inline vf vf_clamp(vf x, float low, float high)
 {

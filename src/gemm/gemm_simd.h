@@ -161,6 +161,33 @@ static inline void gemm_put_columns(const at_gemm_outer_job *g, int64_t m, const
     }
 }
 
+/* Channels [channel, channel + VL) of the taps [tap, tap + n): both orders are read and written in runs. */
+static inline void gemm_turn_taps(float *c, const float *sums, int64_t taps, int64_t channels, int64_t n,
+                                  bool add)
+{
+    vf x[VL];
+    for (int i = 0; i < VL; i++) x[i] = i < n ? vf_load(sums + i * channels) : (vf){0};
+    vf_transpose(x);
+    for (int l = 0; l < VL; l++, c += taps) {
+        if (add) x[l] += vf_load_n(c, n);
+        vf_store_n(c, x[l], n);
+    }
+}
+
+/* All of row m. */
+static inline void gemm_put_row(const at_gemm_outer_job *g, int64_t m, const float *sums)
+{
+    const int64_t taps = g->taps, channels = g->N / taps;
+    if (taps == 1 || channels % VL) {
+        gemm_put_columns(g, m, sums, 0, g->N, g->accumulate);
+        return;
+    }
+    for (int64_t channel = 0; channel < channels; channel += VL)
+        for (int64_t tap = 0; tap < taps; tap += VL)
+            gemm_turn_taps(g->c + m * g->N + channel * taps + tap, sums + tap * channels + channel, taps,
+                           channels, at_min(VL, taps - tap), g->accumulate);
+}
+
 /* Bytes of scratch a thread, of products with such K and N at most. taps: of A, or NULL; samples and data are
  * not looked at. */
 size_t AT_SIMD(at_gemm_thread_scratch)(int64_t K, int64_t N, const at_gemm_taps *taps);

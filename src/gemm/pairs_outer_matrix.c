@@ -360,7 +360,7 @@ static void reorder_row(void *arg, int64_t m, int thread)
 {
     (void)thread;
     const walk *w = arg;
-    gemm_put_columns(w->g, m, w->sum + m * w->g->N, 0, w->g->N, w->g->accumulate);
+    gemm_put_row(w->g, m, w->sum + m * w->g->N);
 }
 
 /* All chunks. */
@@ -417,7 +417,7 @@ static void reduce_row(void *arg, int64_t m, int thread)
     const at_gemm_outer_job *g = w->g;
     float *sums = g->partial + m * g->N;
     for (int64_t chunk = 1; chunk < w->chunks; chunk++) gemm_add_row(sums, sums + chunk * g->M * g->N, g->N);
-    gemm_put_columns(g, m, sums, 0, g->N, g->accumulate);
+    gemm_put_row(g, m, sums);
 }
 
 /* ---- Both ---- */

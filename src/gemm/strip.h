@@ -1,10 +1,10 @@
 /* strip.h: pictures laid out so that a tap is an offset. Layer: gemm.
  *
- * A product's rows are pixels, each of which reads other pixels through taps (at_gemm_taps). Here the pictures
- * stand in one long strip of positions, with zeros where taps reach outside: position (sample, line, column)
- * reads through a tap what stands `offset` positions further on, for all positions alike. So k x k taps need
- * one copy of a picture instead of k x k (im2col). Pixels that are `stride` apart are neighbours: each
- * remainder, a phase, has a strip of its own.
+ * A product's rows are pixels, each of which reads other pixels through taps (at_gemm_taps). Here the
+ * pictures stand in one long strip of positions, with zeros where taps reach outside: position (sample, line,
+ * column) reads through a tap what stands `offset` positions further on, for all positions alike. So k x k
+ * taps need one copy of a picture instead of k x k (im2col). Pixels that are `stride` apart are neighbours:
+ * each remainder, a phase, has a strip of its own.
  *
  * What is left of the last column's zeros are the first of the next line, and likewise for lines: positions
  * that are no row of the product are few. They are computed, too, and dropped. */
@@ -76,7 +76,8 @@ typedef struct strip_tap {
 
 static inline strip_tap strip_tap_at(const strip *s, int64_t tap)
 {
-    const int64_t y = strip_distance(&s->y, tap / s->x.of.taps), x = strip_distance(&s->x, tap % s->x.of.taps);
+    const int64_t y = strip_distance(&s->y, tap / s->x.of.taps),
+                  x = strip_distance(&s->x, tap % s->x.of.taps);
     return (strip_tap){y % s->y.of.stride * s->x.phases + x % s->x.of.stride,
                        y / s->y.of.stride * s->x.extent + x / s->x.of.stride};
 }
@@ -103,8 +104,8 @@ static inline void strip_go(const strip *s, strip_place *at, int64_t n)
     at->sample++;
 }
 
-/* From `at` on to the end of its line: rows, the first of which is number `first`, and then positions that are
- * none. */
+/* From `at` on to the end of its line: rows, the first of which is number `first`, and then positions that
+ * are none. */
 typedef struct strip_rows {
     int64_t first, rows, others;
 } strip_rows;
@@ -138,7 +139,8 @@ static inline strip_pixels strip_pixels_at(const strip *s, int64_t phase, const 
                   all = X->extent - at->column;
     if (y < 0 || y >= Y->of.size || at->sample >= s->of.samples) return (strip_pixels){.zeros = all};
     const int64_t first = at_min(at_max(at->column, at_ceil_div(at_max(0, -low), X->of.stride)), X->extent),
-                  last = at_min(at_max(first, at_ceil_div(at_max(0, X->of.size - low), X->of.stride)), X->extent);
+                  last = at_min(at_max(first, at_ceil_div(at_max(0, X->of.size - low), X->of.stride)),
+                                X->extent);
     strip_pixels r = {.zeros = first - at->column, .pixels = last - first, .others = X->extent - last};
     r.first = ((at->sample * Y->of.size + y) * X->of.size + low + first * X->of.stride) * s->of.pitch;
     return r;

@@ -102,23 +102,6 @@ static inline void load_rows(const one_head *t, float *to, const at_arg *x, rows
     memset(to + r.n * t->width, 0, (size_t)((room - r.n) * t->width) * sizeof *to);
 }
 
-/* Lane l of x[i] becomes lane i of x[l]: blocks of 1, 2, 4 .. lanes beside the diagonal change places. */
-AT_FORCE_INLINE void transpose_square(vf x[VL])
-{
-    vi lane;
-    for (int l = 0; l < VL; l++) lane[l] = l;
-#pragma GCC unroll 4
-    for (int half = 1; half < VL; half *= 2)
-#pragma GCC unroll 16
-        for (int i = 0; i < VL; i++) {
-            if (i & half) continue;
-            const vi right = (lane & half) != 0; /* -1 in the right halves */
-            const vf a = x[i], b = x[i + half];
-            x[i] = AT_SHUFFLE(a, b, lane + (right & (VL - half)));
-            x[i + half] = AT_SHUFFLE(a, b, lane + half + (right & (VL - half)));
-        }
-}
-
 /* to[d * BLOCK + r] = rows[r * width + d], in whole vectors both ways. */
 static inline void transpose(const one_head *t, float *to, const float *rows, int64_t n)
 {
@@ -126,7 +109,7 @@ static inline void transpose(const one_head *t, float *to, const float *rows, in
         for (int64_t d = 0; d < t->width; d += VL) {
             vf x[VL];
             for (int i = 0; i < VL; i++) x[i] = vf_load(rows + (r + i) * t->width + d);
-            transpose_square(x);
+            vf_transpose(x);
             for (int i = 0; i < VL; i++) vf_store(to + (d + i) * BLOCK + r, x[i]);
         }
 }

@@ -76,15 +76,15 @@ static int64_t group_size(const at_conv2d_param *p, const int64_t *kernel, int64
     return size;
 }
 
-/* One panel of every phase of a group, while the weights they share are in the cache. */
-static void pack_panels(void *arg, int64_t index, int thread)
+/* Some outputs of a group for every phase, while the weights these share are in the cache. */
+static void pack_block(void *arg, int64_t index, int thread)
 {
     (void)thread;
     const at_call *c = arg;
     const at_conv2d_param *p = c->param;
     const at_arg *w = &c->in[1];
     const int64_t *kernel = &w->dim[2], outs = w->dim[0] / p->groups, ins = w->dim[1];
-    const int64_t panels = at_ceil_div(ins, GEMM_NR), group = index / panels;
+    const int64_t blocks = at_ceil_div(outs, PACK_ROWS), group = index / blocks;
     pack_job j = {.w = w,
                   .out = (gemm_operand *)c->prepared[0] + group * group_size(p, kernel, outs, ins),
                   .first_row = group * outs,
@@ -99,7 +99,7 @@ static void pack_panels(void *arg, int64_t index, int thread)
                                .row_step = f.y.tap_step * kernel[1],
                                .columns = f.x.taps,
                                .column_step = f.x.tap_step};
-        pack_backward_panel(&j, index % panels);
+        pack_backward_taps(&j, index % blocks);
         j.out += gemm_packed_size(outs * f.taps, ins);
     }
 }
@@ -109,8 +109,12 @@ static at_status prepare(const at_call *c)
     const at_conv2d_param *p = c->param;
     if (phases(p) == 1 && c->in[1].dim[2] * c->in[1].dim[3] == 1)
         return pack_backward_one(c, &c->in[1], p->groups);
+    const int64_t outs = c->in[1].dim[0] / p->groups, ins = c->in[1].dim[1];
     at_call call = *c;
-    at_parallel_for(c->pool, p->groups * at_ceil_div(c->in[1].dim[1], GEMM_NR), pack_panels, &call);
+    if (outs % GEMM_K_STEP) /* what pads K to whole steps */
+        memset(c->prepared[0], 0,
+               (size_t)(p->groups * group_size(p, &c->in[1].dim[2], outs, ins)) * sizeof(gemm_operand));
+    at_parallel_for(c->pool, p->groups * at_ceil_div(outs, PACK_ROWS), pack_block, &call);
     return AT_OK;
 }
 

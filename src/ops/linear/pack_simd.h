@@ -19,13 +19,12 @@ typedef struct pack_job {
     int64_t first_row, outs, ins,
         taps;         /* rows [first_row, first_row + outs) of w: a group of a convolution */
     pack_taps chosen; /* backward, of several */
-    int64_t panels;   /* a task: backward, of one tap */
 } pack_job;
 
 enum {
     PACK_BLOCK = 256, /* numbers of each weight row at once: what they become stays in the first cache */
-    PACK_PANELS = 8,  /* at once, at most */
-    PACK_TASKS = 8    /* so many share the work evenly */
+    PACK_ROWS = 64,   /* of weights a task: backward */
+    PACK_TURNED = 25  /* taps of a row that are turned at once, at most */
 };
 
 static inline void pack_load(const at_arg *w, float *out, int64_t row, int64_t first, int64_t n)
@@ -62,19 +61,33 @@ static inline void pack_put_two(gemm_operand *panel, int64_t k, const float *row
 #endif
 }
 
+/* t[f][lane + i] = rows[i * pitch + f] for VL rows, f < n rounded up to whole vectors. */
+static inline void pack_turn_lanes(float (*t)[GEMM_NR], int64_t lane, const float *rows, int64_t pitch,
+                                   int64_t n)
+{
+    for (int64_t f = 0; f < n; f += VL) {
+        vf x[VL];
+#pragma GCC unroll 16
+        for (int i = 0; i < VL; i++) x[i] = vf_load(rows + i * pitch + f);
+        vf_transpose(x);
+#pragma GCC unroll 16
+        for (int i = 0; i < VL; i++) vf_store(t[f + i] + lane, x[i]);
+    }
+}
+
 /* ---- Forward: one panel of GEMM_NR outputs ---- */
 
 /* Numbers [first, first + n) of the panel's weight rows, turned: t[f][lane]. */
 static inline void pack_turn(const pack_job *j, float (*t)[GEMM_NR], int64_t panel, int64_t first, int64_t n)
 {
-    float segment[PACK_BLOCK];
-    for (int64_t lane = 0; lane < GEMM_NR; lane++) {
-        const int64_t o = panel * GEMM_NR + lane;
-        if (o < j->outs)
-            pack_load(j->w, segment, j->first_row + o, first, n);
-        else
-            memset(segment, 0, (size_t)n * sizeof(float));
-        for (int64_t f = 0; f < n; f++) t[f][lane] = segment[f];
+    float rows[VL][PACK_BLOCK];
+    for (int i = 0; i < VL && n % VL; i++)
+        vf_store(rows[i] + n / VL * VL, (vf){0}); /* what is turned in vain */
+    for (int64_t lane = 0; lane < GEMM_NR; lane += VL) {
+        const int64_t o = panel * GEMM_NR + lane, there = at_min(at_max(j->outs - o, 0), VL);
+        for (int64_t i = 0; i < there; i++) pack_load(j->w, rows[i], j->first_row + o + i, first, n);
+        if (there < VL) memset(rows[there], 0, (size_t)(VL - there) * sizeof rows[0]);
+        pack_turn_lanes(t, lane, rows[0], PACK_BLOCK, n);
     }
 }
 
@@ -114,7 +127,7 @@ static inline at_status pack_forward(const at_call *c, const at_arg *w, int64_t 
     return AT_OK;
 }
 
-/* ---- Backward, several taps: one panel of GEMM_NR inputs ---- */
+/* ---- Backward: a task is PACK_ROWS outputs, whose weights are read in one run ---- */
 
 static inline int64_t pack_tap(const pack_taps *t, int64_t f)
 {
@@ -127,6 +140,13 @@ static inline void pack_backward_row(const pack_job *j, float (*t)[GEMM_NR], int
                                      int64_t first, int64_t n)
 {
     const int64_t in = panel * GEMM_NR, columns = at_min(GEMM_NR, j->ins - in), row = j->first_row + o;
+    if (n == j->taps && n <= PACK_TURNED) {    /* all of them, in the order of files */
+        float all[GEMM_NR * PACK_TURNED + VL]; /* the last VL are turned in vain */
+        memset(all + columns * n, 0, (size_t)((GEMM_NR - columns) * n + VL) * sizeof *all);
+        pack_load(j->w, all, row, in * n, columns * n);
+        for (int64_t lane = 0; lane < GEMM_NR; lane += VL) pack_turn_lanes(t, lane, all + lane * n, n, n);
+        return;
+    }
     float segment[PACK_BLOCK];
     memset(t, 0, (size_t)n * sizeof *t);
     const int64_t step = PACK_BLOCK / j->taps; /* inputs at once */
@@ -143,48 +163,52 @@ static inline void pack_backward_row(const pack_job *j, float (*t)[GEMM_NR], int
             pack_load(j->w, &t[f][lane], row, (in + lane) * j->taps + pack_tap(&j->chosen, first + f), 1);
 }
 
-static inline void pack_backward_panel(const pack_job *j, int64_t panel)
+static inline void pack_backward_taps(const pack_job *j, int64_t block)
 {
-    const int64_t taps = j->chosen.rows * j->chosen.columns, K = j->outs * taps;
-    gemm_operand *out = j->out + panel * gemm_panel_size(K);
+    const int64_t taps = j->chosen.rows * j->chosen.columns, size = gemm_panel_size(j->outs * taps),
+                  last = at_min((block + 1) * PACK_ROWS, j->outs);
     float even[PACK_BLOCK][GEMM_NR], odd[PACK_BLOCK][GEMM_NR];
-    if (GEMM_K_STEP > 1) memset(out, 0, (size_t)gemm_panel_size(K) * sizeof *out);
     for (int64_t first = 0; first < taps; first += PACK_BLOCK)
-        for (int64_t o = 0; o < j->outs; o++) {
-            const int64_t n = at_min(PACK_BLOCK, taps - first);
-            pack_backward_row(j, o % 2 ? odd : even, o, panel, first, n);
-            for (int64_t f = 0; f < n; f++) {
-                const int64_t k = (first + f) * j->outs + o;
-                if (o % 2 && j->outs % 2 == 0)
-                    pack_put_two(out, k - 1, even[f], odd[f]);
-                else if (j->outs % 2)
-                    pack_put(out, k, o % 2 ? odd[f] : even[f]);
+        for (int64_t o = block * PACK_ROWS; o < last; o += 2)
+            for (int64_t panel = 0; panel * GEMM_NR < j->ins; panel++) {
+                const int64_t n = at_min(PACK_BLOCK, taps - first);
+                const bool two = o + 1 < last, pairs = two && j->outs % 2 == 0;
+                gemm_operand *out = j->out + panel * size;
+                pack_backward_row(j, even, o, panel, first, n);
+                if (two) pack_backward_row(j, odd, o + 1, panel, first, n);
+                for (int64_t f = 0; f < n; f++) {
+                    const int64_t k = (first + f) * j->outs + o;
+                    if (pairs)
+                        pack_put_two(out, k, even[f], odd[f]);
+                    else
+                        pack_put(out, k, even[f]);
+                    if (two && !pairs) pack_put(out, k + 1, odd[f]);
+                }
             }
-        }
 }
 
-/* ---- Backward, one tap: a weight row serves several panels at once, for its next numbers are near and the
- * next row is far ---- */
+/* ---- Backward, one tap: likewise, and nothing is to be turned ---- */
 
-static inline void pack_backward_panels(void *arg, int64_t task, int thread)
+static inline void pack_backward_rows(void *arg, int64_t task, int thread)
 {
     (void)thread;
     const pack_job *j = arg;
-    const int64_t size = gemm_panel_size(j->outs), first = task * j->panels;
-    const int64_t n = at_min(j->panels, at_ceil_div(j->ins, GEMM_NR) - first),
-                  columns = at_min(n * GEMM_NR, j->ins - first * GEMM_NR);
-    gemm_operand *out = j->out + first * size;
-    float row[2][PACK_PANELS * GEMM_NR] = {{0}};
-    if (GEMM_K_STEP > 1) memset(out, 0, (size_t)(n * size) * sizeof *out);
-    for (int64_t o = 0; o < j->outs; o += 2) {
-        const bool two = o + 1 < j->outs;
-        for (int64_t i = 0; i <= two; i++)
-            pack_load(j->w, row[i], j->first_row + o + i, first * GEMM_NR, columns);
-        for (int64_t p = 0; p < n; p++)
-            if (two)
-                pack_put_two(out + p * size, o, row[0] + p * GEMM_NR, row[1] + p * GEMM_NR);
-            else
-                pack_put(out + p * size, o, row[0] + p * GEMM_NR);
+    const int64_t size = gemm_panel_size(j->outs), first = task * PACK_ROWS,
+                  last = at_min(first + PACK_ROWS, j->outs);
+    float row[2][PACK_BLOCK];
+    for (int64_t in = 0; in < j->ins; in += PACK_BLOCK) {
+        const int64_t columns = at_min(PACK_BLOCK, j->ins - in);
+        gemm_operand *out = j->out + in / GEMM_NR * size;
+        memset(row, 0, sizeof row);
+        for (int64_t o = first; o < last; o += 2) {
+            const bool two = o + 1 < last;
+            for (int64_t i = 0; i <= two; i++) pack_load(j->w, row[i], j->first_row + o + i, in, columns);
+            for (int64_t p = 0; p < columns; p += GEMM_NR)
+                if (two)
+                    pack_put_two(out + p / GEMM_NR * size, o, row[0] + p, row[1] + p);
+                else
+                    pack_put(out + p / GEMM_NR * size, o, row[0] + p);
+        }
     }
 }
 
@@ -192,12 +216,12 @@ static inline void pack_backward_panels(void *arg, int64_t task, int thread)
 static inline at_status pack_backward_one(const at_call *c, const at_arg *w, int64_t groups)
 {
     pack_job j = {.w = w, .out = c->prepared[0], .outs = w->dim[0] / groups, .ins = w->dim[1], .taps = 1};
-    const int64_t panels = at_ceil_div(j.ins, GEMM_NR);
-    j.panels = at_max(1, at_min(PACK_PANELS, panels / PACK_TASKS));
     for (int64_t g = 0; g < groups; g++) {
-        at_parallel_for(c->pool, at_ceil_div(panels, j.panels), pack_backward_panels, &j);
+        const int64_t numbers = gemm_packed_size(j.outs, j.ins);
+        if (j.outs % GEMM_K_STEP) memset(j.out, 0, (size_t)numbers * sizeof *j.out);
+        at_parallel_for(c->pool, at_ceil_div(j.outs, PACK_ROWS), pack_backward_rows, &j);
         j.first_row += j.outs;
-        j.out += gemm_packed_size(j.outs, j.ins);
+        j.out += numbers;
     }
     return AT_OK;
 }
