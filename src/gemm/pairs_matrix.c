@@ -16,8 +16,7 @@ enum {
     A_GAP = PAIRS_SIDE,     /* between rows of the copy, which are then not a multiple of 4 KiB apart */
     AHEAD = 8,              /* rows that are fetched before they are copied */
     TAIL_ROWS = PAIRS_SIDE, /* a tile's last block may begin so far before the tile */
-    STRIP_WORTH = 32,       /* a row of one step copied to the cache takes about as long as its product with
-                               a panel */
+    STRIP_WORTH = 32,       /* columns of B: to copy a pixel takes as long as its products with so many */
 };
 
 typedef struct walk {

@@ -20,7 +20,7 @@ enum {
     LOADED = PART * PAIRS_SIDE + PAIRS_SIDE, /* pitch of what a loader writes: not a multiple of 1 KiB */
     AHEAD = 2 * PAIRS_SIDE,                  /* elements of a row that are fetched before they are packed */
     STRIP_WORTH =
-        64, /* to gather and to pack 32 columns of a row takes as long as two products with panels */
+        64, /* columns of A: to gather and pack a pixel takes as long as its products with so many */
 };
 
 /* Rows of both operands: steps x PAIRS_BLOCK numbers a panel of 32 columns. B of a strip: b_steps x
