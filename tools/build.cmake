@@ -79,7 +79,8 @@ function(at_generate out mode sources)
         DEPENDS ${sources} ${CMAKE_SOURCE_DIR}/tools/registry.cmake VERBATIM)
 endfunction()
 
-# Files that know nothing of the library's real numbers are compiled once, for both precisions.
+# Files that know nothing of the library's real numbers are compiled once, for both precisions: these folders may
+# not include engine/, where AT_REAL is defined (tools/check_layers).
 set(AT_PLAIN "/src/(base|formats|text)/")
 function(at_plain name)
     set(files ${ARGN})

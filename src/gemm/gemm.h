@@ -9,7 +9,8 @@
  * Order of additions: K runs in blocks of AT_GEMM_KC from 0 up, inside a block one multiply-add after the
  * other, blocks are added in order; units that multiply pairs add 32 of K at a time to the sums before. It
  * depends on nothing else, so a row of C has the same bits whatever M, the tiles and the threads.
- * at_gemm_outer adds rows in blocks, in order: of 4,096, or, where C is large, of fewer.
+ * at_gemm_outer adds rows in blocks, in order: of 4,096, or, where C is large, of fewer; where B is pictures
+ * in a strip (strip.h), positions of it instead of rows.
  */
 #ifndef AT_GEMM_H
 #define AT_GEMM_H
@@ -42,7 +43,7 @@ typedef struct at_gemm_matrix {
     int64_t pitch;
     at_gemm_load_fn load;
     const void *arg;
-    const at_gemm_taps *taps; /* the same that load writes, where it is this; else NULL */
+    const at_gemm_taps *taps; /* what load writes, where it is such a matrix; else NULL */
 } at_gemm_matrix;
 
 typedef struct at_gemm_job {

@@ -203,9 +203,8 @@ static void no_terms(const at_gemm_job *g)
 
 size_t AT_SIMD(at_gemm_thread_scratch)(int64_t K, int64_t N, const at_gemm_taps *taps)
 {
-    (void)taps;
+    (void)N, (void)taps;
     const int64_t sums = APART && K > AT_GEMM_KC ? MB * NB : 0;
-    (void)N;
     return (size_t)(GEMM_MR * A_LD + sums) * sizeof(float);
 }
 

@@ -163,7 +163,7 @@ static uint16_t *copy_rows(uint16_t *out, int64_t pitch, const uint16_t *from, i
 /* The tile's positions, and what they reach, of all phases. */
 static void copy_strip(const strip *s, uint16_t *buffer, int64_t first, int64_t rows)
 {
-    const int64_t pitch = strip_pitch(s), C = s->of.channels, from_pitch = s->x.of.stride * s->of.pitch;
+    const int64_t pitch = strip_pitch(s), C = s->of.channels, from_pitch = s->of.x.stride * s->of.pitch;
     for (int64_t phase = 0; phase < strip_phases(s); phase++) {
         uint16_t *out = buffer + phase * strip_size(s);
         strip_place at = strip_place_of(s, first);

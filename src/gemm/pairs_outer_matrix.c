@@ -84,7 +84,7 @@ static row_list pixels_at_positions(const strip *s, int64_t phase, int64_t posit
     for (int64_t i = 0; i <= PAIRS_SIDE;) {
         const strip_pixels now = strip_pixels_at(s, phase, &at);
         const uint16_t *from = (const uint16_t *)s->of.data + now.first;
-        const int64_t pitch = s->x.of.stride * s->of.pitch;
+        const int64_t pitch = s->of.x.stride * s->of.pitch;
         i += now.zeros;
         for (int64_t j = 0; j < now.pixels && i <= PAIRS_SIDE; j++) r.row[i++] = from + j * pitch;
         i += now.others;
@@ -229,7 +229,7 @@ static void pack_strip(const packed *p, const strip *s, int64_t phase, int64_t s
     for (int64_t i = 0; i < panels(s->of.channels); i++)
         for (int64_t parity = 0; parity < 2; parity++)
             interleave(strip_panel(p, s, phase, parity, i) + step * PAIRS_BLOCK, from.row + parity,
-                       i * PAIRS_SIDE, PAIRS_SIDE, PAIRS_SIDE * s->x.of.stride * s->of.pitch);
+                       i * PAIRS_SIDE, PAIRS_SIDE, PAIRS_SIDE * s->of.x.stride * s->of.pitch);
 }
 
 /* Columns [32 i, 32 i + 32) of B. */

@@ -14,7 +14,6 @@
 #include "gemm/gemm.h"
 
 typedef struct strip_axis {
-    at_gemm_axis of;
     int64_t low;    /* the pixel that position 0 of phase 0 is; negative: outside */
     int64_t phases; /* that taps use */
     int64_t reach;  /* the largest offset */
@@ -28,17 +27,17 @@ typedef struct strip {
 } strip;
 
 /* Along one axis: what tap t adds to output * stride, from `low` on. */
-static inline int64_t strip_distance(const strip_axis *a, int64_t t)
+static inline int64_t strip_distance(const at_gemm_axis *of, const strip_axis *a, int64_t t)
 {
-    return a->of.first + t * a->of.step - a->low;
+    return of->first + t * of->step - a->low;
 }
 
 static inline strip_axis strip_axis_of(const at_gemm_axis *of)
 {
-    strip_axis a = {.of = *of, .low = at_min(of->first, of->first + (of->taps - 1) * of->step), .phases = 1};
+    strip_axis a = {.low = at_min(of->first, of->first + (of->taps - 1) * of->step), .phases = 1};
     for (int64_t t = 0; t < of->taps; t++) {
-        a.phases = at_max(a.phases, strip_distance(&a, t) % of->stride + 1);
-        a.reach = at_max(a.reach, strip_distance(&a, t) / of->stride);
+        a.phases = at_max(a.phases, strip_distance(of, &a, t) % of->stride + 1);
+        a.reach = at_max(a.reach, strip_distance(of, &a, t) / of->stride);
     }
     const int64_t all = of->outputs + a.reach,
                   zeros_before = at_ceil_div(at_max(0, 1 - a.phases - a.low), of->stride),
@@ -76,10 +75,10 @@ typedef struct strip_tap {
 
 static inline strip_tap strip_tap_at(const strip *s, int64_t tap)
 {
-    const int64_t y = strip_distance(&s->y, tap / s->x.of.taps),
-                  x = strip_distance(&s->x, tap % s->x.of.taps);
-    return (strip_tap){y % s->y.of.stride * s->x.phases + x % s->x.of.stride,
-                       y / s->y.of.stride * s->x.extent + x / s->x.of.stride};
+    const at_gemm_axis *Y = &s->of.y, *X = &s->of.x;
+    const int64_t y = strip_distance(Y, &s->y, tap / X->taps), x = strip_distance(X, &s->x, tap % X->taps);
+    return (strip_tap){y % Y->stride * s->x.phases + x % X->stride,
+                       y / Y->stride * s->x.extent + x / X->stride};
 }
 
 /* ---- Positions in order ---- */
@@ -134,15 +133,15 @@ typedef struct strip_pixels {
 
 static inline strip_pixels strip_pixels_at(const strip *s, int64_t phase, const strip_place *at)
 {
-    const strip_axis *X = &s->x, *Y = &s->y;
-    const int64_t y = Y->low + at->line * Y->of.stride + phase / X->phases, low = X->low + phase % X->phases,
-                  all = X->extent - at->column;
-    if (y < 0 || y >= Y->of.size || at->sample >= s->of.samples) return (strip_pixels){.zeros = all};
-    const int64_t first = at_min(at_max(at->column, at_ceil_div(at_max(0, -low), X->of.stride)), X->extent),
-                  last = at_min(at_max(first, at_ceil_div(at_max(0, X->of.size - low), X->of.stride)),
-                                X->extent);
-    strip_pixels r = {.zeros = first - at->column, .pixels = last - first, .others = X->extent - last};
-    r.first = ((at->sample * Y->of.size + y) * X->of.size + low + first * X->of.stride) * s->of.pitch;
+    const at_gemm_axis *Y = &s->of.y, *X = &s->of.x;
+    const int64_t y = s->y.low + at->line * Y->stride + phase / s->x.phases,
+                  low = s->x.low + phase % s->x.phases, all = s->x.extent;
+    if (y < 0 || y >= Y->size || at->sample >= s->of.samples)
+        return (strip_pixels){.zeros = all - at->column};
+    const int64_t first = at_min(at_max(at->column, at_ceil_div(at_max(0, -low), X->stride)), all),
+                  last = at_min(at_max(first, at_ceil_div(at_max(0, X->size - low), X->stride)), all);
+    strip_pixels r = {.zeros = first - at->column, .pixels = last - first, .others = all - last};
+    r.first = ((at->sample * Y->size + y) * X->size + low + first * X->stride) * s->of.pitch;
     return r;
 }
 

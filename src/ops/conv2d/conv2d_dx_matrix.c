@@ -5,9 +5,9 @@
  * product of its own, without the taps that do not exist: row = pixel of the phase, column = (tap, output
  * channel). Its pixels do not lie evenly in dx: the product's rows are made in scratch, a piece at a time,
  * and moved from there. Stride 1 is one phase, whose rows are those of dx. Groups come one after another.
- * Reading path: dx, product_of_phase, load. */
+ * Reading path: dx, product_of_phase, taps_of. */
 #include "ops/conv2d/conv2d.h"
-#include "ops/conv2d/grid.h"
+#include "ops/conv2d/im2col_simd.h"
 #include "ops/linear/pack_simd.h"
 
 enum {
@@ -111,9 +111,12 @@ static at_status prepare(const at_call *c)
         return pack_backward_one(c, &c->in[1], p->groups);
     const int64_t outs = c->in[1].dim[0] / p->groups, ins = c->in[1].dim[1];
     at_call call = *c;
-    if (outs % GEMM_K_STEP) /* what pads K to whole steps */
-        memset(c->prepared[0], 0,
-               (size_t)(p->groups * group_size(p, &c->in[1].dim[2], outs, ins)) * sizeof(gemm_operand));
+    gemm_operand *out = c->prepared[0];
+    for (int64_t i = 0; i < p->groups * phases(p); i++) {
+        const int64_t K = outs * phase_of(p, &c->in[1].dim[2], i % phases(p)).taps;
+        pack_pad(out, K, ins);
+        out += gemm_packed_size(K, ins);
+    }
     at_parallel_for(c->pool, p->groups * at_ceil_div(outs, PACK_ROWS), pack_block, &call);
     return AT_OK;
 }
@@ -130,56 +133,19 @@ typedef struct piece {
     phase f;
     int64_t first, rows;
     at_element *dense; /* [rows, ins] */
-    at_gemm_taps taps;
     enum { CLEAR, GATHER, SCATTER } what;
 } piece;
 
-/* What the pixel was seen by through a tap of the phase, or NULL. */
-static const at_element *output_of(const piece *t, const place *at, int64_t tap_y, int64_t tap_x)
+/* Its rows as a product has them. */
+static at_gemm_taps taps_of(const piece *t)
 {
-    const int64_t y = t->f.y.start + at->y - tap_y * t->f.y.back, H = t->dy->dim[1];
-    const int64_t x = t->f.x.start + at->x - tap_x * t->f.x.back, W = t->dy->dim[2];
-    if (y < 0 || y >= H || x < 0 || x >= W) return NULL;
-    return t->from + ((at->s * H + y) * W + x) * t->dy->pitch;
-}
-
-static void load(const void *arg, void *out, int64_t ld, int64_t row, int64_t rows, int64_t col, int64_t cols)
-{
-    const piece *t = arg;
-    place at = place_of(&t->f.pixels, t->first + row);
-    for (int64_t i = 0; i < rows; i++, step(&t->f.pixels, &at)) {
-        int64_t tap = col / t->outs, channel = col % t->outs;
-        for (int64_t k = 0; k < cols; tap++, channel = 0) {
-            const int64_t n = at_min(t->outs - channel, cols - k);
-            const at_element *from = output_of(t, &at, tap / t->f.x.taps, tap % t->f.x.taps);
-            gemm_operand *to = (gemm_operand *)out + i * ld + k;
-            if (from)
-                gemm_copy(to, from + channel, n);
-            else
-                for (int64_t j = 0; j < n; j++) to[j] = 0;
-            k += n;
-        }
-    }
-}
-
-/* One tap, through which pixel i saw output i: row m of the product is row m of dy. */
-static bool is_pointwise(const piece *t)
-{
-    return t->f.taps == 1 && t->f.y.start == 0 && t->f.x.start == 0 && t->f.y.pixels == t->dy->dim[1] &&
-           t->f.x.pixels == t->dy->dim[2];
-}
-
-static at_gemm_matrix matrix_of(piece *t)
-{
-    t->taps = (at_gemm_taps){.data = t->from,
-                             .pitch = t->dy->pitch,
-                             .channels = t->outs,
-                             .samples = t->dy->dim[0],
-                             .first = t->first,
-                             .y = taps_along(&t->f.y, t->dy->dim[1]),
-                             .x = taps_along(&t->f.x, t->dy->dim[2])};
-    if (!is_pointwise(t)) return (at_gemm_matrix){.load = load, .arg = t, .taps = &t->taps};
-    return (at_gemm_matrix){.data = t->from + t->first * t->dy->pitch, .pitch = t->dy->pitch};
+    return (at_gemm_taps){.data = t->from,
+                          .pitch = t->dy->pitch,
+                          .channels = t->outs,
+                          .samples = t->dy->dim[0],
+                          .first = t->first,
+                          .y = taps_along(&t->f.y, t->dy->dim[1]),
+                          .x = taps_along(&t->f.x, t->dy->dim[2])};
 }
 
 /* Rows of the piece to or from where they lie in dx. */
@@ -233,12 +199,13 @@ static void need(const at_problem *problem, at_need *out)
     out->prepared[0].prepare = prepare;
 }
 
-static void product(const at_call *c, piece *t, const gemm_operand *b, at_element *out, int64_t pitch)
+static void product(const at_call *c, const piece *t, const gemm_operand *b, at_element *out, int64_t pitch)
 {
+    const at_gemm_taps taps = taps_of(t);
     const at_gemm_job job = {.M = t->rows,
                              .N = t->ins,
                              .K = t->outs * t->f.taps,
-                             .a = matrix_of(t),
+                             .a = im2col_matrix(&taps),
                              .b = b,
                              .c = out,
                              .c_pitch = pitch,

@@ -35,6 +35,15 @@ static inline void pack_load(const at_arg *w, float *out, int64_t row, int64_t f
         memcpy(out, (const float *)w->data + row * w->pitch + first, (size_t)n * sizeof(float));
 }
 
+/* B[K,N]: zeros pad K to whole steps. */
+static inline void pack_pad(gemm_operand *out, int64_t K, int64_t N)
+{
+    const int64_t last = K / GEMM_K_STEP * GEMM_K_STEP;
+    if (last == K) return;
+    for (int64_t n = 0; n < N; n += GEMM_NR, out += gemm_panel_size(K))
+        memset(out + last * GEMM_NR, 0, (size_t)(GEMM_K_STEP * GEMM_NR) * sizeof *out);
+}
+
 /* One k of a panel: a number for each of its columns. */
 static inline void pack_put(gemm_operand *panel, int64_t k, const float *row)
 {
@@ -99,7 +108,7 @@ static inline void pack_forward_panel(void *arg, int64_t panel, int thread)
     const int64_t K = j->ins * j->taps, taps = j->taps;
     gemm_operand *out = j->out + panel * gemm_panel_size(K);
     float t[PACK_BLOCK][GEMM_NR];
-    if (GEMM_K_STEP > 1) memset(out, 0, (size_t)gemm_panel_size(K) * sizeof *out);
+    pack_pad(out, K, GEMM_NR);
     const bool by_twos = j->ins % 2 == 0 && 2 * taps <= PACK_BLOCK;
     const int64_t step = by_twos ? PACK_BLOCK / (2 * taps) * 2 * taps : PACK_BLOCK;
     for (int64_t first = 0; first < K; first += step) {
@@ -163,28 +172,25 @@ static inline void pack_backward_row(const pack_job *j, float (*t)[GEMM_NR], int
             pack_load(j->w, &t[f][lane], row, (in + lane) * j->taps + pack_tap(&j->chosen, first + f), 1);
 }
 
+/* The chosen taps of outputs [block * PACK_ROWS, ...), all panels. */
 static inline void pack_backward_taps(const pack_job *j, int64_t block)
 {
     const int64_t taps = j->chosen.rows * j->chosen.columns, size = gemm_panel_size(j->outs * taps),
                   last = at_min((block + 1) * PACK_ROWS, j->outs);
-    float even[PACK_BLOCK][GEMM_NR], odd[PACK_BLOCK][GEMM_NR];
+    float row[2][PACK_BLOCK][GEMM_NR];
     for (int64_t first = 0; first < taps; first += PACK_BLOCK)
-        for (int64_t o = block * PACK_ROWS; o < last; o += 2)
-            for (int64_t panel = 0; panel * GEMM_NR < j->ins; panel++) {
-                const int64_t n = at_min(PACK_BLOCK, taps - first);
-                const bool two = o + 1 < last, pairs = two && j->outs % 2 == 0;
-                gemm_operand *out = j->out + panel * size;
-                pack_backward_row(j, even, o, panel, first, n);
-                if (two) pack_backward_row(j, odd, o + 1, panel, first, n);
-                for (int64_t f = 0; f < n; f++) {
-                    const int64_t k = (first + f) * j->outs + o;
-                    if (pairs)
-                        pack_put_two(out, k, even[f], odd[f]);
+        for (int64_t o = block * PACK_ROWS; o < last; o += 2) {
+            const int64_t n = at_min(PACK_BLOCK, taps - first), rows = at_min(2, last - o);
+            gemm_operand *out = j->out;
+            for (int64_t panel = 0; panel * GEMM_NR < j->ins; panel++, out += size) {
+                for (int64_t i = 0; i < rows; i++) pack_backward_row(j, row[i], o + i, panel, first, n);
+                for (int64_t f = 0, k = first * j->outs + o; f < n; f++, k += j->outs)
+                    if (j->outs % 2 == 0)
+                        pack_put_two(out, k, row[0][f], row[1][f]);
                     else
-                        pack_put(out, k, even[f]);
-                    if (two && !pairs) pack_put(out, k + 1, odd[f]);
-                }
+                        for (int64_t i = 0; i < rows; i++) pack_put(out, k + i, row[i][f]);
             }
+        }
 }
 
 /* ---- Backward, one tap: likewise, and nothing is to be turned ---- */
@@ -217,11 +223,10 @@ static inline at_status pack_backward_one(const at_call *c, const at_arg *w, int
 {
     pack_job j = {.w = w, .out = c->prepared[0], .outs = w->dim[0] / groups, .ins = w->dim[1], .taps = 1};
     for (int64_t g = 0; g < groups; g++) {
-        const int64_t numbers = gemm_packed_size(j.outs, j.ins);
-        if (j.outs % GEMM_K_STEP) memset(j.out, 0, (size_t)numbers * sizeof *j.out);
+        pack_pad(j.out, j.outs, j.ins);
         at_parallel_for(c->pool, at_ceil_div(j.outs, PACK_ROWS), pack_backward_rows, &j);
         j.first_row += j.outs;
-        j.out += numbers;
+        j.out += gemm_packed_size(j.outs, j.ins);
     }
     return AT_OK;
 }
