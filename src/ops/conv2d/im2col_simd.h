@@ -1,6 +1,6 @@
-/* im2col_simd.h: pictures seen through taps (at_gemm_taps) as a matrix: row (sample, y, x), column (tap along y,
- * tap along x, channel), so that a tap is one run of memory. The loader writes the few rows that the product is
- * about to use. For *_matrix.c files of this folder. */
+/* im2col_simd.h: pictures seen through taps (at_gemm_taps) as a matrix: row (sample, y, x), column (tap along
+ * y, tap along x, channel), so that a tap is one run of memory. The loader writes the few rows that the
+ * product is about to use. For *_matrix.c files of this folder. */
 #ifndef AT_IM2COL_SIMD_H
 #define AT_IM2COL_SIMD_H
 
@@ -15,7 +15,7 @@ static inline void im2col_zero(gemm_operand *out, int64_t n)
 /* n elements, from element `first` on, of the taps along x that begin at pixel ix of a line; line NULL: it
  * lies outside the picture. */
 AT_FORCE_INLINE void im2col_taps(const at_gemm_taps *t, gemm_operand *out, const at_element *line, int64_t ix,
-                               int64_t first, int64_t n)
+                                 int64_t first, int64_t n)
 {
     if (!line) {
         im2col_zero(out, n);
@@ -35,7 +35,8 @@ AT_FORCE_INLINE void im2col_taps(const at_gemm_taps *t, gemm_operand *out, const
 AT_FORCE_INLINE int64_t im2col_inside(const at_gemm_taps *t, const place *at)
 {
     const int64_t last = t->x.size - t->x.taps - t->x.first; /* where output * stride may be */
-    if (t->x.step != 1 || t->pitch != t->channels || at->x * t->x.stride + t->x.first < 0 || last < 0) return 0;
+    if (t->x.step != 1 || t->pitch != t->channels || at->x * t->x.stride + t->x.first < 0 || last < 0)
+        return 0;
     return at_max(0, at_min(t->x.outputs, last / t->x.stride + 1) - at->x);
 }
 
