@@ -179,8 +179,7 @@ void at_block_expect_zeros(void *data, size_t bytes)
     const uintptr_t begin = ((uintptr_t)data + PAGE - 1) / PAGE * PAGE,
                     end = ((uintptr_t)data + bytes) / PAGE * PAGE;
     if (bytes < HUGE_FROM) return; /* too little to be worth a mapping of its own */
-#if defined(MADV_NOHUGEPAGE) && defined(MADV_POPULATE_READ)
-    if (madvise((void *)begin, end - begin, MADV_NOHUGEPAGE) == 0) /* advice again; */
-        madvise((void *)begin, end - begin, MADV_POPULATE_READ); /* all are the one page of zeros, at once */
+#ifdef MADV_NOHUGEPAGE
+    madvise((void *)begin, end - begin, MADV_NOHUGEPAGE); /* advice again */
 #endif
 }

@@ -132,8 +132,9 @@ at_status at__choose_kernel(const at_plan *p, const at_node *n, const at_problem
                             const at_kernel **out)
 {
     char text[512] = "", where[192];
-    *out = best(p, problem, text, sizeof text);
+    *out = best(p, problem, NULL, 0);
     if (*out) return AT_OK;
+    best(p, problem, text, sizeof text);
     AT_REQUIRE(p->ctx, n->op->ref, AT_E_UNSUPPORTED, "%s: no kernel fits: %s", at_node_text(where, n), text);
     AT_REQUIRE(p->ctx, !parse(p->options.kernels).strict || n->op->updates, AT_E_UNSUPPORTED,
                "%s: only the reference can run this, and kernels=strict refuses it: %s",

@@ -180,6 +180,9 @@ static void fill_call(at_plan *p, at_step_node *s)
     for (int o = 0; o < n->op->n_out + n->op->n_saved; o++) {
         describe_arg(&s->call.out[o], &n->out[o]->meta, at__placed(p, n->out[o]));
         if (at__placed(p, n->out[o])->fed) s->call.out[o].data = NULL; /* the host's value stands */
+        const at_value *sum = at__first_of_sum(n->out[o]);
+        if (n->op->sparse_out >> o & 1 && sum->target == AT_TARGET_GRADIENT)
+            s->call.out[o].named = sum->target_state->named;
     }
     char *scratch = p->scratch.data;
     size_t at = s->prepared_scratch;

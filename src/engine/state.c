@@ -183,6 +183,19 @@ at_status at_state_get_part(at_store *s, const at_state *t, int64_t first, int64
     return d->kind->sync(d);
 }
 
+/* Elements [first, first + n) of a range that is parallel to the masters are no longer zero. */
+static void name_rows(const at_store *s, const at_state *flat, int64_t first, int64_t n)
+{
+    if (flat->role != AT_FLAT || flat == s->master) return;
+    for (int i = 0; i < s->n_ranges; i++) {
+        const at_range *r = &s->ranges[i];
+        const int64_t lo = at_max(first, r->lo), hi = at_min(first + n, r->hi);
+        if (!r->state->named || lo >= hi) continue;
+        const int64_t row = (lo - r->lo) / r->state->cols, end = at_ceil_div(hi - r->lo, r->state->cols);
+        memset(r->state->named + row, 1, (size_t)(end - row));
+    }
+}
+
 void at_state_set_part(at_store *s, const at_state *t, int64_t first, int64_t n, const at_real *values)
 {
     enum { SOME = 1024 }; /* numbers that are compared together: a page of floats */
@@ -190,8 +203,9 @@ void at_state_set_part(at_store *s, const at_state *t, int64_t first, int64_t n,
     for (int64_t i = 0; i < n; i += SOME) {
         const size_t bytes = (size_t)at_min(SOME, n - i) * sizeof *values;
         at_real *to = (at_real *)t->buffer[0].data + first + i;
-        if (!d->kind->is_host || memcmp(to, values + i, bytes) != 0)
-            d->kind->upload(d, to, bytes, values + i, bytes, bytes, 1);
+        if (d->kind->is_host && memcmp(to, values + i, bytes) == 0) continue;
+        d->kind->upload(d, to, bytes, values + i, bytes, bytes, 1);
+        name_rows(s, t, first + i, at_min(SOME, n - i));
     }
 }
 
@@ -307,6 +321,15 @@ static bool is_sparse(const at_value *gradient)
     return true;
 }
 
+static at_status watch_rows(at_store *s, at_state *t)
+{
+    if (!t->sparse || !s->device->kind->is_host) return AT_OK;
+    t->named = at_arena_alloc(&s->arena, (size_t)t->rows);
+    if (!t->named) return AT_E_NOMEM;
+    memset(t->named, 0, (size_t)t->rows);
+    return AT_OK;
+}
+
 static int64_t place_next(at_state *t, int64_t *n)
 {
     t->offset = *n;
@@ -351,6 +374,7 @@ static at_status layout_trainable(at_store *s, const at_graph *g)
     for (int i = 0; i < n_done && status == AT_OK; i++) {
         at_state *t = done[i].state;
         status = move_in(s, t, s->master);
+        if (status == AT_OK) status = watch_rows(s, t);
         t->gradient = (at_buffer){(at_real *)s->gradient->buffer[0].data + t->offset,
                                   (size_t)t->count * sizeof(at_real)};
         expect_zeros(s, s->gradient, t);
@@ -397,7 +421,8 @@ at_status at_store_slot(at_state **out, at_store *s, const char *name)
 
 void at_store_take_row(at_store *s, const at_state *t, int64_t row)
 {
-    if (!t->sparse || !s->device->kind->is_host || row < 0 || row >= t->rows) return;
+    if (!t->named || row < 0 || row >= t->rows) return;
+    t->named[row] = 1;
     for (int i = 0; i < s->n_states; i++) {
         const at_state *flat = s->states[i];
         if (flat->role != AT_FLAT || flat == s->master || flat->count != s->master->count) continue;

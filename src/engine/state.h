@@ -61,7 +61,10 @@ struct at_state {
     int64_t offset;   /* in the flat range, elements; -1 = not laid out */
     uint64_t version; /* changes whenever the value may have changed */
     at_state *flat;   /* the range it lies in */
-    bool sparse;      /* most rows of its gradient may be zero, and with it the optimiser's slots */
+    /* Sparse: most rows of the gradient may be zero, and with it the optimiser's slots. */
+    bool sparse;
+    uint8_t
+        *named; /* [rows] of a sparse state that the CPU holds: 0 = these are zero in that row; else NULL */
 };
 
 /* One tensor of a flat range and how it learns. */
@@ -109,7 +112,8 @@ at_status at_state_get(at_store *s, const at_state *state, at_real *out) AT_MUST
 at_status at_state_get_part(at_store *s, const at_state *state, int64_t first, int64_t n,
                             at_real *out) AT_MUST_USE;
 
-/* The inverse. What has these values already is not written, so that sparse states stay so. */
+/* The inverse. What has these values already is not written, so that sparse states stay so; rows of them that
+ * are written are named. */
 void at_state_set_part(at_store *s, const at_state *state, int64_t first, int64_t n, const at_real *values);
 
 /* Put the value on the device if it is not there yet (plans call it for what their kernels read). */
@@ -123,8 +127,8 @@ at_status at_store_layout(at_store *s, const at_graph *g) AT_MUST_USE;
 /* A new flat range of zeros parallel to the masters ("name" is its state name). */
 at_status at_store_slot(at_state **out, at_store *s, const char *name) AT_MUST_USE;
 
-/* Let a row of a sparse state take, in gradient and slots, the memory that a step takes which names it: for
- * forecasts of memory. Other states have theirs, and rows that are out of range none. */
+/* Let a row of a sparse state be named, and take in gradient and slots the memory that a step takes which
+ * names it: for forecasts of memory. Other states have theirs, and rows that are out of range none. */
 void at_store_take_row(at_store *s, const at_state *t, int64_t row);
 
 /* Everything a commit may have changed has a new version. */

@@ -120,6 +120,7 @@ static at_status ref_dtable(const at_call *c)
     AT_TRY(check_ids(c, 0, c->out[0].rows - first));
     for (int64_t v = 0; v < c->out[0].rows; v++) {
         const bool named = is_named(c, v - first);
+        if (named && c->out[0].named) c->out[0].named[v] = 1;
         for (int64_t i = 0; i < c->out[0].cols; i++) {
             double sum = 0.0;
             for (int64_t r = 0; r < c->in[0].rows && named; r++)

@@ -146,8 +146,16 @@ static void clear_rows(void *arg, int64_t block, int thread)
     const int64_t first = block * CLEAR_ROWS, end = at_min(first + CLEAR_ROWS, d->rows);
     for (int64_t r = first; r < end; r++) {
         float *x = (float *)d->data + r * d->pitch;
+        if (d->named && !d->named[r]) continue;
         if (!is_zero(x, d->pitch)) memset(x, 0, (size_t)d->pitch * sizeof *x);
     }
+}
+
+static void name_rows(const at_call *c)
+{
+    const int64_t first_row = ((const at_embedding_dtable_param *)c->param)->first;
+    for (int64_t r = 0; r < c->in[0].rows && c->out[0].named; r++)
+        c->out[0].named[first_row + at_int_row(c, 0, r)[0]] = 1;
 }
 
 static void dtable_need(const at_problem *p, at_need *out)
@@ -164,6 +172,7 @@ static at_status dtable(const at_call *c)
     scatter s = {.c = c, .end = c->scratch};
     s.order = s.end + V + 1;
     sort_rows(&s);
+    name_rows(c);
     at_parallel_for(c->pool, at_ceil_div(c->out[0].cols, BLOCK), scatter_block, &s);
     return AT_OK;
 }

@@ -36,6 +36,20 @@ AT_TEST(test_embedding__ids_out_of_range_are_a_defect)
     at_test_done(ctx);
 }
 
+AT_TEST(test_embedding__the_reference_names_rows_too)
+{
+    const int32_t ids[] = {1, 3, 1};
+    const at_real dy[6] = {1, 2, 3, 4, 5, 6};
+    at_real table[12];
+    uint8_t named[6] = {0};
+    const at_call c = {.param = &(at_embedding_dtable_param){6, 2},
+                       .in = {{.data = (void *)(uintptr_t)ids, .rows = 3, .cols = 1, .pitch = 1},
+                              {.data = (void *)(uintptr_t)dy, .rows = 3, .cols = 2, .pitch = 2}},
+                       .out = {{.data = table, .rows = 6, .cols = 2, .pitch = 2, .named = named}}};
+    assert_int_equal(at_op_embedding_dtable.ref(&c), AT_OK);
+    assert_memory_equal(named, ((const uint8_t[]){0, 0, 0, 1, 0, 1}), sizeof named);
+}
+
 AT_TEST(test_embedding__reads_a_table_of_bf16)
 {
     at_ctx *ctx = at_test_ctx();

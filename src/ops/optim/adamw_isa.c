@@ -1,6 +1,5 @@
-/* adamw_isa.c: AdamW at memory speed: one pass over master, gradient and moments. Where gradient and moments
- * are zero they stay so, and are not written: rows of a table that no text named cost a read of x and a write
- * for the decay, and their moments take no memory (engine/state.h, sparse). */
+/* adamw_isa.c: AdamW at memory speed: one pass over master, gradient and moments. Rows of a table that no
+ * step has named have neither (engine/state.h, sparse): they cost a read of x and a write for the decay. */
 #include "base/simd.h"
 #include "ops/optim/adamw.h"
 #include <math.h>
@@ -17,6 +16,15 @@ static vf vf_sqrt(vf x)
 #endif
 }
 
+/* What the update gives where gradient and moments are zero, to the bit. */
+static void decay(float *x, vf keep, int64_t lo, int64_t hi)
+{
+    for (int64_t i = lo; i < hi; i += VL) {
+        const int64_t n = at_min(VL, hi - i);
+        vf_store_n(x + i, vf_load_n(x + i, n) * keep, n);
+    }
+}
+
 static void piece(const at_call *c, const at_range *r, int64_t lo, int64_t hi)
 {
     const at_adamw_param *p = c->param;
@@ -28,20 +36,19 @@ static void piece(const at_call *c, const at_range *r, int64_t lo, int64_t hi)
     const vf root = vf_set((float)f.root), eps = vf_set((float)p->epsilon);
     const vf b1 = vf_set((float)p->beta1), b2 = vf_set((float)p->beta2);
     const vf a1 = vf_set((float)(1.0 - p->beta1)), a2 = vf_set((float)(1.0 - p->beta2));
-    const bool finite = isfinite(f.scale) && isfinite(f.step) && isfinite(f.root);
-    for (int64_t i = lo; i < hi; i += VL) {
-        const int64_t n = at_min(VL, hi - i);
-        const vf raw = vf_load_n(g + i, n), m0 = vf_load_n(m + i, n), v0 = vf_load_n(v + i, n);
-        if (finite && !vi_any((vi)raw | (vi)m0 | (vi)v0)) { /* +0: what follows would give the same bits */
-            vf_store_n(x + i, vf_load_n(x + i, n) * keep, n);
-            continue;
+    for (int64_t i = lo, end; i < hi; i = end) {
+        bool named;
+        end = at_range_alike(&named, r, i, hi);
+        if (!named) decay(x, keep, i, end);
+        for (; named && i < end; i += VL) {
+            const int64_t n = at_min(VL, end - i);
+            const vf gi = vf_load_n(g + i, n) * scale;
+            const vf mean = b1 * vf_load_n(m + i, n) + a1 * gi;
+            const vf square = b2 * vf_load_n(v + i, n) + a2 * gi * gi;
+            vf_store_n(m + i, mean, n);
+            vf_store_n(v + i, square, n);
+            vf_store_n(x + i, vf_load_n(x + i, n) * keep - step * mean / (vf_sqrt(square) * root + eps), n);
         }
-        const vf gi = raw * scale;
-        const vf mean = b1 * m0 + a1 * gi;
-        const vf square = b2 * v0 + a2 * gi * gi;
-        vf_store_n(m + i, mean, n);
-        vf_store_n(v + i, square, n);
-        vf_store_n(x + i, vf_load_n(x + i, n) * keep - step * mean / (vf_sqrt(square) * root + eps), n);
     }
 }
 

@@ -66,4 +66,8 @@ extern const at_op at_op_tensor_sums, at_op_clip, at_op_finite, at_op_commit, at
 typedef void (*at_range_fn)(const at_call *c, const at_range *range, int64_t lo, int64_t hi);
 void at_for_ranges(const at_call *c, const at_ranges *ranges, at_range_fn tile);
 
+/* Where the rows that begin with element lo's cease to be alike, hi at most: all named (*named), so that
+ * gradient and slots are to be read, or none, so that they are zero. */
+int64_t at_range_alike(bool *named, const at_range *r, int64_t lo, int64_t hi);
+
 #endif

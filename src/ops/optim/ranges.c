@@ -4,6 +4,18 @@
 
 enum { PIECE = 16384 }; /* elements */
 
+int64_t at_range_alike(bool *named, const at_range *r, int64_t lo, int64_t hi)
+{
+    const uint8_t *rows = r->state ? r->state->named : NULL;
+    *named = true;
+    if (!rows) return hi;
+    int64_t row = (lo - r->lo) / r->state->cols;
+    *named = rows[row];
+    for (row++; r->lo + row * r->state->cols < hi; row++)
+        if (rows[row] != *named) return r->lo + row * r->state->cols;
+    return hi;
+}
+
 typedef struct walk {
     const at_call *c;
     const at_ranges *ranges;

@@ -29,7 +29,9 @@ static void piece(void *arg, int64_t index, int thread)
     const float *x = c->in[0].data;
     for (int64_t run = lo; run < hi; run += SHORT_RUN) {
         vf acc = {0};
+        bool named;
         const int64_t end = at_min(run + SHORT_RUN, hi);
+        if (at_range_alike(&named, &r->list[t], run, end) == end && !named) continue; /* zeros */
         for (int64_t i = run; i < end; i += VL) {
             const vf v = vf_load_n(x + i, at_min(VL, end - i));
             acc += v * v;
