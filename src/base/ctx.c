@@ -232,7 +232,7 @@ const void *at_registry_next(const at_ctx *ctx, const char *kind, int *cursor)
             (*cursor)--;
             return NULL;
         }
-        if (strcmp(e->kind, kind) == 0) return e->item;
+        if (*e->kind == *kind && strcmp(e->kind, kind) == 0) return e->item; /* plans walk it for each node */
     }
 }
 

@@ -169,18 +169,24 @@ static void close(at_ctx *ctx, at_dataset *d)
     at_free(ctx, t);
 }
 
-/* ---- Tokenising: chunks of sequences, each into memory of its own, then all of it end to end ---- */
+/* ---- Tokenising: chunks of sequences, by whichever thread, then all of it end to end ---- */
+
+typedef struct worker { /* a thread: words that it has met in one chunk it knows in the next */
+    at_ctx ctx;
+    at_arena memory; /* of what it finds */
+    at_encoding encoding;
+} worker;
 
 typedef struct chunk {
-    at_ctx ctx;
     at_status status;
-    at_arena memory;
+    const char *why; /* it failed; NULL: no memory for the reason */
 } chunk;
 
 typedef struct work {
     const tokens *t;
     piece *pieces;
     chunk *chunks;
+    worker *workers;
 } work;
 
 static at_status encode(at_ctx *ctx, const tokens *t, at_encoding *e, int64_t of, int part)
@@ -205,17 +211,15 @@ static int64_t line_of(const tokens *t, int64_t of)
     return t->tagged ? t->tagged->line[t->tagged->start[of]] : at_texts_line(t->texts, of);
 }
 
-static at_status tokenise_one(const work *w, chunk *c, at_encoding *e, int64_t sequence)
+static at_status tokenise_one(const work *w, worker *by, int64_t sequence)
 {
     const tokens *t = w->t;
-    const int64_t of = t->index[sequence / t->parts];
-    const at_status s = encode(&c->ctx, t, e, of, (int)(sequence % t->parts));
-    if (s == AT_E_NOMEM) return s;
-    AT_REQUIRE(&c->ctx, s == AT_OK && e->n > 0, AT_E_FORMAT, "%s:%lld: %s", path_of(t),
-               (long long)line_of(t, of), s == AT_OK ? "the text gives no token" : at_last_error(&c->ctx));
+    at_encoding *e = &by->encoding;
+    AT_TRY(encode(&by->ctx, t, e, t->index[sequence / t->parts], (int)(sequence % t->parts)));
+    AT_REQUIRE(&by->ctx, e->n > 0, AT_E_FORMAT, "the text gives no token");
     piece *p = &w->pieces[sequence];
     const size_t bytes = (size_t)e->n * sizeof *p->ids;
-    p->ids = at_arena_alloc(&c->memory, 3 * bytes);
+    p->ids = at_arena_alloc(&by->memory, 3 * bytes);
     if (!p->ids) return AT_E_NOMEM;
     p->types = p->ids + e->n;
     p->words = p->types + e->n;
@@ -227,15 +231,27 @@ static at_status tokenise_one(const work *w, chunk *c, at_encoding *e, int64_t s
     return AT_OK;
 }
 
+static const char *failure(const tokens *t, worker *by, at_status status, int64_t sequence)
+{
+    const char *why = at_last_error(&by->ctx);
+    return status == AT_E_NOMEM ? at_arena_strdup(&by->memory, why)
+                                : at_arena_printf(&by->memory, "%s:%lld: %s", path_of(t),
+                                                  (long long)line_of(t, t->index[sequence / t->parts]), why);
+}
+
 static void tokenise_chunk(void *arg, int64_t i, int thread)
 {
-    (void)thread;
     const work *w = arg;
     chunk *c = &w->chunks[i];
+    worker *by = &w->workers[thread];
     const int64_t end = at_min(w->t->base.n * w->t->parts, (i + 1) * CHUNK);
-    at_encoding e = {0};
-    for (int64_t k = i * CHUNK; k < end && c->status == AT_OK; k++) c->status = tokenise_one(w, c, &e, k);
-    at_encoding_deinit(&c->ctx, &e);
+    for (int64_t k = i * CHUNK; k < end && c->status == AT_OK; k++) {
+        c->status = tokenise_one(w, by, k);
+        if (c->status == AT_OK) continue;
+        c->why = failure(w->t, by, c->status, k);
+        if (c->status != AT_E_NOMEM) c->status = AT_E_FORMAT;
+    }
+    at_clear_error(&by->ctx);
 }
 
 static at_status gather(at_ctx *ctx, tokens *t, const piece *pieces, at_token_stats *stats)
@@ -258,25 +274,50 @@ static at_status gather(at_ctx *ctx, tokens *t, const piece *pieces, at_token_st
 }
 
 /* The first failure by position is the one that is told. */
+static at_status tokenise_all(at_ctx *ctx, const work *w)
+{
+    const int64_t n_chunks = at_ceil_div(w->t->base.n * w->t->parts, CHUNK);
+    at_parallel_for(ctx->pool, n_chunks, tokenise_chunk, (void *)(uintptr_t)w);
+    for (int64_t i = 0; i < n_chunks; i++)
+        if (w->chunks[i].status != AT_OK)
+            return at_fail(ctx, w->chunks[i].status, "%s",
+                           w->chunks[i].why ? w->chunks[i].why : "out of memory");
+    return AT_OK;
+}
+
+static void open_workers(const at_ctx *ctx, const work *w)
+{
+    for (int i = 0; i < at_pool_threads(ctx->pool); i++) {
+        worker *by = &w->workers[i];
+        at_ctx_fork(&by->ctx, ctx);
+        at_arena_init(&by->memory, &by->ctx);
+    }
+}
+
+static void close_workers(const at_ctx *ctx, const work *w)
+{
+    for (int i = 0; i < at_pool_threads(ctx->pool); i++) {
+        worker *by = &w->workers[i];
+        at_encoding_deinit(&by->ctx, &by->encoding);
+        at_arena_deinit(&by->memory);
+    }
+}
+
 static at_status tokenise(at_ctx *ctx, tokens *t, at_token_stats *stats)
 {
-    const int64_t n = t->base.n * t->parts, n_chunks = at_ceil_div(n, CHUNK);
+    const int64_t n = t->base.n * t->parts;
     work w = {.t = t};
-    AT_NEW(ctx, w.pieces, n);
-    at_status s = AT_OK;
-    w.chunks = at_alloc_array(ctx, n_chunks, sizeof *w.chunks);
-    for (int64_t i = 0; w.chunks && i < n_chunks; i++) {
-        at_ctx_fork(&w.chunks[i].ctx, ctx);
-        w.chunks[i].status = AT_OK;
-        at_arena_init(&w.chunks[i].memory, &w.chunks[i].ctx);
+    w.pieces = at_alloc_array(ctx, n, sizeof *w.pieces);
+    w.chunks = at_alloc_array(ctx, at_ceil_div(n, CHUNK), sizeof *w.chunks);
+    w.workers = at_alloc_array(ctx, at_pool_threads(ctx->pool), sizeof *w.workers);
+    at_status s = w.pieces && w.chunks && w.workers ? AT_OK : AT_E_NOMEM;
+    if (s == AT_OK) {
+        open_workers(ctx, &w);
+        s = tokenise_all(ctx, &w);
+        if (s == AT_OK) s = gather(ctx, t, w.pieces, stats);
+        close_workers(ctx, &w);
     }
-    if (w.chunks) at_parallel_for(ctx->pool, n_chunks, tokenise_chunk, &w);
-    for (int64_t i = 0; w.chunks && i < n_chunks && s == AT_OK; i++)
-        if (w.chunks[i].status != AT_OK)
-            s = at_fail(ctx, w.chunks[i].status, "%s", at_last_error(&w.chunks[i].ctx));
-    if (!w.chunks) s = AT_E_NOMEM;
-    if (s == AT_OK) s = gather(ctx, t, w.pieces, stats);
-    for (int64_t i = 0; w.chunks && i < n_chunks; i++) at_arena_deinit(&w.chunks[i].memory);
+    at_free(ctx, w.workers);
     at_free(ctx, w.chunks);
     at_free(ctx, w.pieces);
     return s;

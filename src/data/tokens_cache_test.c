@@ -181,6 +181,21 @@ AT_TEST(test_tokens_cache__tagged_words_are_kept_too)
     end(&s);
 }
 
+/* Of all samples the first that fails, whichever thread has met it. */
+AT_TEST(test_tokens_cache__a_text_that_cannot_be_tokenised_is_named)
+{
+    scene s;
+    int32_t rows[ROWS * 8];
+    at_dataset *d;
+    begin(&s, "tokens-cache-refused");
+    for (int i = 0; i < AT_COUNT(rows); i++) rows[i] = (i + 3) % ROWS;
+    s.o.max_length = 1;
+    assert_int_equal(at_tokens_create(&d, s.ctx, &s.texts, rows, AT_COUNT(rows), &s.o, NULL), AT_E_FORMAT);
+    assert_non_null(strstr(at_last_error(s.ctx), "films.tsv:5: a length of 1 tokens has no room"));
+    at_clear_error(s.ctx);
+    end(&s);
+}
+
 /* ---- What may happen to a cache ---- */
 
 static char *only_file(const scene *s, char path[2048])

@@ -82,4 +82,5 @@ const at_token_model at_token_model_wordpiece = {
     .size = sizeof(wordpiece),
     .parse = parse,
     .tokenize = tokenize,
+    .cached = true,
 };
