@@ -107,52 +107,101 @@ const at_kernel AT_SIMD(at_kernel_maxpool) = {.name = "maxpool." AT_SIMD_VARIANT
 
 /* ---- gradient ---- */
 
-/* One position of x: the outputs whose windows hold it. */
-typedef struct position {
-    int64_t sample, y, x; /* y, x: counted from the padding's start */
-    at_pool_range oy, ox;
-} position;
+/* The windows that hold one position of x, ny below one another and nx beside; the first of them, and what
+ * leads to the next below and beside. */
+typedef struct holders {
+    int64_t ny, nx;
+    const int32_t *taps;
+    const at_element *dy;
+    int32_t tap; /* that the position is there */
+    int64_t taps_below, taps_beside, dy_below, dy_beside;
+    int32_t tap_below, tap_beside; /* so much less */
+} holders;
 
-AT_FORCE_INLINE vf gathered(const at_call *c, const position *at, int64_t channel, const int64_t lanes)
+static holders holders_of(const at_call *c, int64_t sample, int64_t y, at_pool_range oy, int64_t x,
+                          at_pool_range ox)
 {
     const at_maxpool_param *p = c->param;
     const at_arg *taps = &c->in[0], *dy = &c->in[1];
+    const int64_t m = (sample * dy->dim[1] + oy.first) * dy->dim[2] + ox.first,
+                  tap = (y + p->pad - oy.first * p->stride) * p->kernel + x + p->pad - ox.first * p->stride;
+    return (holders){.ny = oy.last - oy.first,
+                     .nx = ox.last - ox.first,
+                     .taps = (const int32_t *)taps->data + m * taps->pitch,
+                     .dy = pixel(dy, m),
+                     .tap = (int32_t)tap,
+                     .taps_below = dy->dim[2] * taps->pitch,
+                     .taps_beside = taps->pitch,
+                     .dy_below = dy->dim[2] * dy->pitch,
+                     .dy_beside = dy->pitch,
+                     .tap_below = (int32_t)(p->stride * p->kernel),
+                     .tap_beside = (int32_t)p->stride};
+}
+
+/* at_maxpool_outputs of the position behind the one that `o` is of, without its divisions. */
+static at_pool_range next_outputs(const at_maxpool_param *p, at_pool_range o, int64_t i, int64_t size)
+{
+    while (o.first * p->stride + p->kernel <= i + p->pad) o.first++;
+    while (o.last < size && o.last * p->stride <= i + p->pad) o.last++;
+    return o;
+}
+
+AT_FORCE_INLINE vf gathered(const holders *h, const int64_t ny, const int64_t nx, int64_t channel,
+                            const int64_t lanes)
+{
     vf sum = {0};
-    for (int64_t oy = at->oy.first; oy < at->oy.last; oy++)
-        for (int64_t ox = at->ox.first; ox < at->ox.last; ox++) {
-            const int64_t m = (at->sample * dy->dim[1] + oy) * dy->dim[2] + ox;
-            const int64_t tap = (at->y - oy * p->stride) * p->kernel + at->x - ox * p->stride;
-            const vi found =
-                vi_load_n((const int32_t *)taps->data + m * taps->pitch + channel, lanes) == (int32_t)tap;
-            sum += vf_select(found, va_load_n(pixel(dy, m) + channel, lanes), (vf){0});
+    for (int64_t a = 0; a < ny; a++)
+        for (int64_t b = 0; b < nx; b++) {
+            const vi tap = vi_load_n(h->taps + a * h->taps_below + b * h->taps_beside + channel, lanes);
+            const vf dy = va_load_n(h->dy + a * h->dy_below + b * h->dy_beside + channel, lanes);
+            const int32_t here = h->tap - (int32_t)a * h->tap_below - (int32_t)b * h->tap_beside;
+            sum += vf_select(tap == here, dy, (vf){0});
         }
     return sum;
 }
 
-AT_FORCE_INLINE void gather(const at_call *c, const position *at, at_element *dx, int64_t channel,
-                            const int64_t lanes, bool streams)
+AT_FORCE_INLINE void gather(const at_call *c, const holders *h, const int64_t ny, const int64_t nx,
+                            at_element *dx, bool streams)
 {
-    vf v = gathered(c, at, channel, lanes);
-    if (c->accumulate & 1) v += va_load_n(dx + channel, lanes);
-    va_put_n(dx + channel, v, lanes, streams);
+    const int64_t C = c->out[0].cols;
+    const bool accumulate = c->accumulate & 1;
+    int64_t i = 0;
+    for (; i + VL <= C; i += VL) {
+        vf v = gathered(h, ny, nx, i, VL);
+        if (accumulate) v += va_load_n(dx + i, VL);
+        va_put_n(dx + i, v, VL, streams);
+    }
+    if (i == C) return;
+    vf v = gathered(h, ny, nx, i, C - i);
+    if (accumulate) v += va_load_n(dx + i, C - i);
+    va_store_n(dx + i, v, C - i);
 }
 
+/* With strides of at least half a window one or two hold a position along each axis. */
 static void gradient_tile(void *arg, int64_t i, int thread)
 {
     (void)thread;
     const at_call *c = arg;
     const at_maxpool_param *p = c->param;
     const at_arg *dy = &c->in[1], *dx = &c->out[0];
-    const int64_t y = i % dx->dim[1];
     const bool streams = at_streams(c, dx);
-    position at = {.sample = i / dx->dim[1], .y = y + p->pad, .oy = at_maxpool_outputs(p, y, dy->dim[1])};
+    const int64_t sample = i / dx->dim[1], y = i % dx->dim[1];
+    const at_pool_range oy = at_maxpool_outputs(p, y, dy->dim[1]);
+    at_pool_range ox = {0, 0};
     for (int64_t x = 0; x < dx->dim[2]; x++) {
+        ox = next_outputs(p, ox, x, dy->dim[2]);
+        const holders h = holders_of(c, sample, y, oy, x, ox);
         at_element *to = pixel(dx, i * dx->dim[2] + x);
-        at.x = x + p->pad;
-        at.ox = at_maxpool_outputs(p, x, dy->dim[2]);
-        int64_t channel = 0;
-        for (; channel + VL <= dx->cols; channel += VL) gather(c, &at, to, channel, VL, streams);
-        if (channel < dx->cols) gather(c, &at, to, channel, dx->cols - channel, false);
+        if (h.ny == 1 && h.nx == 1)
+            gather(c, &h, 1, 1, to, streams);
+        else if (h.ny == 1 && h.nx == 2)
+            gather(c, &h, 1, 2, to, streams);
+        else if (h.ny == 2 && h.nx == 1)
+            gather(c, &h, 2, 1, to, streams);
+        else if (h.ny == 2 && h.nx == 2)
+            gather(c, &h, 2, 2, to, streams);
+        else
+            gather(c, &h, h.ny, h.nx, to, streams);
     }
     if (streams) vf_stream_end();
 }
