@@ -9,6 +9,25 @@ static bool same_key(const at_prepared *p, at_run_fn prepare, const void *param,
            memcmp(p->from, from, sizeof p->from) == 0;
 }
 
+/* From a block that others share: pages of 2 MiB are cleared and found faster, and weights are smaller. */
+static at_status take(at_store *s, at_buffer *out, size_t bytes)
+{
+    enum { LEAST = 1 << 20, MOST = 32 << 20 };
+    const size_t room = (size_t)at_round_up((int64_t)bytes, AT_ALIGN);
+    struct at_prepared_block *b = s->prepared_blocks;
+    if (!b || room > b->buffer.bytes - b->used) {
+        b = at_arena_alloc(&s->arena, sizeof *b);
+        if (!b) return AT_E_NOMEM;
+        const size_t usual = (size_t)at_min(at_max((int64_t)s->prepared_bytes, LEAST), MOST);
+        *b = (struct at_prepared_block){.next = s->prepared_blocks};
+        AT_TRY(s->device->kind->alloc(s->device, &b->buffer, room > usual ? room : usual));
+        s->prepared_blocks = b;
+    }
+    *out = (at_buffer){(char *)b->buffer.data + b->used, bytes};
+    b->used += room;
+    return AT_OK;
+}
+
 at_status at_prepared_get(at_prepared **out, at_store *s, at_run_fn prepare, const void *param,
                           size_t param_size, uint64_t form, const at_state *const from[AT_MAX_IN],
                           size_t bytes)
@@ -25,7 +44,7 @@ at_status at_prepared_get(at_prepared **out, at_store *s, at_run_fn prepare, con
     void *copy = at_arena_alloc(&s->arena, param_size + 1);
     if (!p || !copy) return AT_E_NOMEM;
     if (param_size) memcpy(copy, param, param_size);
-    AT_TRY(s->device->kind->alloc(s->device, &p->buffer, bytes));
+    AT_TRY(take(s, &p->buffer, bytes));
     p->prepare = prepare;
     p->param = copy;
     p->param_size = param_size;
@@ -48,7 +67,9 @@ uint64_t at_prepared_current(const at_prepared *p)
 
 void at_prepared_drop(at_store *s)
 {
-    for (at_prepared *p = s->prepared; p; p = p->next) s->device->kind->release(s->device, &p->buffer);
+    for (struct at_prepared_block *b = s->prepared_blocks; b; b = b->next)
+        s->device->kind->release(s->device, &b->buffer);
+    s->prepared_blocks = NULL;
     s->prepared = NULL;
     s->prepared_bytes = 0;
 }

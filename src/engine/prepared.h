@@ -15,8 +15,14 @@ typedef struct at_prepared {
     uint64_t form;
     const at_state *from[AT_MAX_IN]; /* NULL where the input is not used */
     uint64_t version;                /* sum over `from` when it was made; 0 = not made */
-    at_buffer buffer;
+    at_buffer buffer;                /* in a block */
 } at_prepared;
+
+struct at_prepared_block { /* of memory; newest first */
+    struct at_prepared_block *next;
+    at_buffer buffer;
+    size_t used;
+};
 
 /* Find or make the entry; *out = NULL without error when the budget does not allow it. */
 at_status at_prepared_get(at_prepared **out, at_store *s, at_run_fn prepare, const void *param,

@@ -85,6 +85,7 @@ struct at_store {
     at_range *ranges; /* of master, in order */
     int n_ranges;
     struct at_prepared *prepared; /* the plans' packed weights, shared between plans */
+    struct at_prepared_block *prepared_blocks;
     size_t prepared_bytes, prepared_budget;
 };
 
