@@ -1,6 +1,7 @@
 /* texts.c: a table of texts as samples: which rows count, what equals what. Layer: data. Reading path:
  * at_texts_read, read_set; columns are chosen in texts_columns.c, classes found in texts_labels.c. */
 #include "data/texts.h"
+#include "base/pool.h"
 #include "base/text.h"
 #include "data/texts_internal.h"
 #include <stdio.h>
@@ -84,6 +85,30 @@ void at__digest_text(at_digest *d, const at_cell *cell)
     at_digest_add(d, buffer, n);
 }
 
+typedef struct hashing {
+    const at_texts *t;
+    uint8_t (*digest)[AT_DIGEST_BYTES]; /* of each sample */
+} hashing;
+
+enum { HASHED = 64 }; /* samples a task */
+
+static void hash_task(void *arg, int64_t task, int thread)
+{
+    (void)thread;
+    const hashing *h = arg;
+    const at_texts *t = h->t;
+    for (int64_t i = task * HASHED; i < at_min(t->n, (task + 1) * HASHED); i++) {
+        at_digest d;
+        at_digest_init(&d);
+        at__digest_text(&d, at_texts_text(t, i));
+        if (t->pair_column >= 0) {
+            at_digest_add(&d, "\n", 1); /* no text has one behind the white space that is taken out */
+            at__digest_text(&d, at_texts_pair(t, i));
+        }
+        at_digest_end(&d, h->digest[i]);
+    }
+}
+
 static at_status hash_texts(at_texts *t)
 {
     at_contents c = {.n = t->n,
@@ -94,20 +119,11 @@ static at_status hash_texts(at_texts *t)
                      .noun = "text",
                      .holder = "file",
                      .classes = t->target == AT_TEXTS_CLASS ? t->classes : NULL};
-    uint8_t *digest = at_arena_alloc(&t->arena, (size_t)t->n * AT_DIGEST_BYTES);
+    hashing h = {t, at_arena_alloc(&t->arena, (size_t)t->n * sizeof *h.digest)};
     c.items = at_arena_alloc(&t->arena, (size_t)t->n * sizeof *c.items);
-    if (!digest || !c.items) return AT_E_NOMEM;
-    for (int64_t i = 0; i < t->n; i++, digest += AT_DIGEST_BYTES) {
-        at_digest d;
-        at_digest_init(&d);
-        at__digest_text(&d, at_texts_text(t, i));
-        if (t->pair_column >= 0) {
-            at_digest_add(&d, "\n", 1); /* no text has one behind the white space that is taken out */
-            at__digest_text(&d, at_texts_pair(t, i));
-        }
-        at_digest_end(&d, digest);
-        c.items[i] = (at_content){t->samples[i].label, digest};
-    }
+    if (!h.digest || !c.items) return AT_E_NOMEM;
+    at_parallel_for(t->arena.ctx->pool, at_ceil_div(t->n, HASHED), hash_task, &h);
+    for (int64_t i = 0; i < t->n; i++) c.items[i] = (at_content){t->samples[i].label, h.digest[i]};
     AT_TRY(at_contents_sort(&t->arena, &c));
     t->contents = c;
     return AT_OK;
