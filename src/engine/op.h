@@ -32,8 +32,9 @@ typedef struct at_arg {
     int64_t pitch;             /* elements from row to row */
     const at_storage *storage; /* states only: how its buffers read */
     const void *const *buffers;
-    uint8_t *named; /* outputs of sparse_out: the kernel sets named[row] before that row may cease to be zero;
-                       never cleared; NULL = nobody asks */
+    /* Outputs of sparse_out: the kernel sets named[row] of each row that may cease to be zero, and clears
+     * none; NULL = nobody asks. */
+    uint8_t *named;
 } at_arg;
 
 struct at_call {
@@ -181,8 +182,8 @@ struct at_op {
     uint32_t any_in; /* bit i: in[i] may be act or acc */
     uint32_t constant_in; /* bit i: in[i] is data that never learns (class weights): asking for its gradient
                              fails */
-    uint32_t sparse_out;  /* bit i: out[i] is zero but for the rows that in[0] names, which every kernel marks
-                             in  out[i].named; fast ones write no others that are zero already */
+    uint32_t sparse_out;  /* bit i: out[i] is zero but for the rows that in[0] names; out[i].named tells them,
+                             and fast kernels write no others that are zero already */
     uint32_t updates;     /* bit i: in[i] is a state that the op overwrites (commit phase, or append) */
     at_inplace inplace[2]; /* {in, out} pairs that may share memory; n_inplace of them */
     int n_inplace;

@@ -97,6 +97,19 @@ static const at_storage *real_storage(const at_store *s)
     return at_storage_of(s->ctx, AT_REAL);
 }
 
+/* Elements [first, first + n) of a range that is parallel to the masters are no longer zero. */
+static void name_rows(const at_store *s, const at_state *flat, int64_t first, int64_t n)
+{
+    if (flat->role != AT_FLAT || flat == s->master || flat->count != s->master->count) return;
+    for (int i = 0; i < s->n_ranges; i++) {
+        const at_range *r = &s->ranges[i];
+        const int64_t lo = at_max(first, r->lo), hi = at_min(first + n, r->hi);
+        if (!r->state->named || lo >= hi) continue;
+        const int64_t row = (lo - r->lo) / r->state->cols, end = at_ceil_div(hi - r->lo, r->state->cols);
+        memset(r->state->named + row, 1, (size_t)(end - row));
+    }
+}
+
 at_status at_state_set(at_store *s, at_state *t, const at_real *values)
 {
     at_device *d = s->device;
@@ -104,6 +117,7 @@ at_status at_state_set(at_store *s, at_state *t, const at_real *values)
     t->version++;
     if (t->buffer[0].data && t->storage == real_storage(s) && !t->host[0]) { /* on the device, and ours */
         d->kind->upload(d, t->buffer[0].data, bytes, values, bytes, bytes, 1);
+        name_rows(s, t, 0, t->count);
         return AT_OK;
     }
     AT_REQUIRE(s->ctx, !t->buffer[0].data, AT_E_STATE, "state %s is mapped and in use: it cannot be set",
@@ -181,19 +195,6 @@ at_status at_state_get_part(at_store *s, const at_state *t, int64_t first, int64
     const size_t bytes = (size_t)n * sizeof *out;
     d->kind->download(d, out, bytes, (const at_real *)t->buffer[0].data + first, bytes, bytes, 1);
     return d->kind->sync(d);
-}
-
-/* Elements [first, first + n) of a range that is parallel to the masters are no longer zero. */
-static void name_rows(const at_store *s, const at_state *flat, int64_t first, int64_t n)
-{
-    if (flat->role != AT_FLAT || flat == s->master) return;
-    for (int i = 0; i < s->n_ranges; i++) {
-        const at_range *r = &s->ranges[i];
-        const int64_t lo = at_max(first, r->lo), hi = at_min(first + n, r->hi);
-        if (!r->state->named || lo >= hi) continue;
-        const int64_t row = (lo - r->lo) / r->state->cols, end = at_ceil_div(hi - r->lo, r->state->cols);
-        memset(r->state->named + row, 1, (size_t)(end - row));
-    }
 }
 
 void at_state_set_part(at_store *s, const at_state *t, int64_t first, int64_t n, const at_real *values)

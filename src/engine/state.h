@@ -61,10 +61,10 @@ struct at_state {
     int64_t offset;   /* in the flat range, elements; -1 = not laid out */
     uint64_t version; /* changes whenever the value may have changed */
     at_state *flat;   /* the range it lies in */
-    /* Sparse: most rows of the gradient may be zero, and with it the optimiser's slots. */
+    /* Most rows of its gradient may be zero, and with it the optimiser's slots. On the CPU named[row] is 0
+     * for rows in which they are; NULL = not known. */
     bool sparse;
-    uint8_t
-        *named; /* [rows] of a sparse state that the CPU holds: 0 = these are zero in that row; else NULL */
+    uint8_t *named;
 };
 
 /* One tensor of a flat range and how it learns. */

@@ -172,6 +172,19 @@ static at_real *trained(bool all_named, const char *kernels)
     return x;
 }
 
+AT_TEST(test_sparse__a_slot_that_is_set_whole_names_all_rows)
+{
+    rig t;
+    open_rig(&t, false, NULL);
+    const at_state *slot = t.commit.slots[0];
+    at_real *x = calloc((size_t)slot->count, sizeof *x);
+    at_expect_ok(t.ctx, at_state_set(t.store, t.commit.slots[0], x));
+    for (int i = 0; i < ROWS; i++)
+        if (!t.table->named[i]) fail_msg("row %d", i);
+    free(x);
+    close_rig(&t);
+}
+
 /* By sums of some dozen float32 numbers. */
 static void expect_near(const at_real *x, const at_real *y, int64_t n)
 {
