@@ -102,17 +102,15 @@ AT_FORCE_INLINE vp load_row(const uint16_t *row, int64_t col, int64_t cols, int6
 }
 
 /* Columns [col, col + cols) of 32 rows (cols: more than 32 are not taken), padded with zeros, to 16 rows of
- * 32 pairs. */
+ * 32 pairs: those of even columns, then those of odd ones, which takes half as long as the order of columns.
+ */
 AT_FORCE_INLINE void interleave(uint16_t *out, const uint16_t *const *row, int64_t col, int64_t cols,
                                 int64_t ahead)
 {
-    const vp low = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
-                    8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
-    const vp high = low + 16;
     for (int64_t r = 0; r < PAIRS_SIDE; r += 2, out += 2 * PAIRS_SIDE) {
-        const vp x = load_row(row[r], col, cols, ahead), y = load_row(row[r + 1], col, cols, ahead);
-        *(vp *)out = AT_SHUFFLE(x, y, low);
-        *(vp *)(out + PAIRS_SIDE) = AT_SHUFFLE(x, y, high);
+        const vw x = (vw)load_row(row[r], col, cols, ahead), y = (vw)load_row(row[r + 1], col, cols, ahead);
+        *(vw *)out = (x & 0xffffu) | y << 16;
+        *(vw *)(out + PAIRS_SIDE) = x >> 16 | (y & 0xffff0000u);
     }
 }
 
@@ -134,10 +132,10 @@ AT_FORCE_INLINE void exchange(vw *row, const uint32_t distance)
     }
 }
 
-/* 16 rows of 32 pairs to 32 rows of 16 pairs. */
+/* 16 rows of 32 pairs, as above, to 32 rows of 16 pairs, in the order of columns. */
 AT_FORCE_INLINE void transpose(uint16_t *out, const uint16_t *from)
 {
-    for (int64_t half = 0; half < 2; half++, from += PAIRS_SIDE, out += PAIRS_BLOCK / 2) {
+    for (int64_t half = 0; half < 2; half++, from += PAIRS_SIDE, out += PAIRS_SIDE) {
         vw row[16];
 #pragma GCC unroll 16
         for (int64_t i = 0; i < 16; i++) row[i] = *(const vw *)(from + i * 2 * PAIRS_SIDE);
@@ -146,7 +144,7 @@ AT_FORCE_INLINE void transpose(uint16_t *out, const uint16_t *from)
         exchange(row, 4);
         exchange(row, 8);
 #pragma GCC unroll 16
-        for (int64_t i = 0; i < 16; i++) *(vw *)(out + i * PAIRS_SIDE) = row[i];
+        for (int64_t i = 0; i < 16; i++) *(vw *)(out + i * 2 * PAIRS_SIDE) = row[i];
     }
 }
 
@@ -267,10 +265,15 @@ static void add_products(const walk *w, const packed *p, float *sums, const area
     }
 }
 
-static const float *sums_at(const float *sums, const area *t, int64_t row, int64_t col)
+/* Columns [col, col + 2 VL) of a row, col a multiple of that. */
+static void load_sums(vf out[2], const float *sums, const area *t, int64_t row, int64_t col)
 {
     const int64_t block = col / PAIRS_SIDE * panels(t->rows) + row / PAIRS_SIDE;
-    return sums + block * PAIRS_BLOCK + row % PAIRS_SIDE * PAIRS_SIDE;
+    const float *from = sums + block * PAIRS_BLOCK + row % PAIRS_SIDE * PAIRS_SIDE;
+    const vf even = vf_load(from), odd = vf_load(from + VL);
+    const vi low = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
+    out[0] = AT_SHUFFLE(even, odd, low);
+    out[1] = AT_SHUFFLE(even, odd, low + 8);
 }
 
 /* The tile's sums into, or onto, the rows of w->sum. */
@@ -279,14 +282,15 @@ static void put_tile(const walk *w, const float *sums, const area *t)
     const int64_t N = w->g->N;
     for (int64_t i = 0; i < t->rows; i++) {
         float *to = w->sum + (t->m + i) * N + t->n;
+        vf x[2] = {{0}};
         for (int64_t j = 0; j < t->cols; j += VL) {
-            const int64_t n = at_min(VL, t->cols - j);
-            vf x = vf_load(sums_at(sums, t, i, j) + j % PAIRS_SIDE);
-            if (w->add) x = vf_load_n(to + j, n) + x;
+            const int64_t n = at_min(VL, t->cols - j), odd = j / VL % 2;
+            if (!odd) load_sums(x, sums, t, i, j);
+            if (w->add) x[odd] = vf_load_n(to + j, n) + x[odd];
             if (w->streams)
-                vf_stream(to + j, x);
+                vf_stream(to + j, x[odd]);
             else
-                vf_store_n(to + j, x, n);
+                vf_store_n(to + j, x[odd], n);
         }
     }
 }
@@ -404,9 +408,12 @@ static void parallel_chunk(void *arg, int64_t chunk, int thread)
     }
     tiles_end();
     for (int64_t m = 0; m < g->M; m++)
-        for (int64_t n = 0; n < g->N; n += PAIRS_SIDE)
-            memcpy(g->partial + (chunk * g->M + m) * g->N + n, sums_at(sums, &all, m, n),
-                   (size_t)at_min(PAIRS_SIDE, g->N - n) * sizeof(float));
+        for (int64_t n = 0; n < g->N; n += PAIRS_SIDE) {
+            float *to = g->partial + (chunk * g->M + m) * g->N + n;
+            vf x[2];
+            load_sums(x, sums, &all, m, n);
+            for (int i = 0; i < 2; i++) vf_store_n(to + i * VL, x[i], at_max(0, g->N - n - i * VL));
+        }
 }
 
 /* Row m of C: the chunks' partial rows, in order. */
