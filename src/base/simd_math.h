@@ -31,9 +31,13 @@ static inline vf vf_exp(vf x)
     p = p * r + vf_set(0.5f);
     p = p * r + vf_set(1.0f);
     p = p * r + vf_set(1.0f);
+#if defined(__AVX512F__)
+    return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
     const vi power = (vi)shifted - (vi)round; /* in two steps, for results that are subnormal */
     const vi half = power >> 1;
     return p * vf_power_of_two(half) * vf_power_of_two(power - half);
+#endif
 }
 
 /* Hyperbolic tangent within 3 units of the last place; NaN stays NaN. Near zero an odd polynomial of degree
