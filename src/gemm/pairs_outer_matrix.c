@@ -114,8 +114,10 @@ AT_FORCE_INLINE void interleave(uint16_t *out, const uint16_t *const *row, int64
     }
 }
 
+typedef uint64_t vq __attribute__((vector_size(64), may_alias));
+
 /* Exchange what lies off the diagonal in squares of 2 x distance: after distances 1, 2, 4, 8 rows are
- * columns.
+ * columns. One port shuffles; distance 8 is left to loads, distance 1 to shifts.
  */
 AT_FORCE_INLINE void exchange(vw *row, const uint32_t distance)
 {
@@ -132,17 +134,44 @@ AT_FORCE_INLINE void exchange(vw *row, const uint32_t distance)
     }
 }
 
+AT_FORCE_INLINE void exchange_neighbours(vw *row)
+{
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+        const vq x = (vq)row[i], y = (vq)row[i + 1];
+        row[i] = (vw)((x & 0xffffffffu) | y << 32);
+        row[i + 1] = (vw)(x >> 32 | (y & 0xffffffff00000000u));
+    }
+}
+
+/* 8 pairs from each. */
+AT_FORCE_INLINE vw load_halves(const uint16_t *low, const uint16_t *high)
+{
+#if defined(AT_EMULATE)
+    vw x;
+    memcpy(&x, low, sizeof x / 2);
+    memcpy((char *)&x + sizeof x / 2, high, sizeof x / 2);
+    return x;
+#else
+    const __m256i first = _mm256_load_si256((const void *)low), last = _mm256_load_si256((const void *)high);
+    return (vw)_mm512_inserti64x4(_mm512_castsi256_si512(first), last, 1);
+#endif
+}
+
 /* 16 rows of 32 pairs, as above, to 32 rows of 16 pairs, in the order of columns. */
 AT_FORCE_INLINE void transpose(uint16_t *out, const uint16_t *from)
 {
     for (int64_t half = 0; half < 2; half++, from += PAIRS_SIDE, out += PAIRS_SIDE) {
         vw row[16];
-#pragma GCC unroll 16
-        for (int64_t i = 0; i < 16; i++) row[i] = *(const vw *)(from + i * 2 * PAIRS_SIDE);
-        exchange(row, 1);
-        exchange(row, 2);
+#pragma GCC unroll 8
+        for (int64_t i = 0; i < 8; i++) {
+            const uint16_t *upper = from + i * 2 * PAIRS_SIDE, *lower = upper + 8 * 2 * PAIRS_SIDE;
+            row[i] = load_halves(upper, lower);
+            row[i + 8] = load_halves(upper + 16, lower + 16);
+        }
         exchange(row, 4);
-        exchange(row, 8);
+        exchange(row, 2);
+        exchange_neighbours(row);
 #pragma GCC unroll 16
         for (int64_t i = 0; i < 16; i++) *(vw *)(out + i * 2 * PAIRS_SIDE) = row[i];
     }
