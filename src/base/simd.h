@@ -361,6 +361,21 @@ static inline void va_put_n(at_element *p, vf x, int64_t n, bool streams)
         va_store_n(p, x, n);
 }
 
+/* x and y side by side: with bf16, a line of 32. */
+static inline void va_put_two(at_element *p, vf x, vf y, bool streams)
+{
+#if defined(__AVX512BF16__) && defined(AT_SIMD_BF16)
+    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)y, (__m512)x);
+    if (streams)
+        _mm512_stream_si512((void *)p, both);
+    else
+        _mm512_storeu_si512(p, both);
+#else
+    va_put_n(p, x, VL, streams);
+    va_put_n(p + VL, y, VL, streams);
+#endif
+}
+
 static inline void vf_stream_end(void)
 {
 #if defined(AT_SIMD_AVX2) || (defined(__AVX512F__) && !defined(AT_EMULATE))

@@ -105,16 +105,24 @@ static inline void pairs_even_steps(pairs_stripe *s, int64_t distance)
 
 /* ---- Finished rows ---- */
 
+AT_FORCE_INLINE vf finish_vector(const pairs_target *t, const float *sums, const at_element *c, int64_t j,
+                                 const int64_t n)
+{
+    vf x = vf_load(sums + j);
+    if (t->accumulate) x = va_load_n(c + j, n) + x;
+    if (t->bias) x += vf_load_n(t->bias + j, n);
+    return x;
+}
+
 AT_FORCE_INLINE void finish_row(const pairs_target *t, const float *sums, at_element *c, const bool whole)
 {
-#pragma GCC unroll 2
-    for (int64_t j = 0; j < PAIRS_SIDE; j += VL) {
-        const int64_t n = whole ? VL : t->columns - j;
-        if (n <= 0) return;
-        vf x = vf_load(sums + j);
-        if (t->accumulate) x = va_load_n(c + j, n) + x;
-        if (t->bias) x += vf_load_n(t->bias + j, n);
-        va_put_n(c + j, x, n, t->streams);
+    if (whole) {
+        va_put_two(c, finish_vector(t, sums, c, 0, VL), finish_vector(t, sums, c, VL, VL), t->streams);
+        return;
+    }
+    for (int64_t j = 0; j < t->columns; j += VL) {
+        const int64_t n = t->columns - j;
+        va_put_n(c + j, finish_vector(t, sums, c, j, n), n, t->streams);
     }
 }
 
@@ -124,21 +132,37 @@ typedef struct pairs_pending {
     int64_t start, row, last; /* of C: the block's first row, the next to be done, behind the last */
 } pairs_pending;
 
-/* n rows, if there are so many. Not inlined: it needs the registers that the loop around it fills. */
-__attribute__((noinline)) static void finish_rows(const pairs_target *target, pairs_pending *p, int64_t n)
+AT_FORCE_INLINE void finish_to(const pairs_target *target, const float *sums, int64_t row, int64_t last,
+                               const bool whole)
 {
     const pairs_target t = *target; /* what is stored cannot alter it */
-    const int64_t last = at_min(p->last, p->row + n);
-    const float *sums = p->sums + (p->row - p->start) * PAIRS_SIDE;
-    for (; p->row < last; p->row++, sums += PAIRS_SIDE) {
-        const int64_t place = t.place ? t.place[p->row] : p->row;
-        if (place < 0) continue;
-        at_element *c = t.c + place * t.pitch;
-        if (t.columns == PAIRS_SIDE)
-            finish_row(&t, sums, c, true);
-        else
-            finish_row(&t, sums, c, false);
+    for (; row < last; row++, sums += PAIRS_SIDE) {
+        const int64_t place = t.place ? t.place[row] : row;
+        if (place >= 0) finish_row(&t, sums, t.c + place * t.pitch, whole);
     }
+}
+
+/* Not inlined: they need the registers that the loop around them fills. */
+__attribute__((noinline)) static void finish_whole(const pairs_target *t, const float *sums, int64_t row,
+                                                   int64_t last)
+{
+    finish_to(t, sums, row, last, true);
+}
+
+__attribute__((noinline)) static void finish_parts(const pairs_target *t, const float *sums, int64_t row,
+                                                   int64_t last)
+{
+    finish_to(t, sums, row, last, false);
+}
+
+/* n rows, if there are so many. */
+static inline void finish_rows(const pairs_target *t, pairs_pending *p, int64_t n)
+{
+    const int64_t first = p->row, last = at_min(p->last, first + n);
+    if (last <= first) return;
+    p->row = last;
+    (t->columns == PAIRS_SIDE ? finish_whole : finish_parts)(t, p->sums + (first - p->start) * PAIRS_SIDE,
+                                                             first, last);
 }
 
 static inline int64_t stripe_start(const pairs_stripe *s, int64_t block)
