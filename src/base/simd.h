@@ -323,10 +323,12 @@ static inline bool vf_streams(const void *p, int64_t bytes)
     return bytes >= at__stream_bytes && (uintptr_t)p % 64 == 0;
 }
 
-/* p at a whole vector. What is streamed is seen by others after vf_stream_end. */
+/* p at a whole vector; elsewhere the instructions fault, and what stands for them does, too. What is streamed
+ * is seen by others after vf_stream_end. */
 static inline void vf_stream(float *p, vf x)
 {
 #if defined(AT_EMULATE)
+    if ((uintptr_t)p % sizeof x) __builtin_trap();
     vf_store(p, x);
 #elif defined(__AVX512F__)
     _mm512_stream_ps(p, (__m512)x);
@@ -342,6 +344,7 @@ static inline void va_stream(at_element *p, vf x)
 #if !defined(AT_SIMD_BF16)
     vf_stream(p, x);
 #elif defined(AT_EMULATE)
+    if ((uintptr_t)p % (VL * sizeof *p)) __builtin_trap();
     va_store(p, x);
 #elif defined(__AVX512F__)
     _mm256_stream_si256((__m256i *)(void *)p, (__m256i)va_narrow(x));
@@ -371,6 +374,9 @@ static inline void va_put_two(at_element *p, vf x, vf y, bool streams)
     else
         _mm512_storeu_si512(p, both);
 #else
+#if defined(AT_EMULATE)
+    if (streams && (uintptr_t)p % (2 * VL * sizeof *p)) __builtin_trap();
+#endif
     va_put_n(p, x, VL, streams);
     va_put_n(p + VL, y, VL, streams);
 #endif

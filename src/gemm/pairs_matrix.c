@@ -247,10 +247,12 @@ static void part_of_k(const walk *w, char *scratch, const area *t, at_element *c
     }
 }
 
-/* n elements, whole lines of which are streamed. */
+/* n elements, whole lines of which are streamed; the rows of a strip's tile begin anywhere. */
 static void stream_copy(at_element *to, const at_element *from, int64_t n)
 {
-    int64_t i = 0;
+    const int64_t before = (int64_t)(-(uintptr_t)to / sizeof *to % PAIRS_SIDE);
+    int64_t i = at_min(n, before);
+    memcpy(to, from, (size_t)i * sizeof *to);
     for (; i + PAIRS_SIDE <= n; i += PAIRS_SIDE)
         vf_stream((float *)(void *)(to + i), vf_load((const float *)(const void *)(from + i)));
     memcpy(to + i, from + i, (size_t)(n - i) * sizeof *to);
