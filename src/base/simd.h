@@ -149,20 +149,6 @@ static inline vi vi_first(int64_t n)
     return lane < (int32_t)n;
 }
 
-/* Is a bit set in any lane? */
-static inline bool vi_any(vi x)
-{
-#if defined(__AVX512F__)
-    return _mm512_test_epi32_mask((__m512i)x, (__m512i)x) != 0;
-#elif defined(AT_SIMD_AVX2)
-    return !_mm256_testz_si256((__m256i)x, (__m256i)x);
-#else
-    int32_t any = 0;
-    for (int i = 0; i < VL; i++) any |= x[i];
-    return any != 0;
-#endif
-}
-
 /* Lane-wise choice: mask lanes are 0 or -1, as comparisons give them. */
 static inline vf vf_select(vi mask, vf a, vf b)
 {

@@ -53,7 +53,7 @@ static void fill_offsets(const at_op_case *k, int64_t n, int32_t *out)
     }
 }
 
-enum { GAP = 45 }; /* no multiple of a vector's length */
+enum { GAP = 45 }; /* as op.h says; no multiple of a vector's length */
 
 void at_fill_input(const at_op *op, const at_op_case *k, int i, const at_meta *m, void *out)
 {

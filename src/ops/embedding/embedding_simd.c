@@ -1,5 +1,5 @@
 /* embedding_simd.c: rows gathered through the state's loader, whatever its storage; the gradient adds the
- * rows of dy to those rows of the table that are named; others are written only where they were not zero.
+ * rows of dy to those rows of the table that are named; others are cleared if an earlier step has named them.
  *
  * Rows are brought into the order of their ids by counting, those of one id in the order of rows; tasks are
  * blocks of columns. So the order of additions is fixed. Sums of an id are carried into doubles. */
@@ -132,23 +132,14 @@ static void scatter_block(void *arg, int64_t block, int thread)
     }
 }
 
-static bool is_zero(const float *x, int64_t n)
-{
-    vi any = {0};
-    for (int64_t i = 0; i < n; i += VL) any |= (vi)vf_load_n(x + i, at_min(VL, n - i));
-    return !vi_any(any);
-}
-
 static void clear_rows(void *arg, int64_t block, int thread)
 {
     (void)thread;
     const at_arg *d = &((const at_call *)arg)->out[0];
     const int64_t first = block * CLEAR_ROWS, end = at_min(first + CLEAR_ROWS, d->rows);
-    for (int64_t r = first; r < end; r++) {
-        float *x = (float *)d->data + r * d->pitch;
-        if (d->named && !d->named[r]) continue;
-        if (!is_zero(x, d->pitch)) memset(x, 0, (size_t)d->pitch * sizeof *x);
-    }
+    for (int64_t r = first; r < end; r++)
+        if (!d->named || d->named[r])
+            memset((float *)d->data + r * d->pitch, 0, (size_t)d->pitch * sizeof(float));
 }
 
 static void name_rows(const at_call *c)

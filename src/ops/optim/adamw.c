@@ -49,6 +49,13 @@ static const at_range case_ranges[] = {{.lo = 0, .hi = 5, .rate = 1.0, .decay = 
                                        {.lo = 8, .hi = 9, .rate = 0.5}};
 static const at_range large_ranges[] = {{.lo = 0, .hi = 40001, .rate = 1.0, .decay = 0.1},
                                         {.lo = 40016, .hi = 40050, .rate = 0.5}};
+/* A table whose second of three rows no step has named, as `gaps` fills it. */
+#define ROWS_3   1, 0, 1
+#define ROWS_30  ROWS_3, ROWS_3, ROWS_3, ROWS_3, ROWS_3, ROWS_3, ROWS_3, ROWS_3, ROWS_3, ROWS_3
+#define ROWS_300 ROWS_30, ROWS_30, ROWS_30, ROWS_30, ROWS_30, ROWS_30, ROWS_30, ROWS_30, ROWS_30, ROWS_30
+static uint8_t case_named[] = {ROWS_300, ROWS_300, ROWS_300};
+static const at_state case_table = {.rows = 900, .cols = 45, .sparse = true, .named = case_named};
+static const at_range sparse_ranges[] = {{.hi = 40500, .rate = 1.0, .decay = 0.1, .state = &case_table}};
 #define PARAM(r) (&(const at_adamw_param){{r, AT_COUNT(r)}, 0.9, 0.999, 1e-8})
 #define INPUTS(n)                                                                                            \
     {                                                                                                        \
@@ -71,8 +78,8 @@ static const at_op_case cases[] = {
      .high = -0.5},
     {.name = "large", .param = PARAM(large_ranges), .in = INPUTS(40050), .positive = 0xf8, .large = true},
     {.name = "large_sparse",
-     .param = PARAM(large_ranges),
-     .in = INPUTS(40050),
+     .param = PARAM(sparse_ranges),
+     .in = INPUTS(40500),
      .positive = 0xf8,
      .gaps = 0xe,
      .large = true},

@@ -36,9 +36,11 @@ static void piece(const at_call *c, const at_range *r, int64_t lo, int64_t hi)
     const vf root = vf_set((float)f.root), eps = vf_set((float)p->epsilon);
     const vf b1 = vf_set((float)p->beta1), b2 = vf_set((float)p->beta2);
     const vf a1 = vf_set((float)(1.0 - p->beta1)), a2 = vf_set((float)(1.0 - p->beta2));
+    const bool finite = isfinite(f.scale) && isfinite(f.step) && isfinite(f.root); /* else zeros become NaN */
     for (int64_t i = lo, end; i < hi; i = end) {
         bool named;
         end = at_range_alike(&named, r, i, hi);
+        named |= !finite;
         if (!named) decay(x, keep, i, end);
         for (; named && i < end; i += VL) {
             const int64_t n = at_min(VL, end - i);
