@@ -53,8 +53,8 @@ static const at_range large_ranges[] = {{.lo = 0, .hi = 40001, .rate = 1.0, .dec
 #define ROWS_3   1, 0, 1
 #define ROWS_30  ROWS_3, ROWS_3, ROWS_3, ROWS_3, ROWS_3, ROWS_3, ROWS_3, ROWS_3, ROWS_3, ROWS_3
 #define ROWS_300 ROWS_30, ROWS_30, ROWS_30, ROWS_30, ROWS_30, ROWS_30, ROWS_30, ROWS_30, ROWS_30, ROWS_30
-static uint8_t case_named[] = {ROWS_300, ROWS_300, ROWS_300};
-static const at_state case_table = {.rows = 900, .cols = 45, .sparse = true, .named = case_named};
+static const uint8_t case_named[] = {ROWS_300, ROWS_300, ROWS_300};
+static const at_state case_table = {.rows = 900, .cols = 45, .sparse = true, .named = (uint8_t *)case_named};
 static const at_range sparse_ranges[] = {{.hi = 40500, .rate = 1.0, .decay = 0.1, .state = &case_table}};
 #define PARAM(r) (&(const at_adamw_param){{r, AT_COUNT(r)}, 0.9, 0.999, 1e-8})
 #define INPUTS(n)                                                                                            \
