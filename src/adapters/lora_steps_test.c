@@ -1,6 +1,7 @@
 /* lora_steps_test.c: 20 AdamW steps with LoRA are those of PEFT: losses, norms, weights at the end; what is
  * frozen gets neither gradient nor memory. Goldens: golden.py. */
 #include "adapters/peft.h"
+#include "engine/fuse.h"
 #include "ops/optim/adamw.h"
 #include "ops/softmax_xent/softmax_xent.h"
 #include "tests/harness/lorarig.h"
@@ -25,6 +26,7 @@ static void finish_training(at_lora_rig *t, training *c)
     at_store *s = t->net->store;
     c->loss = at_softmax_xent(t->g, t->output, t->labels, NULL, 0);
     at_gradients(t->g, &c->loss.sum, &(at_value *){NULL}, 1);
+    at_graph_fuse(t->g, (at_value *const[]){t->output, c->loss.sum, c->loss.weight}, 3);
     at_step_sum(t->g, c->loss.sum);
     at_step_sum(t->g, c->loss.weight);
     at_expect_ok(t->ctx, at_graph_finish(t->g));

@@ -22,11 +22,10 @@ AT_FORCE_INLINE void at__elementwise_vector(void *const *at, int64_t i, int64_t 
     va_store_n(y, v, lanes);
 }
 
-/* The body of a span function: n_x operands, then the output, which is out[0]. */
-AT_FORCE_INLINE void at_elementwise_span(const at_call *c, void *const *at, int64_t n, const int n_x,
-                                         at_elementwise_fn f)
+/* n elements of n_x operands, then the output. */
+AT_FORCE_INLINE void at_elementwise_run(void *const *at, int64_t n, bool accumulate, const int n_x,
+                                        at_elementwise_fn f)
 {
-    const bool accumulate = c->accumulate & 1;
     int64_t i = 0;
     for (; i + VL <= n; i += VL) at__elementwise_vector(at, i, VL, accumulate, n_x, f);
     if (i < n) at__elementwise_vector(at, i, n - i, accumulate, n_x, f);
@@ -36,7 +35,7 @@ AT_FORCE_INLINE void at_elementwise_span(const at_call *c, void *const *at, int6
 #define AT_ELEMENTWISE(run, n_x, f)                                                                          \
     static void run##_span(const at_call *c, void *const *at, int64_t n)                                     \
     {                                                                                                        \
-        at_elementwise_span(c, at, n, n_x, f);                                                               \
+        at_elementwise_run(at, n, c->accumulate & 1, n_x, f);                                                \
     }                                                                                                        \
     static at_status run(const at_call *c)                                                                   \
     {                                                                                                        \

@@ -104,6 +104,7 @@ static at_arg widened_arg(const at_plan *p, const at_step_node *s, const at_arg 
 static void run_widened(const at_plan *p, const at_step_node *s)
 {
     at_call call = s->call;
+    call.rounds = true;
     for (int i = 0; i < s->node->n_in; i++) {
         if (!call.in[i].data || call.in[i].dtype != AT_BF16) continue;
         call.in[i] = widened_arg(p, s, &s->call.in[i], s->wide_in[i]);

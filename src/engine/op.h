@@ -49,6 +49,7 @@ struct at_call {
     void *own;                       /* what the kernel's `open` made */
     at_rng_key key;                  /* stochastic ops: (seed, site, attempt) */
     uint32_t occurrence;             /* which of the site's stochastic nodes this is */
+    bool rounds; /* of a reference: activations are bf16, so what a fused op's parts hand on is rounded */
 };
 
 /* Returns OK, DEVICE or INTERNAL. */
@@ -73,6 +74,12 @@ static inline at_real *at_out_row(const at_call *c, int out, int64_t row)
 static inline const int32_t *at_int_row(const at_call *c, int in, int64_t row)
 {
     return (const int32_t *)c->in[in].data + row * c->in[in].pitch;
+}
+
+/* What a reference of a fused op hands on, as the next part would find it in memory. */
+static inline double at_between(const at_call *c, double x)
+{
+    return c->rounds ? (double)at_bf16_to_f32(at_f32_to_bf16((float)x)) : x;
 }
 
 /* Store a result into out[out] at p: overwrite or add, as the call says. */

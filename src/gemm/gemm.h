@@ -46,6 +46,10 @@ typedef struct at_gemm_matrix {
     const at_gemm_taps *taps; /* what load writes, where it is such a matrix; else NULL */
 } at_gemm_matrix;
 
+/* What follows on elements [row, row + rows) x [col, col + cols) of C, which are complete and in the first
+ * cache; by the thread that computed them, for each element once. */
+typedef void (*at_gemm_then_fn)(const void *arg, int64_t row, int64_t rows, int64_t col, int64_t cols);
+
 typedef struct at_gemm_job {
     int64_t M, N, K;
     at_gemm_matrix a;
@@ -54,6 +58,8 @@ typedef struct at_gemm_job {
     int64_t c_pitch;
     const float *bias; /* NULL = none */
     bool accumulate;
+    at_gemm_then_fn then; /* NULL = nothing; not where A has taps */
+    const void *then_arg;
     at_pool *pool;
     char *thread_scratch; /* at_gemm_thread_scratch bytes for each thread, thread_stride apart */
     size_t thread_stride;

@@ -167,6 +167,7 @@ static void block_row(const at_gemm_job *g, float *buffer, float *sums, int64_t 
         run(kc, a, lda, (const float *)g->b + n / GEMM_NR * panel + k * GEMM_NR, panel, &t,
             columns - (nv - 1) * VL);
     }
+    if (t.last && g->then) g->then(g->then_arg, m, rows, n_first, n_last - n_first);
 }
 
 typedef struct walk {
@@ -199,6 +200,7 @@ static void no_terms(const at_gemm_job *g)
             const float sum = (g->accumulate ? at_element_value(*c) : 0.0f) + (g->bias ? g->bias[n] : 0.0f);
             *c = at_element_of(sum);
         }
+    if (g->then) g->then(g->then_arg, 0, g->M, 0, g->N);
 }
 
 size_t AT_SIMD(at_gemm_thread_scratch)(int64_t K, int64_t N, const at_gemm_taps *taps)

@@ -121,10 +121,10 @@ static inline void gemm_copy(gemm_operand *out, const at_element *from, int64_t 
         gemm_copy_few(out + i, from + i, n - i);
 }
 
-/* Is C large and without gaps, and nothing added to it, so that it may go past the caches? */
+/* Is C large and without gaps, and neither added to nor read again, so that it may go past the caches? */
 static inline bool gemm_streams(const at_gemm_job *g)
 {
-    return !g->accumulate && g->c_pitch == g->N &&
+    return !g->accumulate && !g->then && g->c_pitch == g->N &&
            vf_streams(g->c, g->M * g->N * (int64_t)sizeof(at_element));
 }
 

@@ -237,7 +237,11 @@ static void part_of_k(const walk *w, char *scratch, const area *t, at_element *c
                                      .columns = at_min(GEMM_NR, t->cols - n),
                                      .bias = g->bias ? g->bias + t->n + n : NULL,
                                      .accumulate = g->accumulate,
-                                     .streams = w->streams && !w->stages};
+                                     .streams = w->streams && !w->stages,
+                                     .then = g->then,
+                                     .then_arg = g->then_arg,
+                                     .row = t->m,
+                                     .col = t->n + n};
         s.target = k + kc == g->K ? &target : NULL;
         s.next = n + GEMM_NR < t->cols ? s.b + panel : NULL;
         pairs_stripe_run(&s);
@@ -295,6 +299,7 @@ static void no_terms(const at_gemm_job *g)
                                     .accumulate = g->accumulate};
             finish_row(&t, zero, (at_element *)g->c + m * g->c_pitch + n, false);
         }
+    if (g->then) g->then(g->then_arg, 0, g->M, 0, g->N);
 }
 
 void AT_SIMD(at_gemm)(const at_gemm_job *job)

@@ -78,6 +78,9 @@ typedef struct pairs_target {
     int64_t pitch, columns;
     const float *bias; /* NULL = none */
     bool accumulate, streams;
+    at_gemm_then_fn then; /* NULL = nothing follows */
+    const void *then_arg;
+    int64_t row, col; /* of C, where c points to */
 } pairs_target;
 
 typedef struct pairs_stripe {
@@ -163,6 +166,7 @@ static inline void finish_rows(const pairs_target *t, pairs_pending *p, int64_t 
     p->row = last;
     (t->columns == PAIRS_SIDE ? finish_whole : finish_parts)(t, p->sums + (first - p->start) * PAIRS_SIDE,
                                                              first, last);
+    if (t->then) t->then(t->then_arg, t->row + first, last - first, t->col, t->columns);
 }
 
 static inline int64_t stripe_start(const pairs_stripe *s, int64_t block)

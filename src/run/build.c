@@ -53,6 +53,12 @@ static void declare_inputs(at_run *r, at_pipe *p, const at_dataset *d)
 
 /* ---- Graphs ---- */
 
+static void fuse(const at_run *r, at_pipe *p)
+{
+    at_value *const kept[] = {p->output, p->loss, p->count};
+    if (strcmp(r->settings.general.kernels, "ref") != 0) at_graph_fuse(p->g, kept, p->loss ? 3 : 1);
+}
+
 at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *like, at_limit limit)
 {
     *p = (at_pipe){.batch = limit.samples, .max_rows = limit.rows};
@@ -67,8 +73,7 @@ at_status at__build_pipe(at_run *r, at_pipe *p, at_mode mode, const at_dataset *
         p->fetch[p->n_fetch++] = p->output;
     }
     AT_TRY(at_graph_finish(p->g));
-    at_value *const kept[] = {p->output, p->loss, p->count};
-    if (strcmp(r->settings.general.kernels, "ref") != 0) at_graph_fuse(p->g, kept, p->loss ? 3 : 1);
+    fuse(r, p);
     return at_graph_finish(p->g);
 }
 
@@ -248,6 +253,7 @@ at_status at__build_learning(at_run *r)
     AT_TRY(at__build_pipe(r, p, AT_TRAIN, r->job.split[AT_SPLIT_TRAIN],
                           (at_limit){r->micro_batch, r->micro_rows}));
     at_gradients(p->g, &p->loss, &(at_value *){NULL}, 1);
+    fuse(r, p);
     at_step_sum(p->g, p->loss);
     at_step_sum(p->g, p->count);
     return at_graph_finish(p->g);

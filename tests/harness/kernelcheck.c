@@ -171,7 +171,8 @@ static void teardown(bench *b)
 static at_status call(bench *b, const setting *s, const at_kernel *kernel, const at_need *need)
 {
     if (at_ctx_set_threads(b->ctx, s->threads) != AT_OK) return AT_E_NOMEM;
-    at_call c = {.param = b->k->param, .pool = b->ctx->pool, .key = at_rng_make(3, 5, 7)};
+    at_call c = {
+        .param = b->k->param, .pool = b->ctx->pool, .key = at_rng_make(3, 5, 7), .rounds = s->rounded};
     void *memory[AT_MAX_PREPARED + 2] = {0};
     for (int i = 0; i < AT_MAX_IN; i++) c.in[i] = b->in[i].arg;
     for (int i = 0; i < b->n_out; i++) {

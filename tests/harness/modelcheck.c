@@ -270,6 +270,7 @@ static void build_training(rig *t, const at_trace *trace)
     build_rig(t, AT_TRAIN, t->golden);
     t->loss = loss_of(t);
     at_gradients(t->g, &t->loss.sum, &(at_value *){NULL}, 1);
+    if (!t->plain) at_graph_fuse(t->g, (at_value *const[]){t->output, t->loss.sum, t->loss.weight}, 3);
     at_step_sum(t->g, t->loss.sum);
     at_step_sum(t->g, t->loss.weight);
     at_expect_ok(t->ctx, at_graph_finish(t->g));

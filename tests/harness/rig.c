@@ -1,6 +1,5 @@
 /* rig.c: building and running the graph of one op. */
 #include "tests/harness/rig.h"
-#include "engine/fuse.h"
 #include <stdlib.h>
 
 void at_rig_destroy(at_rig *t)
@@ -55,13 +54,45 @@ static int make_inputs(at_rig *t, const at_op *op, const at_op_case *k, uint32_t
     return n_in;
 }
 
-static void make_seeds(at_rig *t, const at_op *op, const at_node *n)
+/* What a node gives, or two of them for which a rule has one. */
+typedef struct results {
+    at_value *list[AT_MAX_OUT + AT_MAX_OUT]; /* outputs, then saved values */
+    int n_out, n;
+} results;
+
+static results results_of(const at_node *n)
 {
-    for (int o = 0; o < op->n_out + op->n_saved; o++) {
-        t->out_meta[o] = n->out[o]->meta;
+    results r = {.n_out = n->op->n_out, .n = n->op->n_out + n->op->n_saved};
+    memcpy(r.list, n->out, (size_t)r.n * sizeof *r.list);
+    return r;
+}
+
+static results apply_rule(at_rig *t, const at_fusion *f, const at_op_case *k)
+{
+    const int n_first = f->first->n_in;
+    const char *param = k->param;
+    const at_node *first = at_apply(t->g, f->first, f->first->param_size ? param : NULL, t->in, n_first);
+    at_value *in[AT_MAX_IN];
+    int n = 0;
+    for (int i = n_first; i < f->fused->n_in || n == f->at; n++)
+        in[n] = n == f->at ? first->out[0] : t->in[i++];
+    const at_node *then =
+        at_apply(t->g, f->then, f->then->param_size ? param + f->first->param_size : NULL, in, n);
+    results r = results_of(first);
+    at_value *between = r.list[0];
+    r.list[0] = then->out[0];
+    for (int o = 1; o < 1 + f->then->n_saved; o++) r.list[r.n++] = then->out[o];
+    if (r.n < f->fused->n_out + f->fused->n_saved) r.list[r.n++] = between;
+    return r;
+}
+
+static void make_seeds(at_rig *t, const at_op *op, const results *r)
+{
+    for (int o = 0; o < r->n; o++) {
+        t->out_meta[o] = r->list[o]->meta;
         t->out_count[o] = at_meta_max_rows(&t->out_meta[o]) * at_meta_cols(&t->out_meta[o]);
     }
-    for (int o = 0; o < op->n_out; o++) {
+    for (int o = 0; o < r->n_out; o++) {
         t->seeds[o] = malloc((size_t)(t->out_count[o] + 1) * sizeof(at_real));
         const at_rng_key key = at_rng_make(11, at_hash_name(op->name), (uint64_t)o);
         for (int64_t e = 0; e < t->out_count[o]; e++)
@@ -72,34 +103,33 @@ static void make_seeds(at_rig *t, const at_op *op, const at_node *n)
 at_status at_rig_build(at_rig *t, at_ctx *ctx, const at_op *op, const at_op_case *k,
                        const at_rig_options *options)
 {
+    const at_fusion *rule = options->rule;
+    const at_op *of_case = rule ? rule->fused : op;
     memset(t, 0, sizeof *t);
     t->ctx = ctx;
     AT_TRY(at_device_open(&t->device, ctx, "cpu"));
     AT_TRY(at_store_create(&t->store, ctx, t->device));
     AT_TRY(at_graph_create(&t->g, ctx, t->store, AT_TRAIN));
     at_graph_site(t->g, "%s.%s", op->name, k->name);
-    const int n_in = make_inputs(t, op, k, options->wanted);
-    at_node *n = at_apply(t->g, op, k->param, t->in, n_in);
-    at_value *result[AT_MAX_OUT];
-    memcpy(result, n->out, sizeof result);
-    if (options->then) result[0] = at_op1(t->g, options->then, NULL, n->out[0]);
-    if (options->fuse) at_graph_fuse(t->g, result, 1);
+    const int n_in = make_inputs(t, of_case, k, options->wanted);
+    const results r = rule ? apply_rule(t, rule, k) : results_of(at_apply(t->g, op, k->param, t->in, n_in));
+    if (options->fuse) at_graph_fuse(t->g, r.list, 1);
     t->n_forward = t->g->n_nodes;
     AT_TRY(at_graph_finish(t->g));
-    make_seeds(t, op, n);
+    make_seeds(t, op, &r);
     at_value *seeds[AT_MAX_OUT] = {0}, *outputs[AT_MAX_OUT] = {0};
     int n_seeded = 0;
-    for (int o = 0; o < op->n_out; o++) {
+    for (int o = 0; o < r.n_out; o++) {
         if (!(options->seeded >> o & 1) || (op->loss && o > 0)) continue;
-        if (!op->loss) seeds[n_seeded] = t->seed[o] = at_rig_input(t, "dy", &n->out[o]->meta);
-        outputs[n_seeded++] = result[o];
+        if (!op->loss) seeds[n_seeded] = t->seed[o] = at_rig_input(t, "dy", &r.list[o]->meta);
+        outputs[n_seeded++] = r.list[o];
     }
     if (options->wanted) at_gradients(t->g, outputs, seeds, n_seeded);
     AT_TRY(at_graph_finish(t->g));
-    for (int i = 0; i < op->n_in; i++)
+    for (int i = 0; i < of_case->n_in; i++)
         if (options->wanted >> i & 1 && t->in[i] && t->in[i]->grad) t->fetch[t->n_fetch++] = t->in[i]->grad;
-    const int n_results = op->n_out + (options->saved ? op->n_saved : 0);
-    for (int o = 0; o < n_results && !options->wanted; o++) t->fetch[t->n_fetch++] = result[o];
+    const int n_results = options->saved ? r.n : r.n_out;
+    for (int o = 0; o < n_results && !options->wanted; o++) t->fetch[t->n_fetch++] = r.list[o];
     return at_plan_create(
         &t->plan, t->g,
         &(at_plan_options){.kernels = options->kernels, .fetches = t->fetch, .n_fetches = t->n_fetch});

@@ -3,6 +3,7 @@
 #ifndef AT_RIG_H
 #define AT_RIG_H
 
+#include "engine/fuse.h"
 #include "engine/plan.h"
 #include "tests/harness/opcheck.h"
 
@@ -28,8 +29,11 @@ typedef struct at_rig_options {
     uint32_t seeded;     /* bit o: output o has a seed; of losses, output 0 only */
     bool saved;          /* saved values are fetched behind the outputs */
     const char *kernels; /* as in at_plan_options */
-    const at_op *then;   /* follows the op: its result stands for output 0; NULL = none */
-    bool fuse;           /* fusions are applied */
+    /* `then` follows the op, which is the rule's first: its result stands for output 0, its saved values come
+     * behind the op's, and between behind them, if the fused op saves it. The case is the fused op's, and
+     * its parameters begin with the op's, and end with those of `then`, if it has any. NULL = none. */
+    const at_fusion *rule;
+    bool fuse; /* fusions are applied */
 } at_rig_options;
 
 /* Random inputs and seeds, which the caller may overwrite in data[] and seeds[]. On failure the rig is still

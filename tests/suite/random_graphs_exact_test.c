@@ -382,6 +382,7 @@ static void open_net(net *t, at_ctx *ctx, int seed, const options *o)
     find_outputs(t);
     if (o->fuse) at_graph_fuse(t->g, t->outputs, t->n_outputs);
     at_gradients(t->g, t->outputs, t->seeds, t->n_outputs);
+    if (o->fuse) at_graph_fuse(t->g, t->outputs, t->n_outputs);
     at_expect_ok(ctx, at_graph_finish(t->g));
     at_expect_ok(ctx, at_store_layout(t->store, t->g));
     make_plan(t, o);

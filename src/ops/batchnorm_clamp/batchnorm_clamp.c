@@ -57,6 +57,11 @@ static at_status ref_fwd(const at_call *c)
     {                                                                                                        \
         1e-5, 0, INFINITY                                                                                    \
     }
+#define RELU6                                                                                                \
+    .param = &(const at_batchnorm_clamp_param)                                                               \
+    {                                                                                                        \
+        1e-5, 0, 6                                                                                           \
+    }
 #define SIX                                                                                                  \
     .param = &(const at_batchnorm_clamp_param)                                                               \
     {                                                                                                        \
@@ -67,6 +72,8 @@ static const at_op_case cases[] = {
     {.name = "rows", RELU, .in = {{2, {6, 4}}, {1, {4}}, {1, {4}}}},
     {.name = "odd", SIX, .in = {{3, {2, 5, 7}}, {1, {7}}, {1, {7}}}, .low = -1, .high = 3},
     {.name = "image", SIX, .in = {{4, {3, 2, 3, 5}}, {1, {5}}, {1, {5}}}},
+    {.name = "relu6", RELU6, .in = {{2, {6, 4}}, {1, {4}}, {1, {4}}}, .low = -3, .high = 9},
+    {.name = "relu6_image", RELU6, .in = {{4, {3, 2, 3, 5}}, {1, {5}}, {1, {5}}}, .low = -3, .high = 9},
     {.name = "one", RELU, .in = {{2, {1, 3}}, {1, {3}}, {1, {3}}}},
     {.name = "empty", RELU, .in = {{2, {0, 8}}, {1, {8}}, {1, {8}}}},
     {.name = "large",

@@ -28,7 +28,7 @@ static void grad(at_graph *g, const at_node *n, at_value *const *dy, at_value **
     if (dx[0]) dx[0] = at_op1(g, &at_op_gelu_dx, n->param, n->in[0], dy[0]);
 }
 
-/* P, and P' to *density. */
+/* P(x), and P'(x) to *density. */
 static double probability(const at_gelu_param *p, double x, double *density)
 {
     if (p->form == AT_GELU_ERF) {
@@ -40,14 +40,22 @@ static double probability(const at_gelu_param *p, double x, double *density)
     return 0.5 * (1 + t);
 }
 
-static at_status ref_fwd(const at_call *c)
+double at_gelu_of(const at_gelu_param *p, double x, double *slope)
 {
     double density;
+    const double below = probability(p, x, &density);
+    *slope = below + x * density;
+    return x * below;
+}
+
+static at_status ref_fwd(const at_call *c)
+{
+    double slope;
     for (int64_t m = 0; m < c->out[0].rows; m++) {
         const at_real *x = at_row(c, 0, m);
         at_real *y = at_out_row(c, 0, m);
         for (int64_t i = 0; i < c->out[0].cols; i++)
-            at_put(c, 0, &y[i], (double)x[i] * probability(c->param, (double)x[i], &density));
+            at_put(c, 0, &y[i], at_gelu_of(c->param, (double)x[i], &slope));
     }
     return AT_OK;
 }
@@ -110,9 +118,9 @@ static at_status ref_dx(const at_call *c)
         const at_real *x = at_row(c, 0, m), *dy = at_row(c, 1, m);
         at_real *dx = at_out_row(c, 0, m);
         for (int64_t i = 0; i < c->out[0].cols; i++) {
-            double density;
-            const double below = probability(c->param, (double)x[i], &density);
-            at_put(c, 0, &dx[i], (double)dy[i] * (below + (double)x[i] * density));
+            double slope;
+            at_gelu_of(c->param, (double)x[i], &slope);
+            at_put(c, 0, &dx[i], (double)dy[i] * slope);
         }
     }
     return AT_OK;

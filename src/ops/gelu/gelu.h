@@ -18,4 +18,7 @@ extern const at_op at_op_gelu, at_op_gelu_dx;
 /* y = x P(X < x) of a standard normal X, or its approximation by tanh: any shape, act. */
 at_value *at_gelu(at_graph *g, at_value *x, at_gelu_form form);
 
+/* The function that references compute, and its derivative to *slope. */
+double at_gelu_of(const at_gelu_param *p, double x, double *slope);
+
 #endif

@@ -1,9 +1,8 @@
 /* layernorm_simd.c: a row at a time, which stays in the first cache. The gradient sums dweight and dbias by
  * parts, fixed runs of rows, in float, and adds the parts in index order in double. */
-#include "base/simd.h"
 #include "engine/rows.h"
 #include "ops/layernorm/layernorm.h"
-#include <math.h>
+#include "ops/layernorm/moments_simd.h"
 
 enum { TILE_ROWS = 16, PART_ROWS = 64 };
 
@@ -17,53 +16,12 @@ static at_element *out_row(const at_call *c, int64_t m)
     return (at_element *)c->out[0].data + m * c->out[0].pitch;
 }
 
-/* The lanes behind the row's end are zero. */
-AT_FORCE_INLINE vf only_first(vf x, int64_t lanes)
-{
-    return lanes < VL ? vf_select(vi_first(lanes), x, (vf){0}) : x;
-}
-
 static vf weight_of(const at_call *c, int64_t i, int64_t lanes)
 {
     return c->in[1].data ? vf_load_n((const float *)c->in[1].data + i, lanes) : vf_set(1.0f);
 }
 
 /* ---- forward ---- */
-
-/* The mean in two parts, so that rows far from zero lose nothing: mean = centre + shift. */
-typedef struct moments {
-    float centre, shift;
-    double rstd;
-} moments;
-
-static moments moments_of(const at_element *x, int64_t C, double eps)
-{
-    vf sum = {0}, deviations = {0}, squares = {0};
-    for (int64_t i = 0; i < C; i += VL) sum += va_load_n(x + i, at_min(VL, C - i));
-    const float centre = vf_sum(sum) / (float)C;
-    for (int64_t i = 0; i < C; i += VL) {
-        const int64_t lanes = at_min(VL, C - i);
-        const vf d = only_first(va_load_n(x + i, lanes) - vf_set(centre), lanes);
-        deviations += d;
-        squares += d * d;
-    }
-    const double shift = (double)vf_sum(deviations) / (double)C, square = (double)vf_sum(squares) / (double)C;
-    return (moments){centre, (float)shift, 1 / sqrt(square - shift * shift + eps)};
-}
-
-static void normalise(const at_call *c, int64_t m, const moments *s)
-{
-    const at_element *x = in_row(c, 0, m);
-    at_element *y = out_row(c, m);
-    const vf centre = vf_set(s->centre), shift = vf_set(s->shift), rstd = vf_set((float)s->rstd);
-    for (int64_t i = 0; i < c->in[0].cols; i += VL) {
-        const int64_t lanes = at_min(VL, c->in[0].cols - i);
-        vf v = ((va_load_n(x + i, lanes) - centre) - shift) * rstd * weight_of(c, i, lanes);
-        if (c->in[2].data) v += vf_load_n((const float *)c->in[2].data + i, lanes);
-        if (c->accumulate & 1) v += va_load_n(y + i, lanes);
-        va_store_n(y + i, v, lanes);
-    }
-}
 
 static void forward_tile(void *arg, int64_t tile, int thread)
 {
@@ -74,7 +32,9 @@ static void forward_tile(void *arg, int64_t tile, int thread)
         const moments s = moments_of(in_row(c, 0, m), c->in[0].cols, eps);
         if (c->out[1].data) at_put(c, 1, at_out_row(c, 1, m), (double)s.centre + (double)s.shift);
         if (c->out[2].data) at_put(c, 2, at_out_row(c, 2, m), s.rstd);
-        if (c->out[0].data) normalise(c, m, &s);
+        if (c->out[0].data)
+            moments_normalise(&s, in_row(c, 0, m), c->in[0].cols, c->in[1].data, c->in[2].data, out_row(c, m),
+                              c->accumulate & 1);
     }
 }
 
@@ -114,7 +74,7 @@ AT_FORCE_INLINE row_means sum_row(const at_call *c, int64_t m, float *dweight, f
         const vf d = va_load_n(dy + i, lanes), h = (va_load_n(x + i, lanes) - mean) * rstd;
         const vf g = d * weight_of(c, i, lanes);
         sum += g;
-        along += only_first(g * h, lanes);
+        along += moments_only_first(g * h, lanes);
         if (!dweight) continue;
         vf_store(dweight + i, vf_load(dweight + i) + d * h);
         vf_store(dbias + i, vf_load(dbias + i) + d);
