@@ -11,7 +11,7 @@ static bool is_held(const at_graph *g, const at_value *v, at_value *const *kept,
         const at_value *w = g->values[i];
         if (w->onto == v || (w->want_grad && w->grad == v)) return true;
     }
-    return v->onto || v->target != AT_TARGET_NONE;
+    return v->want_grad || v->onto || v->target != AT_TARGET_NONE;
 }
 
 /* The node that alone reads v; NULL when none or several do. */
@@ -27,22 +27,36 @@ static at_node *only_reader(const at_graph *g, const at_value *v)
     return reader;
 }
 
-/* Is all that `then` reads but between there before the first node? */
+static int n_outputs(const at_node *n)
+{
+    return n->op->n_out + n->op->n_saved;
+}
+
+static bool is_behind(const at_value *v, const at_node *n)
+{
+    return v && v->node && v->node->id > n->id;
+}
+
+/* Is all that `then` needs but between there before the first node? */
 static bool can_stand_first(const at_node *first, const at_node *then)
 {
-    for (int j = 0; j < then->n_in; j++) {
-        const at_value *v = then->in[j];
-        if (v && v != first->out[0] && v->node && v->node->id > first->id) return false;
-    }
+    for (int j = 0; j < then->n_in; j++)
+        if (is_behind(then->in[j], first)) return false;
+    for (int o = 0; o < n_outputs(then); o++)
+        if (is_behind(then->out[o]->onto, first)) return false;
     return true;
 }
 
-/* Does nothing before `then` read what else the first node gives? */
+/* Does nothing before `then` need what else the first node gives? */
 static bool can_stand_last(const at_graph *g, const at_node *first, const at_node *then)
 {
-    for (int i = first->id + 1; i < then->id; i++)
-        for (int j = 0; j < g->nodes[i]->n_in; j++)
-            if (g->nodes[i]->in[j] && g->nodes[i]->in[j]->node == first) return false;
+    for (int i = first->id + 1; i < then->id; i++) {
+        const at_node *n = g->nodes[i];
+        for (int j = 0; j < n->n_in; j++)
+            if (n->in[j] && n->in[j]->node == first) return false;
+        for (int o = 0; o < n_outputs(n); o++)
+            if (n->out[o]->onto && n->out[o]->onto->node == first) return false;
+    }
     return true;
 }
 
@@ -63,12 +77,11 @@ static void join_inputs(at_node *first, const at_node *then)
 
 static void join_outputs(const at_fusion *f, at_node *first, const at_node *then)
 {
-    const at_op *a = f->first, *b = f->then;
     at_value *out[AT_MAX_OUT], *between = first->out[0];
     int n = 0;
     out[n++] = then->out[0];
-    for (int o = 1; o < a->n_out + a->n_saved; o++) out[n++] = first->out[o];
-    for (int o = 1; o < 1 + b->n_saved; o++) out[n++] = then->out[o];
+    for (int o = 1; o < n_outputs(first); o++) out[n++] = first->out[o];
+    for (int o = 1; o < n_outputs(then); o++) out[n++] = then->out[o];
     if (n < f->fused->n_out + f->fused->n_saved) out[n++] = between;
     for (int o = 0; o < n; o++) {
         first->out[o] = out[o];

@@ -132,7 +132,8 @@ at_status at_rig_build(at_rig *t, at_ctx *ctx, const at_op *op, const at_op_case
     for (int o = 0; o < n_results && !options->wanted; o++) t->fetch[t->n_fetch++] = r.list[o];
     return at_plan_create(
         &t->plan, t->g,
-        &(at_plan_options){.kernels = options->kernels, .fetches = t->fetch, .n_fetches = t->n_fetch});
+        &(at_plan_options){
+            .kernels = options->kernels, .act = options->act, .fetches = t->fetch, .n_fetches = t->n_fetch});
 }
 
 static void write(at_rig *t, const at_value *v, const at_real *data)

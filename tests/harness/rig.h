@@ -33,7 +33,8 @@ typedef struct at_rig_options {
      * behind the op's, and between behind them, if the fused op saves it. The case is the fused op's, and
      * its parameters begin with the op's, and end with those of `then`, if it has any. NULL = none. */
     const at_fusion *rule;
-    bool fuse; /* fusions are applied */
+    bool fuse;    /* fusions are applied */
+    at_dtype act; /* as in at_plan_options */
 } at_rig_options;
 
 /* Random inputs and seeds, which the caller may overwrite in data[] and seeds[]. On failure the rig is still

@@ -24,15 +24,16 @@ typedef struct results {
 } results;
 
 /* False: of this case the rule makes another. */
-static bool run(at_ctx *ctx, const at_fusion *f, const at_op_case *k, uint32_t wanted, bool fuse,
-                results *out)
+static bool run(at_ctx *ctx, const at_fusion *f, const at_op_case *k, at_rig_options o, results *out)
 {
     at_rig t;
     *out = (results){0};
-    const at_rig_options o = {.wanted = wanted, .seeded = 1, .saved = true, .rule = f, .fuse = fuse};
+    o.rule = f;
+    o.seeded = 1;
+    o.saved = true;
     at_expect_ok(ctx, at_rig_build(&t, ctx, f->first, k, &o));
     const at_node *node = t.g->nodes[0];
-    const size_t size = fuse && node->op == f->fused ? f->fused->param_size : 0;
+    const size_t size = o.fuse && node->op == f->fused ? f->fused->param_size : 0;
     if (size && memcmp(node->param, k->param, size) != 0) {
         at_rig_destroy(&t);
         return false;
@@ -57,8 +58,8 @@ static void drop(results *r)
 static bool compare(at_ctx *ctx, const at_fusion *f, const at_op_case *k, uint32_t wanted, at_report *r)
 {
     results two, one;
-    if (!run(ctx, f, k, wanted, true, &one)) return false;
-    run(ctx, f, k, wanted, false, &two);
+    if (!run(ctx, f, k, (at_rig_options){.wanted = wanted, .fuse = true}, &one)) return false;
+    run(ctx, f, k, (at_rig_options){.wanted = wanted}, &two);
     at_report_at(r, "%s, case %s, gradients %x", f->name, k->name, wanted);
     at_report_check(r, one.n_forward == two.n_forward - 1, "%d nodes became %d", two.n_forward,
                     one.n_forward);
@@ -68,6 +69,35 @@ static bool compare(at_ctx *ctx, const at_fusion *f, const at_op_case *k, uint32
     drop(&two);
     drop(&one);
     return true;
+}
+
+/* Fast kernels give the same bits, with float and with bf16 activations: what is between is rounded, too. */
+static void compare_bits(at_ctx *ctx, const at_fusion *f, const at_op_case *k, at_dtype act, at_report *r)
+{
+    results two, one;
+    if (!run(ctx, f, k, (at_rig_options){.fuse = true, .act = act}, &one)) return;
+    run(ctx, f, k, (at_rig_options){.act = act}, &two);
+    at_report_at(r, "%s, case %s, %s", f->name, k->name, act == AT_BF16 ? "bf16" : "float");
+    for (int i = 0; i < one.n; i++)
+        at_report_same(r, "result", one.list[i], two.list[i], (size_t)one.count[i] * sizeof(at_real));
+    drop(&two);
+    drop(&one);
+}
+
+AT_TEST(test_fusions__give_the_same_bits)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_report r = {0};
+    const at_fusion *f;
+    int cursor = 0;
+    while ((f = at_registry_next(ctx, "fusion", &cursor)))
+        for (const at_op_case *k = f->fused->cases; k->name; k++) {
+            compare_bits(ctx, f, k, AT_F32, &r);
+            compare_bits(ctx, f, k, AT_BF16, &r);
+        }
+    assert_true(cursor > 0);
+    at_expect_clean(&r);
+    at_test_done(ctx);
 }
 
 AT_TEST(test_fusions__equal_what_they_stand_for)
@@ -101,7 +131,8 @@ AT_TEST(test_fusions__equal_what_they_stand_for)
     at_test_done(ctx);
 }
 
-/* A value with a second reader, or one that the host reads, stays. */
+/* A value with a second reader stays, and one that the host reads, whose gradient somebody wants, or to which
+ * something is added. */
 AT_TEST(test_fusions__leave_values_that_others_read)
 {
     at_ctx *ctx = at_test_ctx();
@@ -109,14 +140,17 @@ AT_TEST(test_fusions__leave_values_that_others_read)
     const at_fusion *f = at_registry_next(ctx, "fusion", &cursor);
     while (f && (f->then->param_size || f->then->n_in > 1)) f = at_registry_next(ctx, "fusion", &cursor);
     assert_non_null(f);
-    for (int kept = 0; kept < 2; kept++) {
+    enum { READ, KEPT, WANTED, ADDED_TO, KINDS };
+    for (int kind = 0; kind < KINDS; kind++) {
         at_rig t;
         const at_rig_options o = {.rule = f};
         at_expect_ok(ctx, at_rig_build(&t, ctx, f->first, &f->fused->cases[0], &o));
         at_value *between = t.g->nodes[0]->out[0];
-        if (!kept) (void)at_op1(t.g, f->then, NULL, between);
+        between->want_grad = kind == WANTED;
+        if (kind == READ) (void)at_op1(t.g, f->then, NULL, between);
+        if (kind == ADDED_TO) at_op1(t.g, &at_op_relu, NULL, t.in[0])->onto = between;
         const int before = t.g->n_nodes;
-        at_graph_fuse(t.g, &between, kept);
+        at_graph_fuse(t.g, &between, kind == KEPT);
         at_expect_ok(ctx, at_graph_finish(t.g));
         assert_int_equal(t.g->n_nodes, before);
         at_rig_destroy(&t);
