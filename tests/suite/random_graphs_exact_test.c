@@ -222,6 +222,14 @@ static at_value *normalise(net *t, at_value *x, bool stored)
     return at_channel_affine(t->g, x, f.scale, f.shift);
 }
 
+static at_value *linear(net *t, at_value *x, int64_t outs)
+{
+    const int64_t C = columns_of(x);
+    at_value *w = weight(t, 2, (const int64_t[]){outs, C}, C),
+             *bias = pick(t, 2) ? vector(t, outs, -1, 1) : NULL;
+    return at_linear(t->g, x, w, bias);
+}
+
 /* The node's result, or NULL when the kind does not fit x. */
 static at_value *apply(net *t, int64_t kind, at_value *x)
 {
@@ -243,9 +251,7 @@ static at_value *apply(net *t, int64_t kind, at_value *x)
         second = pick(t, 2) ? vector(t, C, -1, 1) : NULL;
         return at_channel_affine(t->g, x, first, second);
     case 6:
-        first = weight(t, 2, (const int64_t[]){outs, C}, C);
-        second = pick(t, 2) ? vector(t, outs, -1, 1) : NULL;
-        return at_linear(t->g, x, first, second);
+        return linear(t, x, outs);
     case 7:
         return C > 1 ? at_columns(t->g, x, pick(t, 2), C - 1) : NULL;
     case 8:
@@ -260,10 +266,12 @@ static at_value *apply(net *t, int64_t kind, at_value *x)
     case 13:
         return x->meta.rank == 4 ? convolve(t, x, false) : NULL;
     case 14:
+        if (pick(t, 2)) x = linear(t, x, outs);
         return at_gelu(t->g, x, pick(t, 2) ? AT_GELU_ERF : AT_GELU_TANH);
     case 15:
         return at_tanh(t->g, x);
     case 16:
+        if (pick(t, 2)) x = with_another(t, x, at_add);
         first = vector(t, C, 0.5, 1.5);
         second = pick(t, 2) ? vector(t, C, -1, 1) : NULL;
         return at_layernorm(t->g, x, first, second, 0.1);
@@ -666,6 +674,35 @@ AT_TEST(test_random_graphs_exact__kernels_equal_the_references)
     for (int k = 0; k <= (int)ctx->isa; k++)
         check_against(ctx, &(options){"cpu", kernels[k], 2, false, false, false},
                       &(options){"cpu", "ref", 2, false, false, false}, kernels[k], AT_TOL_MODEL, &r);
+    at_expect_clean(&r);
+    at_test_done(ctx);
+}
+
+static bool has_op(const at_graph *g, const at_op *op)
+{
+    bool has = false;
+    for (int i = 0; i < g->n_nodes; i++) has |= g->nodes[i]->op == op;
+    return has;
+}
+
+/* No rule goes without a graph in which it serves. */
+AT_TEST(test_random_graphs_exact__every_fusion_serves)
+{
+    at_ctx *ctx = at_test_ctx();
+    at_report r = {0};
+    const at_fusion *f;
+    int cursor = 0;
+    while ((f = at_registry_next(ctx, "fusion", &cursor))) {
+        int n = 0;
+        for (int graph = 0; graph < GRAPHS; graph++) {
+            net t;
+            open_net(&t, ctx, seed_of(graph), &(options){"cpu", "auto", 1, false, true, false});
+            n += has_op(t.g, f->fused);
+            close_net(&t);
+        }
+        at_report_at(&r, "%s", f->name);
+        at_report_check(&r, n > 0, "%d graphs", n);
+    }
     at_expect_clean(&r);
     at_test_done(ctx);
 }

@@ -6,7 +6,7 @@
  * some rows at a time pass through scratch. */
 #include "ops/gelu/form_simd.h"
 #include "ops/gelu/gelu.h"
-#include "ops/linear/pack_simd.h"
+#include "ops/linear/product_simd.h"
 #include "ops/linear_gelu/linear_gelu.h"
 
 enum { PART_ROWS = 32 }; /* of scratch */
@@ -32,15 +32,9 @@ static bool is_erf(const fused *f)
     return ((const at_gelu_param *)f->c->param)->form == AT_GELU_ERF;
 }
 
-/* w: [out,in] of the map; K and N of the product. */
-static void need(at_need *out, int64_t K, int64_t N, at_run_fn prepare)
+static size_t part_bytes(const at_problem *p)
 {
-    out->scratch = (size_t)(PART_ROWS * N) * sizeof(at_element);
-    out->thread_scratch = AT_SIMD(at_gemm_thread_scratch)(K, N, NULL);
-    out->n_prepared = 1;
-    out->prepared[0].from = 2;
-    out->prepared[0].bytes = (size_t)gemm_packed_size(K, N) * sizeof(gemm_operand);
-    out->prepared[0].prepare = prepare;
+    return (size_t)(PART_ROWS * at_meta_cols(&p->out[0])) * sizeof(at_element);
 }
 
 static void run_by_parts(at_gemm_job job, fused *f)
@@ -61,20 +55,11 @@ static at_status run(const at_call *c, int saved, const float *bias, at_gemm_the
     const bool keeps = saved && c->out[saved].data, adds = c->accumulate >> (keeps ? saved : 0) & 1;
     const at_arg *to = &c->out[keeps ? saved : 0];
     fused f = {.c = c, .between = to->data, .pitch = to->pitch};
-    at_gemm_job job = {.M = c->out[0].rows,
-                       .N = c->out[0].cols,
-                       .K = c->in[0].cols,
-                       .a = {.data = c->in[0].data, .pitch = c->in[0].pitch},
-                       .b = c->prepared[0],
-                       .c = to->data,
-                       .c_pitch = to->pitch,
-                       .bias = bias,
-                       .accumulate = adds,
-                       .then = c->out[0].data && !adds ? then : NULL,
-                       .then_arg = &f,
-                       .pool = c->pool,
-                       .thread_scratch = c->thread_scratch,
-                       .thread_stride = c->thread_stride};
+    at_gemm_job job = linear_job(c, to);
+    job.bias = bias;
+    job.accumulate = adds;
+    job.then = c->out[0].data && !adds ? then : NULL;
+    job.then_arg = &f;
     if (keeps || !adds) AT_SIMD(at_gemm)(&job);
     if (!adds || !c->out[0].data) return AT_OK;
     job.then = then;
@@ -85,14 +70,10 @@ static at_status run(const at_call *c, int saved, const float *bias, at_gemm_the
 
 /* ---- y = gelu(z), z = x W^T + b, which is saved ---- */
 
-static at_status prepare_forward(const at_call *c)
-{
-    return pack_forward(c, &c->in[1], 1, 1);
-}
-
 static void forward_need(const at_problem *p, at_need *out)
 {
-    need(out, p->in[1].dim[1], p->in[1].dim[0], prepare_forward);
+    linear_need(p, out);
+    out->scratch = part_bytes(p);
 }
 
 static void gelu_rows(const void *arg, int64_t row, int64_t rows, int64_t col, int64_t cols)
@@ -123,14 +104,10 @@ const at_kernel AT_SIMD(at_kernel_linear_gelu) = {.name = "linear_gelu." AT_SIMD
 
 /* ---- dz = gelu'(z) (dy W) ---- */
 
-static at_status prepare_dx(const at_call *c)
-{
-    return pack_backward_one(c, &c->in[1], 1);
-}
-
 static void dx_need(const at_problem *p, at_need *out)
 {
-    need(out, p->in[1].dim[0], p->in[1].dim[1], prepare_dx);
+    linear_need_dx(p, out);
+    out->scratch = part_bytes(p);
 }
 
 static void dx_rows(const void *arg, int64_t row, int64_t rows, int64_t col, int64_t cols)
