@@ -1,9 +1,10 @@
-/* add_layernorm: y = layernorm(s, weight, bias),  s = a + b          (the residual blocks of Vaswani et al.
- * 2017) a, b, y [..,C] act on an extent   weight, bias [C] acc, each may be absent saved: mean, rstd [rows]
- * acc, as layernorm saves them, and s, as y. add and then layernorm in one pass; where no gradient needs s,
- * it is never in memory.
+/* add_layernorm: y = layernorm(s, weight, bias),  s = a + b          (residual blocks: Vaswani et al. 2017)
  *
- * da = db = ds, which with dweight and dbias is what layernorm gives. */
+ * a, b, y [..,C] act on an extent; weight, bias [C] acc, each may be absent
+ * saved: mean, rstd [rows] acc, as layernorm saves them, and s, as y
+ *
+ * add and then layernorm in one pass; where no gradient needs s, it is never in memory. da = db = ds, which,
+ * as dweight and dbias, is what layernorm's gradient gives. */
 #include "ops/add_layernorm/add_layernorm.h"
 #include "ops/add/add.h"
 #include "ops/layernorm/layernorm.h"
