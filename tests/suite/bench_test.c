@@ -202,10 +202,8 @@ AT_TEST(test_bench__takes_networks_for_texts)
     assert_int_equal((int)number(whole, "micro_batch"), 4);
     assert_int_equal((int)number(cut, "micro_batch"), 2);
     expect_close(flops_of(whole, "linear_dw"), flops_of(cut, "linear_dw"), "work of the rows");
-    static const char *const fused[] = {"linear_gelu", "linear_dx_gelu", "add_layernorm"}, *const parts[] = {
-                                                                                               "gelu",
-                                                                                               "gelu_dx",
-                                                                                               "layernorm"};
+    static const char *const fused[] = {"linear_gelu", "linear_dx_gelu", "add_layernorm"};
+    static const char *const parts[] = {"gelu", "gelu_dx", "layernorm"};
     for (int i = 0; i < AT_COUNT(fused); i++)
         assert_true(flops_of(whole, fused[i]) > 0 && flops_of(whole, parts[i]) == 0);
     at_attune_expect(2, folder, "bench model --bench.size 4096");

@@ -6,7 +6,6 @@
 #include "engine/fuse.h"
 #include "ops/gelu/gelu.h"
 #include "ops/linear/linear.h"
-#include "ops/rowsum/rowsum.h"
 
 static at_status infer(at_ctx *ctx, const void *param, const at_meta *in, at_meta *out, at_meta *saved)
 {
@@ -17,9 +16,7 @@ static at_status infer(at_ctx *ctx, const void *param, const at_meta *in, at_met
 static void grad(at_graph *g, const at_node *n, at_value *const *dy, at_value **dx)
 {
     at_value *dz = at_op1(g, &at_op_gelu_dx, n->param, n->saved[0], dy[0]);
-    if (dx[1]) dx[1] = at_op1(g, &at_op_linear_dw, NULL, dz, n->in[0]);
-    if (n->n_in > 2 && dx[2]) dx[2] = at_rowsum(g, dz);
-    if (dx[0]) dx[0] = at_op1(g, &at_op_linear_dx, NULL, dz, n->in[1]);
+    at_op_linear.grad(g, n, &dz, dx); /* its inputs are those of the node */
 }
 
 static at_status ref_fwd(const at_call *c)
