@@ -49,6 +49,9 @@ enum { VL = 8 };
 #else
 enum { VL = 4 };
 #define AT_SIMD_LEVEL AT_ISA_BASE
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 #endif
 
 /* Kernels of one shape share their loops as functions that take the innermost expression as a function: both
@@ -59,6 +62,18 @@ typedef float vf __attribute__((vector_size(VL * 4), may_alias));
 typedef float vf_unaligned __attribute__((vector_size(VL * 4), aligned(4), may_alias));
 typedef int32_t vi __attribute__((vector_size(VL * 4), may_alias));
 typedef double vd __attribute__((vector_size(VL * 8)));
+
+/* 0, 1 .. : a literal, so that what is computed of it stays a constant. */
+static inline vi vi_lanes(void)
+{
+#if defined(__AVX512F__) || defined(AT_EMULATE)
+    return (vi){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#elif defined(AT_SIMD_AVX2)
+    return (vi){0, 1, 2, 3, 4, 5, 6, 7};
+#else
+    return (vi){0, 1, 2, 3};
+#endif
+}
 
 /* x as it is rounded here: what follows is not contracted with what made it, wherever the code stands. */
 AT_FORCE_INLINE vf vf_rounded(vf x)
@@ -144,9 +159,7 @@ static inline void vf_store_n(float *p, vf x, int64_t n)
 /* -1 in the first n lanes, else 0. */
 static inline vi vi_first(int64_t n)
 {
-    vi lane;
-    for (int i = 0; i < VL; i++) lane[i] = i;
-    return lane < (int32_t)n;
+    return vi_lanes() < (int32_t)n;
 }
 
 /* Lane-wise choice: mask lanes are 0 or -1, as comparisons give them. */
@@ -158,8 +171,7 @@ static inline vf vf_select(vi mask, vf a, vf b)
 /* Lane l of x[i] becomes lane i of x[l]: blocks of 1, 2, 4 .. lanes beside the diagonal change places. */
 AT_FORCE_INLINE void vf_transpose(vf x[VL])
 {
-    vi lane;
-    for (int l = 0; l < VL; l++) lane[l] = l;
+    const vi lane = vi_lanes();
 #pragma GCC unroll 4
     for (int half = 1; half < VL; half *= 2)
 #pragma GCC unroll 16
@@ -172,12 +184,38 @@ AT_FORCE_INLINE void vf_transpose(vf x[VL])
         }
 }
 
-/* NaN stays NaN: comparisons with it are false and keep x. */
+/* low > x ? low : x, so that a NaN in x stays; in one instruction where its operands are taken in this order.
+ */
+static inline vf vf_at_least(vf x, vf low)
+{
+#if defined(AT_EMULATE) || !defined(__SSE2__)
+    return vf_select(low > x, low, x);
+#elif defined(__AVX512F__)
+    return (vf)_mm512_max_ps((__m512)low, (__m512)x);
+#elif defined(AT_SIMD_AVX2)
+    return (vf)_mm256_max_ps((__m256)low, (__m256)x);
+#else
+    return (vf)_mm_max_ps((__m128)low, (__m128)x);
+#endif
+}
+
+/* high < x ? high : x, likewise. */
+static inline vf vf_at_most(vf x, vf high)
+{
+#if defined(AT_EMULATE) || !defined(__SSE2__)
+    return vf_select(high < x, high, x);
+#elif defined(__AVX512F__)
+    return (vf)_mm512_min_ps((__m512)high, (__m512)x);
+#elif defined(AT_SIMD_AVX2)
+    return (vf)_mm256_min_ps((__m256)high, (__m256)x);
+#else
+    return (vf)_mm_min_ps((__m128)high, (__m128)x);
+#endif
+}
+
 static inline vf vf_clamp(vf x, float low, float high)
 {
-    const vf l = vf_set(low), h = vf_set(high);
-    x = vf_select(x < l, l, x);
-    return vf_select(x > h, h, x);
+    return vf_at_most(vf_at_least(x, vf_set(low)), vf_set(high));
 }
 
 /* ---- Elements of activations ---- */

@@ -11,33 +11,46 @@ static inline vf vf_power_of_two(vi n)
 }
 
 /* e^x within 2 units of the last place; 0 below -103.98, infinity above 88.73, NaN stays NaN.
- * x = n ln 2 + r with |r| <= 0.347; the Taylor polynomial of degree 7 is off by 5e-9 there. */
+ * x = n ln 2 + r with |r| <= 0.347; the Taylor polynomial of degree 7 is off by 5e-9 there.
+ * Of `many` vectors step by step, because each step waits for the one before. */
+AT_FORCE_INLINE void vf_exp_each(vf *x, const int many)
+{
+    static const float taylor[] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f};
+    const vf round = vf_set(0x1.8p23f); /* adding it leaves an integer in the low bits */
+    vf shifted[4], r[4], p[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < many; i++) {
+        r[i] = vf_clamp(x[i], -105.0f, 90.0f);
+        shifted[i] = r[i] * vf_set(0x1.715476p+0f) + round;
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < many;
+         i++) { /* ln 2 in two parts: the first has few bits, so that the product is exact */
+        const vf n = shifted[i] - round;
+        r[i] = r[i] - n * vf_set(0x1.62e4p-1f);
+        r[i] = r[i] - n * vf_set(0x1.7f7d1cp-20f);
+        p[i] = vf_set(1.0f / 5040);
+    }
+#pragma GCC unroll 7
+    for (int k = 0; k < AT_COUNT(taylor); k++)
+#pragma GCC unroll 4
+        for (int i = 0; i < many; i++) p[i] = p[i] * r[i] + vf_set(taylor[k]);
+#pragma GCC unroll 4
+    for (int i = 0; i < many; i++) {
+#if defined(__AVX512F__)
+        x[i] = (vf)_mm512_scalef_ps((__m512)p[i], (__m512)(shifted[i] - round));
+#else
+        const vi power = (vi)shifted[i] - (vi)round; /* in two steps, for results that are subnormal */
+        const vi half = power >> 1;
+        x[i] = p[i] * vf_power_of_two(half) * vf_power_of_two(power - half);
+#endif
+    }
+}
+
 static inline vf vf_exp(vf x)
 {
-    const vf round = vf_set(0x1.8p23f); /* adding it leaves an integer in the low bits */
-    x = vf_clamp(x, -105.0f, 90.0f);
-    const vf shifted = x * vf_set(0x1.715476p+0f) + round;
-    const vf n = shifted - round;
-    vf r =
-        x -
-        n * vf_set(
-                0x1.62e4p-1f); /* ln 2 in two parts: the first has few bits, so that the product is exact */
-    r = r - n * vf_set(0x1.7f7d1cp-20f);
-    vf p = vf_set(1.0f / 5040);
-    p = p * r + vf_set(1.0f / 720);
-    p = p * r + vf_set(1.0f / 120);
-    p = p * r + vf_set(1.0f / 24);
-    p = p * r + vf_set(1.0f / 6);
-    p = p * r + vf_set(0.5f);
-    p = p * r + vf_set(1.0f);
-    p = p * r + vf_set(1.0f);
-#if defined(__AVX512F__)
-    return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
-#else
-    const vi power = (vi)shifted - (vi)round; /* in two steps, for results that are subnormal */
-    const vi half = power >> 1;
-    return p * vf_power_of_two(half) * vf_power_of_two(power - half);
-#endif
+    vf_exp_each(&x, 1);
+    return x;
 }
 
 /* Hyperbolic tangent within 3 units of the last place; NaN stays NaN. Near zero an odd polynomial of degree
@@ -74,6 +87,15 @@ static inline vf vf_log1p(vf x)
     p = p * z + vf_set(2.0f / 5);
     p = p * z + vf_set(2.0f / 3);
     return s * vf_set(2.0f) + s * z * p;
+}
+
+/* log(x) of a normal x >= 1, within 2 units of the last place; NaN stays NaN. x = 2^e m with 1 <= m < 2. */
+static inline vf vf_log(vf x)
+{
+    const vi bits = (vi)x, one = (vi)vf_set(1.0f);
+    const vf m = (vf)((bits & 0x7fffff) | one), e = __builtin_convertvector((bits >> 23) - 127, vf);
+    const vf log_x = e * vf_set(0x1.62e430p-1f) + vf_log1p(m - vf_set(1.0f));
+    return vf_select(x == x, log_x, x);
 }
 
 typedef struct vf_normal {

@@ -4,8 +4,7 @@
 
 AT_FORCE_INLINE vf value(const vf *x)
 {
-    const vf z = x[0] + x[1], zero = {0};
-    return vf_select(z < zero, zero, z);
+    return vf_at_least(x[0] + x[1], (vf){0});
 }
 
 AT_ELEMENTWISE(run, 2, value)

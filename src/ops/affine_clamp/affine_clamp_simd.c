@@ -34,8 +34,7 @@ static void patterns_need(const at_problem *p, at_need *out)
 
 AT_FORCE_INLINE vf affine(const vf *x, const vf *k, const vf *u)
 {
-    const vf z = x[0] * k[SCALE] + k[SHIFT], above = vf_select(z < u[0], u[0], z);
-    return vf_select(above > u[1], u[1], above);
+    return vf_at_most(vf_at_least(x[0] * k[SCALE] + k[SHIFT], u[0]), u[1]);
 }
 
 static void forward_span(const at_call *c, void *const *at, int64_t n)

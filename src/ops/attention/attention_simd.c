@@ -49,7 +49,7 @@ static void mask_rows(float *score, const lane_range range[GROUP], int64_t n, fl
         for (int r = 0; r < GROUP; r++) {
             const vf v = vf_select(is_in(range[r], j), vf_load(score + r * BLOCK + j), none);
             vf_store(score + r * BLOCK + j, v);
-            best[r] = vf_select(v > best[r], v, best[r]);
+            best[r] = vf_at_least(best[r], v);
         }
     for (int r = 0; r < GROUP; r++) max[r] = vf_largest(best[r]);
 }
@@ -58,12 +58,17 @@ static void mask_rows(float *score, const lane_range range[GROUP], int64_t n, fl
 static void exp_rows(float *score, const float max[GROUP], int64_t n, float sum[GROUP])
 {
     vf part[GROUP] = {{0}};
-    for (int64_t j = 0; j < n; j += VL)
+    for (int64_t j = 0; j < n; j += VL) {
+        vf v[GROUP];
+#pragma GCC unroll 4
+        for (int r = 0; r < GROUP; r++) v[r] = vf_load(score + r * BLOCK + j) - vf_set(max[r]);
+        vf_exp_each(v, GROUP);
+#pragma GCC unroll 4
         for (int r = 0; r < GROUP; r++) {
-            const vf v = vf_exp(vf_load(score + r * BLOCK + j) - vf_set(max[r]));
-            vf_store(score + r * BLOCK + j, v);
-            part[r] += v;
+            vf_store(score + r * BLOCK + j, v[r]);
+            part[r] += v[r];
         }
+    }
     for (int r = 0; r < GROUP; r++) sum[r] += vf_total(part[r]);
 }
 
@@ -117,10 +122,12 @@ static void meet(const one_head *t, const work *w, rows_of queries, rows_of keys
 
 static void finish(const one_head *t, const work *w, rows_of queries)
 {
-    for (int64_t i = 0; i < queries.n; i++) {
-        scale_row(w->y + i * t->width, 1 / w->sum[i], t->width);
-        at_real *log_sum = t->c->out[1].data ? at_out_row(t->c, 1, t->first + queries.at + i) : NULL;
-        if (log_sum) at_put(t->c, 1, log_sum + t->head, (double)w->max[i] + log((double)w->sum[i]));
+    for (int64_t i = 0; i < queries.n; i++) scale_row(w->y + i * t->width, 1 / w->sum[i], t->width);
+    if (t->c->out[1].data) {
+        for (int64_t i = 0; i < queries.n; i += VL)
+            vf_store(w->sum + i, vf_load(w->max + i) + vf_log(vf_load(w->sum + i)));
+        for (int64_t i = 0; i < queries.n; i++)
+            at_put(t->c, 1, at_out_row(t->c, 1, t->first + queries.at + i) + t->head, (double)w->sum[i]);
     }
     if (t->c->out[0].data) store_rows(t, 0, queries, w->y, 1.0f);
 }

@@ -95,8 +95,9 @@ static inline void load_rows(const one_head *t, float *to, const at_arg *x, rows
     const vf f = vf_set(factor);
     for (int64_t i = 0; i < r.n; i++) {
         const at_element *from = head_row(t, x, r.at + i);
-        for (int64_t d = 0; d < t->D; d += VL)
-            vf_store(to + i * t->width + d, f * va_load_n(from + d, at_min(VL, t->D - d)));
+        int64_t d = 0;
+        for (; d + VL <= t->D; d += VL) vf_store(to + i * t->width + d, f * va_load(from + d));
+        if (d < t->D) vf_store(to + i * t->width + d, f * va_load_n(from + d, t->D - d));
     }
     const int64_t room = at_round_up(r.n, VL);
     memset(to + r.n * t->width, 0, (size_t)((room - r.n) * t->width) * sizeof *to);
@@ -114,19 +115,23 @@ static inline void transpose(const one_head *t, float *to, const float *rows, in
         }
 }
 
+AT_FORCE_INLINE void store_lanes(at_element *to, vf x, bool adds, const int64_t lanes)
+{
+    if (adds) x += va_load_n(to, lanes);
+    va_store_n(to, x, lanes);
+}
+
 /* out[o] of these rows gets, or is added, factor times them. */
 static inline void store_rows(const one_head *t, int o, rows_of r, const float *from, float factor)
 {
     const at_arg *y = &t->c->out[o];
+    const bool adds = t->c->accumulate >> o & 1;
     const vf f = vf_set(factor);
-    for (int64_t i = 0; i < r.n; i++) {
+    for (int64_t i = 0; i < r.n; i++, from += t->width) {
         at_element *to = (at_element *)y->data + (t->first + r.at + i) * y->pitch + t->head * t->D;
-        for (int64_t d = 0; d < t->D; d += VL) {
-            const int64_t lanes = at_min(VL, t->D - d);
-            vf v = f * vf_load(from + i * t->width + d);
-            if (t->c->accumulate >> o & 1) v += va_load_n(to + d, lanes);
-            va_store_n(to + d, v, lanes);
-        }
+        int64_t d = 0;
+        for (; d + VL <= t->D; d += VL) store_lanes(to + d, f * vf_load(from + d), adds, VL);
+        if (d < t->D) store_lanes(to + d, f * vf_load(from + d), adds, t->D - d);
     }
 }
 
@@ -134,9 +139,7 @@ static inline void store_rows(const one_head *t, int o, rows_of r, const float *
 
 AT_FORCE_INLINE vf swap_halves(vf x, int half)
 {
-    vi lane;
-    for (int l = 0; l < VL; l++) lane[l] = l ^ half;
-    return AT_SHUFFLE(x, x, lane);
+    return AT_SHUFFLE(x, x, vi_lanes() ^ half);
 }
 
 static inline float vf_total(vf x)
@@ -149,10 +152,7 @@ static inline float vf_total(vf x)
 static inline float vf_largest(vf x)
 {
 #pragma GCC unroll 4
-    for (int half = VL / 2; half > 0; half /= 2) {
-        const vf other = swap_halves(x, half);
-        x = vf_select(other > x, other, x);
-    }
+    for (int half = VL / 2; half > 0; half /= 2) x = vf_at_least(x, swap_halves(x, half));
     return x[0];
 }
 
@@ -223,9 +223,7 @@ static inline lane_range range_of(const one_head *t, int64_t query, rows_of keys
 /* -1 where key `at` + lane of the block is in the range. */
 static inline vi is_in(lane_range r, int64_t at)
 {
-    vi lane;
-    for (int i = 0; i < VL; i++) lane[i] = i;
-    lane += vi_set((int32_t)at);
+    const vi lane = vi_lanes() + vi_set((int32_t)at);
     return (lane >= r.first) & (lane < r.last);
 }
 

@@ -17,8 +17,7 @@ AT_FORCE_INLINE vf normalised(vf x, const vf *k)
 
 AT_FORCE_INLINE vf clamp(const vf *x, const vf *k, const vf *u)
 {
-    const vf z = normalised(x[0], k), above = vf_select(z < u[0], u[0], z);
-    return vf_select(above > u[1], u[1], above);
+    return vf_at_most(vf_at_least(normalised(x[0], k), u[0]), u[1]);
 }
 
 static void forward_span(const at_call *c, void *const *at, int64_t n)

@@ -4,8 +4,7 @@
 
 AT_FORCE_INLINE vf forward_of(const vf *x)
 {
-    const vf zero = {0};
-    return vf_select(x[0] < zero, zero, x[0]);
+    return vf_at_least(x[0], (vf){0});
 }
 
 AT_ELEMENTWISE(forward, 1, forward_of)

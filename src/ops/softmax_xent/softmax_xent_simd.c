@@ -32,7 +32,7 @@ static float row_max(const at_element *z, int64_t K)
         const int64_t lanes = at_min(VL, K - j);
         vf v = va_load_n(z + j, lanes);
         if (lanes < VL) v = vf_select(vi_first(lanes), v, lowest);
-        best = vf_select(v > best, v, best);
+        best = vf_at_least(best, v);
     }
     float max = best[0];
     for (int i = 1; i < VL; i++) max = best[i] > max ? best[i] : max;
