@@ -49,9 +49,6 @@ enum { VL = 8 };
 #else
 enum { VL = 4 };
 #define AT_SIMD_LEVEL AT_ISA_BASE
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 #endif
 
 /* Kernels of one shape share their loops as functions that take the innermost expression as a function: both
@@ -188,28 +185,24 @@ AT_FORCE_INLINE void vf_transpose(vf x[VL])
  */
 static inline vf vf_at_least(vf x, vf low)
 {
-#if defined(AT_EMULATE) || !defined(__SSE2__)
-    return vf_select(low > x, low, x);
-#elif defined(__AVX512F__)
+#if defined(__AVX512F__)
     return (vf)_mm512_max_ps((__m512)low, (__m512)x);
 #elif defined(AT_SIMD_AVX2)
     return (vf)_mm256_max_ps((__m256)low, (__m256)x);
 #else
-    return (vf)_mm_max_ps((__m128)low, (__m128)x);
+    return vf_select(low > x, low, x);
 #endif
 }
 
 /* high < x ? high : x, likewise. */
 static inline vf vf_at_most(vf x, vf high)
 {
-#if defined(AT_EMULATE) || !defined(__SSE2__)
-    return vf_select(high < x, high, x);
-#elif defined(__AVX512F__)
+#if defined(__AVX512F__)
     return (vf)_mm512_min_ps((__m512)high, (__m512)x);
 #elif defined(AT_SIMD_AVX2)
     return (vf)_mm256_min_ps((__m256)high, (__m256)x);
 #else
-    return (vf)_mm_min_ps((__m128)high, (__m128)x);
+    return vf_select(high < x, high, x);
 #endif
 }
 

@@ -24,10 +24,9 @@ AT_FORCE_INLINE void vf_exp_each(vf *x, const int many)
         shifted[i] = r[i] * vf_set(0x1.715476p+0f) + round;
     }
 #pragma GCC unroll 4
-    for (int i = 0; i < many;
-         i++) { /* ln 2 in two parts: the first has few bits, so that the product is exact */
+    for (int i = 0; i < many; i++) {
         const vf n = shifted[i] - round;
-        r[i] = r[i] - n * vf_set(0x1.62e4p-1f);
+        r[i] = r[i] - n * vf_set(0x1.62e4p-1f); /* of ln 2: so few bits that the product is exact */
         r[i] = r[i] - n * vf_set(0x1.7f7d1cp-20f);
         p[i] = vf_set(1.0f / 5040);
     }

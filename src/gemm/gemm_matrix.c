@@ -50,13 +50,29 @@ INLINE void put_vector(const target *t, int64_t i, int64_t j, vf x, const int64_
     va_put_n(c, x, lanes, t->streams);
 }
 
-INLINE void store_tile(const int mr, const int nv, vf (*acc)[GEMM_NV + 1], const target *t,
-                       const int64_t lanes)
+/* A tile that is not full, from memory: one function for all of them, which would be most of the code. */
+static __attribute__((noinline)) void store_part(int mr, int nv, vf (*acc)[GEMM_NV + 1], const target *t,
+                                                 int64_t lanes)
 {
+    for (int i = 0; i < mr; i++)
+        for (int j = 0; j < nv; j++) put_vector(t, i, j * VL, acc[i][j], j + 1 < nv ? VL : lanes);
+}
+
+INLINE void store_tile(const int mr, const int nv, vf (*acc)[GEMM_NV + 1], const target *t, int64_t lanes)
+{
+    if (lanes < VL || mr < (nv > GEMM_NV ? GEMM_MR_OF_3 : GEMM_MR)) {
+        vf part[GEMM_MR][GEMM_NV + 1];
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+            for (int j = 0; j < nv; j++) part[i][j] = acc[i][j];
+        store_part(mr, nv, part, t, lanes);
+        return;
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < mr; i++)
 #pragma GCC unroll 4
-        for (int j = 0; j < nv; j++) put_vector(t, i, j * VL, acc[i][j], j + 1 < nv ? VL : lanes);
+        for (int j = 0; j < nv; j++) put_vector(t, i, j * VL, acc[i][j], VL);
 }
 
 /* C[mr, nv vectors] = A-block times panel; the third vector is the first one of the panel behind, `next`
@@ -82,11 +98,7 @@ INLINE void micro_body(const int mr, const int nv, int64_t kc, const float *a, i
             for (int j = 0; j < nv; j++) acc[i][j] += av * bv[j];
         }
     }
-    if (lanes == VL) {
-        store_tile(mr, nv, acc, t, VL);
-    } else {
-        store_tile(mr, nv, acc, t, lanes);
-    }
+    store_tile(mr, nv, acc, t, lanes);
 }
 
 typedef void (*micro_fn)(int64_t kc, const float *a, int64_t lda, const float *b, int64_t next,

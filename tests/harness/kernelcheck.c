@@ -121,6 +121,14 @@ static void get_dense(const operand *o, char *dense)
     }
 }
 
+/* To add to. */
+static void put_something(operand *o)
+{
+    for (int64_t r = 0; r < o->arg.rows; r++)
+        for (int64_t c = 0, some = r % 5; c < o->arg.cols; c++, some = some < 4 ? some + 1 : 0)
+            put_real(place(o, r, c), o->arg.dtype, 0.25 * (double)some);
+}
+
 static bool setup(bench *b, const setting *s)
 {
     at_meta in[AT_MAX_IN] = {0}, out[AT_MAX_OUT] = {0};
@@ -152,10 +160,7 @@ static bool setup(bench *b, const setting *s)
         operand *o = &b->out[i];
         o->meta = out[i];
         lay(o, b->rows, s, b->op->any_in);
-        if (s->accumulate && o->arg.dtype != AT_I32) /* something to add to */
-            for (int64_t r = 0; r < o->arg.rows; r++)
-                for (int64_t c = 0; c < o->arg.cols; c++)
-                    put_real(place(o, r, c), o->arg.dtype, 0.25 * (double)((r + c) % 5));
+        if (s->accumulate && o->arg.dtype != AT_I32) put_something(o);
         b->problem.out[i] = out[i];
         b->problem.out_dtype[i] = o->arg.dtype;
     }

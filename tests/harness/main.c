@@ -2,6 +2,7 @@
  * "src/ops/relu6/relu6_test.c" and over test names. Exit code 1 when a test fails, 2 when none matches. */
 #include "engine/tensor.h"
 #include "tests/harness/test.h"
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -76,6 +77,8 @@ int main(int argc, char **argv)
     const char *pattern = argc > 1 ? argv[1] : "*";
     int n_failed = 0, n_run = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
+    mallopt(M_MMAP_THRESHOLD, 1 << 30); /* operands come and go by the thousand: their pages stay */
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
     for (const at_test *t = at_tests; t->name; t++)
         if (t == at_tests || strcmp(t->file, t[-1].file) != 0) n_failed += run_file(t, pattern, &n_run);
     if (n_run == 0) {

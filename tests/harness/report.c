@@ -29,16 +29,13 @@ static void close(at_report *r, const char *what, const at_real *got, const at_r
     double scale = least, worst = 0.0;
     int64_t at = -1;
     for (int64_t i = 0; i < n; i++)
-        if (isfinite((double)want[i]) && fabs((double)want[i]) > scale) scale = fabs((double)want[i]);
+        if (fabs((double)want[i]) > scale && isfinite((double)want[i])) scale = fabs((double)want[i]);
     for (int64_t i = 0; i < n; i++) {
-        const double g = (double)got[i], w = (double)want[i];
-        if (isnan(w) ? isnan(g) : (!isfinite(w) && g == w)) continue;
-        const double apart = fabs(g - w) - relative * fabs(w), d = apart < 0 ? 0.0 : apart;
-        if (!(d <= worst)) { /* NaN counts as the worst */
-            worst = d;
-            at = i;
-            if (isnan(d)) break;
-        }
+        const double g = (double)got[i], w = (double)want[i], d = fabs(g - w) - relative * fabs(w);
+        if (d <= worst || (isnan(w) ? isnan(g) : (!isfinite(w) && g == w))) continue;
+        worst = d; /* NaN counts as the worst */
+        at = i;
+        if (isnan(d)) break;
     }
     at_report_check(r, worst <= tol * scale,
                     "%s: element %lld is %.9g, expected %.9g; difference %.3g, allowed %.3g", what,

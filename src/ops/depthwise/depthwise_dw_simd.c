@@ -25,36 +25,34 @@ static void dw_need(const at_problem *p, at_need *out)
 
 /* Add one output to the sums of the taps [kx0, kx1) of `rows` rows of a kernel three wide. */
 AT_FORCE_INLINE void add_output(const walk *k, const walk_row *r, vf *sum, const int rows, const int kx0,
-                                const int kx1, const int64_t stride, int64_t ox, int64_t channel,
-                                const int64_t lanes)
+                                const int kx1, const int64_t stride, int64_t ox, int64_t channel)
 {
     const int64_t pitch = k->from->pitch;
-    const vf d = va_load_n(r->to + ox * k->to->pitch + channel, lanes);
+    const vf d = va_load(r->to + ox * k->to->pitch + channel);
     const at_element *from = r->from + (ox * stride - k->pad_left) * pitch + channel;
 #pragma GCC unroll 3
     for (int y = 0; y < rows; y++)
 #pragma GCC unroll 3
-        for (int x = kx0; x < kx1; x++)
-            sum[y * 3 + x] += d * va_load_n(from + y * r->from_step + x * pitch, lanes);
+        for (int x = kx0; x < kx1; x++) sum[y * 3 + x] += d * va_load(from + y * r->from_step + x * pitch);
 }
 
 /* The same for all taps of outputs [x0, x1) at stride 1: each input is loaded, and widened, once. */
 AT_FORCE_INLINE void add_sliding(const walk *k, const walk_row *r, vf *sum, const int rows, int64_t x0,
-                                 int64_t x1, int64_t channel, const int64_t lanes)
+                                 int64_t x1, int64_t channel)
 {
     const int64_t pitch = k->from->pitch;
     const at_element *from = r->from + (x0 - k->pad_left) * pitch + channel;
     vf left[3], middle[3];
 #pragma GCC unroll 3
     for (int y = 0; y < rows; y++) {
-        left[y] = va_load_n(from + y * r->from_step, lanes);
-        middle[y] = va_load_n(from + y * r->from_step + pitch, lanes);
+        left[y] = va_load(from + y * r->from_step);
+        middle[y] = va_load(from + y * r->from_step + pitch);
     }
     for (int64_t ox = x0; ox < x1; ox++, from += pitch) {
-        const vf d = va_load_n(r->to + ox * k->to->pitch + channel, lanes);
+        const vf d = va_load(r->to + ox * k->to->pitch + channel);
 #pragma GCC unroll 3
         for (int y = 0; y < rows; y++) {
-            const vf right = va_load_n(from + y * r->from_step + 2 * pitch, lanes);
+            const vf right = va_load(from + y * r->from_step + 2 * pitch);
             sum[y * 3] += d * left[y];
             sum[y * 3 + 1] += d * middle[y];
             sum[y * 3 + 2] += d * right;
@@ -62,58 +60,6 @@ AT_FORCE_INLINE void add_sliding(const walk *k, const walk_row *r, vf *sum, cons
             middle[y] = right;
         }
     }
-}
-
-/* Add outputs [x0, x1) of one row to the sums of `rows` rows of three taps, which stay in registers; one
- * vector of channels. */
-AT_FORCE_INLINE void add_threes(const walk *k, const walk_row *r, float *sums, const int rows,
-                                const int64_t stride, int64_t x0, int64_t x1, int64_t channel,
-                                const int64_t lanes)
-{
-    const int64_t C = k->to->cols, W = k->from->dim[2];
-    vf sum[9];
-    sums += r->ky0 * 3 * C + channel;
-#pragma GCC unroll 9
-    for (int t = 0; t < rows * 3; t++) sum[t] = vf_load_n(sums + t * C, lanes);
-    for (int64_t ox = x0; ox < x1;) {
-        const int64_t first = ox * stride - k->pad_left;
-        if (first >= 0 && first + 3 <= W) {
-            const int64_t end = at_min(x1, r->full1);
-            if (SLIDES && stride == 1)
-                add_sliding(k, r, sum, rows, ox, end, channel, lanes);
-            else
-                for (int64_t i = ox; i < end; i++)
-                    add_output(k, r, sum, rows, 0, 3, stride, i, channel, lanes);
-            ox = end;
-            continue;
-        }
-        if (first + 3 <= W)
-            add_output(k, r, sum, rows, 1, 3, stride, ox, channel, lanes);
-        else if (first >= 0)
-            add_output(k, r, sum, rows, 0, 2, stride, ox, channel, lanes);
-        else
-            add_output(k, r, sum, rows, 1, 2, stride, ox, channel, lanes);
-        ox++;
-    }
-#pragma GCC unroll 9
-    for (int t = 0; t < rows * 3; t++) vf_store_n(sums + t * C, sum[t], lanes);
-}
-
-/* The same for a block of channels. */
-AT_FORCE_INLINE void add_threes_block(const walk *k, const walk_row *r, float *sums, const int rows,
-                                      const int64_t stride, int64_t x0, int64_t x1, int64_t block)
-{
-    const int64_t last = at_min(block + BLOCK, k->to->cols);
-    int64_t c = block;
-    for (; c + VL <= last; c += VL) add_threes(k, r, sums, rows, stride, x0, x1, c, VL);
-    if (c < last) add_threes(k, r, sums, rows, stride, x0, x1, c, last - c);
-}
-
-/* Does every output miss at most the first and the last tap of a row? */
-static bool misses_one(const walk *k)
-{
-    const int64_t behind = k->from->dim[2] - ((k->to->dim[2] - 1) * k->stride_x - k->pad_left);
-    return k->pad_left <= 1 && behind >= 2;
 }
 
 /* Any kernel: outputs [x0, x1) of one row to the taps [kx0, kx1) of the rows that lie inside, tap by tap. */
@@ -142,6 +88,57 @@ static void add_edge(const walk *k, const walk_row *r, float *sums, int64_t ox, 
     int64_t kx0, kx1;
     walk_inside(ox, k->stride_x, k->dilation_x, k->pad_left, k->kw, k->from->dim[2], &kx0, &kx1);
     add_taps(k, r, sums, kx0, kx1, ox, ox + 1, block);
+}
+
+/* Add outputs [x0, x1) of one row to the sums of `rows` rows of three taps, which stay in registers; one
+ * vector of channels. */
+AT_FORCE_INLINE void add_threes(const walk *k, const walk_row *r, float *sums, const int rows,
+                                const int64_t stride, int64_t x0, int64_t x1, int64_t channel)
+{
+    const int64_t C = k->to->cols, W = k->from->dim[2];
+    vf sum[9];
+    sums += r->ky0 * 3 * C + channel;
+#pragma GCC unroll 9
+    for (int t = 0; t < rows * 3; t++) sum[t] = vf_load(sums + t * C);
+    for (int64_t ox = x0; ox < x1;) {
+        const int64_t first = ox * stride - k->pad_left;
+        if (first >= 0 && first + 3 <= W) {
+            const int64_t end = at_min(x1, r->full1);
+            if (SLIDES && stride == 1)
+                add_sliding(k, r, sum, rows, ox, end, channel);
+            else
+                for (int64_t i = ox; i < end; i++) add_output(k, r, sum, rows, 0, 3, stride, i, channel);
+            ox = end;
+            continue;
+        }
+        if (first + 3 <= W)
+            add_output(k, r, sum, rows, 1, 3, stride, ox, channel);
+        else if (first >= 0)
+            add_output(k, r, sum, rows, 0, 2, stride, ox, channel);
+        else
+            add_output(k, r, sum, rows, 1, 2, stride, ox, channel);
+        ox++;
+    }
+#pragma GCC unroll 9
+    for (int t = 0; t < rows * 3; t++) vf_store(sums + t * C, sum[t]);
+}
+
+/* The same for a block of channels. */
+AT_FORCE_INLINE void add_threes_block(const walk *k, const walk_row *r, float *sums, const int rows,
+                                      const int64_t stride, int64_t x0, int64_t x1, int64_t block)
+{
+    const int64_t last = at_min(block + BLOCK, k->to->cols);
+    int64_t c = block;
+    for (; c + VL <= last; c += VL) add_threes(k, r, sums, rows, stride, x0, x1, c);
+    if (c < last) /* less than a vector */
+        for (int64_t ox = x0; ox < x1; ox++) add_edge(k, r, sums, ox, c);
+}
+
+/* Does every output miss at most the first and the last tap of a row? */
+static bool misses_one(const walk *k)
+{
+    const int64_t behind = k->from->dim[2] - ((k->to->dim[2] - 1) * k->stride_x - k->pad_left);
+    return k->pad_left <= 1 && behind >= 2;
 }
 
 /* Outputs a time. */

@@ -46,6 +46,14 @@ AT_FORCE_INLINE void outputs(const walk *k, const walk_row *r, const int n, cons
     }
 }
 
+/* n outputs of channels that are less than a vector; compiled once, for all kernels. */
+static __attribute__((noinline)) void few_channels(const walk *k, const walk_row *r, int n, int64_t kx0,
+                                                   int64_t kx1, int64_t ox, int64_t channel, int64_t lanes)
+{
+    for (int i = 0; i < n; i++)
+        outputs(k, r, 1, k->kw, k->stride_x, k->dilation_x, kx0, kx1, ox + i, channel, lanes);
+}
+
 /* The same for a block of channels. */
 AT_FORCE_INLINE void pixels(const walk *k, const walk_row *r, const int n, const int64_t kw,
                             const int64_t stride, const int64_t dilation, const int64_t kx0,
@@ -55,10 +63,10 @@ AT_FORCE_INLINE void pixels(const walk *k, const walk_row *r, const int n, const
     int64_t channel = block;
     for (; channel + VL <= last; channel += VL)
         outputs(k, r, n, kw, stride, dilation, kx0, kx1, ox, channel, VL);
-    if (channel < last) outputs(k, r, n, kw, stride, dilation, kx0, kx1, ox, channel, last - channel);
+    if (channel < last) few_channels(k, r, n, kx0, kx1, ox, channel, last - channel);
 }
 
-/* One output some of whose taps lie in the padding; compiled once, for all kernels. */
+/* One output some of whose taps lie in the padding; compiled once, too. */
 static void edge(const walk *k, const walk_row *r, int64_t ox, int64_t block)
 {
     int64_t kx0, kx1;
