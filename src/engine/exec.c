@@ -170,9 +170,13 @@ void at_plan_run(at_plan *p, const at_pass *pass)
 
 void at_plan_commit(at_plan *p, const at_pass *pass)
 {
-    for (int i = 0; i < p->n_steps; i++)
-        if (p->steps[i].node->phase == AT_COMMIT) run_step(p, &p->steps[i], pass);
-    at_store_touch(p->store);
+    bool remade = false;
+    for (int i = 0; i < p->n_steps; i++) {
+        if (p->steps[i].node->phase != AT_COMMIT) continue;
+        run_step(p, &p->steps[i], pass);
+        remade |= p->steps[i].kernel && p->steps[i].kernel->remakes;
+    }
+    at_prepared_commit(p->store, remade);
 }
 
 /* ---- Host side ---- */

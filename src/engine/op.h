@@ -55,6 +55,9 @@ struct at_call {
 /* Returns OK, DEVICE or INTERNAL. */
 typedef at_status (*at_run_fn)(const at_call *c);
 
+/* A part of a prepare function's work, by the calling thread alone. */
+typedef void (*at_part_fn)(const at_call *c, int64_t part);
+
 static inline void *at_thread_scratch(const at_call *c, int thread)
 {
     return c->thread_scratch + (size_t)thread * c->thread_stride;
@@ -111,6 +114,10 @@ typedef struct at_need {
         uint32_t from;     /* bit i: made from in[i] */
         uint64_t form;     /* tells forms apart that one prepare function may give the same operand; else 0 */
         at_run_fn prepare; /* writes c->prepared[0]; sees the node's own operands */
+        /* Where it is made from one state: writes again what follows from the state's rows [part * part_rows,
+         * (part + 1) * part_rows). NULL = it is only made as a whole. */
+        at_part_fn part;
+        int64_t part_rows;
     } prepared[AT_MAX_PREPARED];
 } at_need;
 
@@ -122,6 +129,7 @@ typedef struct at_kernel {
     uint32_t
         reads_storage; /* bit i: reads the state in[i] through its loader; others get it as dense at_real */
     bool thread_dependent; /* its bits may change with the thread count */
+    bool remakes;          /* of updates: makes again what was prepared from states, part by part with them */
     bool (*supports)(const at_problem *p,
                      char reason[AT_REASON]);        /* NULL = every case; fills reason when false */
     int (*score)(const at_problem *p);               /* NULL = 10 * (isa + 1); the reference has 0 */

@@ -129,9 +129,12 @@ static at_status choose_and_bind(at_plan *p, at_step_node *s)
     s->run = s->kernel ? s->kernel->run : n->op->ref;
     if (s->kernel && s->kernel->need) s->kernel->need(&problem, &s->need);
     if (!s->kernel && n->op->ref_need) n->op->ref_need(&problem, &s->need);
-    for (int k = 0; k < s->need.n_prepared; k++)
+    for (int k = 0; k < s->need.n_prepared; k++) {
         AT_TRY(bind_prepared(p, s, s->need.prepared[k].prepare, s->need.prepared[k].from,
                              s->need.prepared[k].form, s->need.prepared[k].bytes, -1, k));
+        at_prepared *kept = s->bindings[s->n_bindings - 1].kept;
+        if (kept) at_prepared_follow(kept, s->need.prepared[k].part, s->need.prepared[k].part_rows);
+    }
     if (!s->kernel) plan_widening(p, s);
     const at_storage *real = at_storage_of(p->ctx, AT_REAL);
     for (int i = 0; i < n->n_in; i++) {
@@ -197,6 +200,13 @@ static void fill_call(at_plan *p, at_step_node *s)
             s->call.in[b->dense_in].data = data;
         else
             s->call.prepared[b->index] = data;
+    }
+    for (int k = 0; k < s->n_bindings; k++) {
+        at_prepared *kept = s->bindings[k].kept;
+        if (!kept || !kept->part) continue;
+        kept->call = s->call;
+        kept->call.param = kept->param; /* the node may be gone before the store */
+        kept->call.prepared[0] = kept->buffer.data;
     }
 }
 

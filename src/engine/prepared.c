@@ -57,6 +57,42 @@ at_status at_prepared_get(at_prepared **out, at_store *s, at_run_fn prepare, con
     return AT_OK;
 }
 
+void at_prepared_follow(at_prepared *p, at_part_fn part, int64_t part_rows)
+{
+    at_state *only = NULL;
+    for (int i = 0; i < AT_MAX_IN; i++) {
+        if (!p->from[i]) continue;
+        if (only) return;
+        only = (at_state *)(uintptr_t)p->from[i];
+    }
+    if (!part || p->part || !only || only->role != AT_TRAINABLE) return;
+    if (only->followers && only->followers->part_rows != part_rows) return;
+    p->part = part;
+    p->part_rows = part_rows;
+    p->next_alike = only->followers;
+    only->followers = p;
+}
+
+int64_t at_prepared_part_rows(const at_state *t)
+{
+    return t && t->followers ? t->followers->part_rows : 0;
+}
+
+void at_prepared_remake(const at_state *t, int64_t part)
+{
+    for (const at_prepared *p = t->followers; p; p = p->next_alike)
+        if (p->version) p->part(&p->call, part); /* else it was never made whole */
+}
+
+void at_prepared_commit(at_store *s, bool remade)
+{
+    for (at_prepared *p = s->prepared; p; p = p->next)
+        p->stays = remade && p->part && p->version && p->version == at_prepared_current(p);
+    at_store_touch(s);
+    for (at_prepared *p = s->prepared; p; p = p->next)
+        if (p->stays) p->version = at_prepared_current(p);
+}
+
 uint64_t at_prepared_current(const at_prepared *p)
 {
     uint64_t sum = 0;
@@ -70,6 +106,7 @@ void at_prepared_drop(at_store *s)
     for (struct at_prepared_block *b = s->prepared_blocks; b; b = b->next)
         s->device->kind->release(s->device, &b->buffer);
     s->prepared_blocks = NULL;
+    for (int i = 0; i < s->n_states; i++) s->states[i]->followers = NULL;
     s->prepared = NULL;
     s->prepared_bytes = 0;
 }

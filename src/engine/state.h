@@ -57,10 +57,11 @@ struct at_state {
     at_buffer gradient;                 /* trainable states, once laid out */
     /* Where the value was read from: a file's mapping (borrowed), or `owned`. */
     const void *host[AT_MAX_BUFFERS];
-    void *owned;      /* host copy when the value was set rather than mapped */
-    int64_t offset;   /* in the flat range, elements; -1 = not laid out */
-    uint64_t version; /* changes whenever the value may have changed */
-    at_state *flat;   /* the range it lies in */
+    void *owned;                   /* host copy when the value was set rather than mapped */
+    int64_t offset;                /* in the flat range, elements; -1 = not laid out */
+    uint64_t version;              /* changes whenever the value may have changed */
+    at_state *flat;                /* the range it lies in */
+    struct at_prepared *followers; /* what updates remake with it (prepared.h) */
     /* Most rows of its gradient may be zero, and with it the optimiser's slots. On the CPU named[row] is 0
      * for rows in which they are; NULL = not known. */
     bool sparse;

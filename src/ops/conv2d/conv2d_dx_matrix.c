@@ -77,14 +77,11 @@ static int64_t group_size(const at_conv2d_param *p, const int64_t *kernel, int64
 }
 
 /* Some outputs of a group for every phase, while the weights these share are in the cache. */
-static void pack_block(void *arg, int64_t index, int thread)
+static void pack_outputs(const at_call *c, int64_t group, int64_t from, int64_t last)
 {
-    (void)thread;
-    const at_call *c = arg;
     const at_conv2d_param *p = c->param;
     const at_arg *w = &c->in[1];
     const int64_t *kernel = &w->dim[2], outs = w->dim[0] / p->groups, ins = w->dim[1];
-    const int64_t blocks = at_ceil_div(outs, PACK_ROWS), group = index / blocks;
     pack_job j = {.w = w,
                   .out = (gemm_operand *)c->prepared[0] + group * group_size(p, kernel, outs, ins),
                   .first_row = group * outs,
@@ -99,16 +96,38 @@ static void pack_block(void *arg, int64_t index, int thread)
                                .row_step = f.y.tap_step * kernel[1],
                                .columns = f.x.taps,
                                .column_step = f.x.tap_step};
-        pack_backward_taps(&j, index % blocks);
+        pack_backward_taps(&j, from, last);
         j.out += gemm_packed_size(outs * f.taps, ins);
     }
+}
+
+static void pack_task(void *arg, int64_t index, int thread)
+{
+    (void)thread;
+    const at_call *c = arg;
+    const int64_t outs = c->in[1].dim[0] / ((const at_conv2d_param *)c->param)->groups;
+    const int64_t blocks = at_ceil_div(outs, PACK_ROWS), from = index % blocks * PACK_ROWS;
+    pack_outputs(c, index / blocks, from, at_min(from + PACK_ROWS, outs));
+}
+
+static bool is_one_tap(const at_call *c)
+{
+    return phases(c->param) == 1 && c->in[1].dim[2] * c->in[1].dim[3] == 1;
+}
+
+/* Of one group. */
+static void prepare_part(const at_call *c, int64_t part)
+{
+    if (is_one_tap(c))
+        pack_backward_part(c, &c->in[1], part);
+    else
+        pack_outputs(c, 0, part * GEMM_NR, at_min((part + 1) * GEMM_NR, c->in[1].dim[0]));
 }
 
 static at_status prepare(const at_call *c)
 {
     const at_conv2d_param *p = c->param;
-    if (phases(p) == 1 && c->in[1].dim[2] * c->in[1].dim[3] == 1)
-        return pack_backward_one(c, &c->in[1], p->groups);
+    if (is_one_tap(c)) return pack_backward_one(c, &c->in[1], p->groups);
     const int64_t outs = c->in[1].dim[0] / p->groups, ins = c->in[1].dim[1];
     at_call call = *c;
     gemm_operand *out = c->prepared[0];
@@ -117,7 +136,7 @@ static at_status prepare(const at_call *c)
         pack_pad(out, K, ins);
         out += gemm_packed_size(K, ins);
     }
-    at_parallel_for(c->pool, p->groups * at_ceil_div(outs, PACK_ROWS), pack_block, &call);
+    at_parallel_for(c->pool, p->groups * at_ceil_div(outs, PACK_ROWS), pack_task, &call);
     return AT_OK;
 }
 
@@ -197,6 +216,8 @@ static void need(const at_problem *problem, at_need *out)
     out->prepared[0].bytes =
         (size_t)(p->groups * group_size(p, &w->dim[2], outs, ins)) * sizeof(gemm_operand);
     out->prepared[0].prepare = prepare;
+    out->prepared[0].part = p->groups == 1 ? prepare_part : NULL;
+    out->prepared[0].part_rows = GEMM_NR;
 }
 
 static void product(const at_call *c, const piece *t, const gemm_operand *b, at_element *out, int64_t pitch)

@@ -34,6 +34,13 @@ static at_status prepare(const at_call *c)
     return pack_forward(c, w, p->groups, w->dim[2] * w->dim[3]);
 }
 
+/* Of one group. */
+static void prepare_part(const at_call *c, int64_t part)
+{
+    const at_arg *w = &c->in[1];
+    pack_forward_part(c, w, w->dim[2] * w->dim[3], part);
+}
+
 static void forward_need(const at_problem *problem, at_need *out)
 {
     const at_conv2d_param *p = problem->param;
@@ -45,6 +52,8 @@ static void forward_need(const at_problem *problem, at_need *out)
     out->prepared[0].from = 2;
     out->prepared[0].bytes = (size_t)(p->groups * gemm_packed_size(K, N)) * sizeof(gemm_operand);
     out->prepared[0].prepare = prepare;
+    out->prepared[0].part = p->groups == 1 ? prepare_part : NULL;
+    out->prepared[0].part_rows = GEMM_NR;
 }
 
 static at_status forward(const at_call *c)

@@ -136,6 +136,13 @@ static inline at_status pack_forward(const at_call *c, const at_arg *w, int64_t 
     return AT_OK;
 }
 
+/* One panel of one group, made again. */
+static inline void pack_forward_part(const at_call *c, const at_arg *w, int64_t taps, int64_t panel)
+{
+    pack_job j = {.w = w, .out = c->prepared[0], .outs = w->dim[0], .ins = w->dim[1], .taps = taps};
+    pack_forward_panel(&j, panel, 0);
+}
+
 /* ---- Backward: a task is PACK_ROWS outputs, whose weights are read in one run ---- */
 
 static inline int64_t pack_tap(const pack_taps *t, int64_t f)
@@ -172,14 +179,13 @@ static inline void pack_backward_row(const pack_job *j, float (*t)[GEMM_NR], int
             pack_load(j->w, &t[f][lane], row, (in + lane) * j->taps + pack_tap(&j->chosen, first + f), 1);
 }
 
-/* The chosen taps of outputs [block * PACK_ROWS, ...), all panels. */
-static inline void pack_backward_taps(const pack_job *j, int64_t block)
+/* The chosen taps of outputs [from, last), from even, all panels. */
+static inline void pack_backward_taps(const pack_job *j, int64_t from, int64_t last)
 {
-    const int64_t taps = j->chosen.rows * j->chosen.columns, size = gemm_panel_size(j->outs * taps),
-                  last = at_min((block + 1) * PACK_ROWS, j->outs);
+    const int64_t taps = j->chosen.rows * j->chosen.columns, size = gemm_panel_size(j->outs * taps);
     float row[2][PACK_BLOCK][GEMM_NR];
     for (int64_t first = 0; first < taps; first += PACK_BLOCK)
-        for (int64_t o = block * PACK_ROWS; o < last; o += 2) {
+        for (int64_t o = from; o < last; o += 2) {
             const int64_t n = at_min(PACK_BLOCK, taps - first), rows = at_min(2, last - o);
             gemm_operand *out = j->out;
             for (int64_t panel = 0; panel * GEMM_NR < j->ins; panel++, out += size) {
@@ -195,12 +201,9 @@ static inline void pack_backward_taps(const pack_job *j, int64_t block)
 
 /* ---- Backward, one tap: likewise, and nothing is to be turned ---- */
 
-static inline void pack_backward_rows(void *arg, int64_t task, int thread)
+static inline void pack_backward_rows(const pack_job *j, int64_t first, int64_t last)
 {
-    (void)thread;
-    const pack_job *j = arg;
-    const int64_t size = gemm_panel_size(j->outs), first = task * PACK_ROWS,
-                  last = at_min(first + PACK_ROWS, j->outs);
+    const int64_t size = gemm_panel_size(j->outs);
     float row[2][PACK_BLOCK];
     for (int64_t in = 0; in < j->ins; in += PACK_BLOCK) {
         const int64_t columns = at_min(PACK_BLOCK, j->ins - in);
@@ -218,13 +221,27 @@ static inline void pack_backward_rows(void *arg, int64_t task, int thread)
     }
 }
 
+static inline void pack_backward_task(void *arg, int64_t task, int thread)
+{
+    (void)thread;
+    const pack_job *j = arg;
+    pack_backward_rows(j, task * PACK_ROWS, at_min((task + 1) * PACK_ROWS, j->outs));
+}
+
+/* GEMM_NR outputs of one group, made again. */
+static inline void pack_backward_part(const at_call *c, const at_arg *w, int64_t part)
+{
+    const pack_job j = {.w = w, .out = c->prepared[0], .outs = w->dim[0], .ins = w->dim[1], .taps = 1};
+    pack_backward_rows(&j, part * GEMM_NR, at_min((part + 1) * GEMM_NR, j.outs));
+}
+
 /* All groups, one after another, into c->prepared[0]. */
 static inline at_status pack_backward_one(const at_call *c, const at_arg *w, int64_t groups)
 {
     pack_job j = {.w = w, .out = c->prepared[0], .outs = w->dim[0] / groups, .ins = w->dim[1], .taps = 1};
     for (int64_t g = 0; g < groups; g++) {
         pack_pad(j.out, j.outs, j.ins);
-        at_parallel_for(c->pool, at_ceil_div(j.outs, PACK_ROWS), pack_backward_rows, &j);
+        at_parallel_for(c->pool, at_ceil_div(j.outs, PACK_ROWS), pack_backward_task, &j);
         j.first_row += j.outs;
         j.out += gemm_packed_size(j.outs, j.ins);
     }

@@ -65,5 +65,6 @@ const at_kernel AT_SIMD(at_kernel_adamw) = {
     .name = "adamw." AT_SIMD_VARIANT,
     .op = &at_op_adamw,
     .isa = AT_SIMD_LEVEL,
+    .remakes = true,
     .run = run,
 };

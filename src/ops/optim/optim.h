@@ -61,8 +61,8 @@ at_status at_build_commit(at_commit *out, at_graph *g, at_value *loss, at_value 
 extern const at_op at_op_tensor_sums, at_op_clip, at_op_finite, at_op_commit, at_op_count_step, at_op_sgd,
     at_op_adamw;
 
-/* For kernels: call tile(c, range, lo, hi) for pieces of all ranges in parallel; pieces depend on the ranges
- * only. */
+/* For kernels that update: call tile(c, range, lo, hi) for pieces of all ranges in parallel, and remake what
+ * follows from each piece. Such a kernel says so (at_kernel.remakes). */
 typedef void (*at_range_fn)(const at_call *c, const at_range *range, int64_t lo, int64_t hi);
 void at_for_ranges(const at_call *c, const at_ranges *ranges, at_range_fn tile);
 

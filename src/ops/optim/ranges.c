@@ -1,8 +1,8 @@
 /* ranges.c: walking flat ranges in pieces. */
-#include "base/pool.h"
+#include "engine/prepared.h"
 #include "ops/optim/optim.h"
 
-enum { PIECE = 16384 }; /* elements */
+enum { PIECE = 16384 }; /* elements, at least */
 
 int64_t at_range_alike(bool *named, const at_range *r, int64_t lo, int64_t hi)
 {
@@ -22,9 +22,16 @@ typedef struct walk {
     at_range_fn tile;
 } walk;
 
+/* Whole parts of what follows the state, if anything does, so that each is remade from values at hand. */
+static int64_t piece_of(const at_range *r)
+{
+    const int64_t part = at_prepared_part_rows(r->state) * (r->state ? r->state->cols : 0);
+    return part ? at_round_up(PIECE, part) : PIECE;
+}
+
 static int64_t pieces_of(const at_range *r)
 {
-    return at_ceil_div(r->hi - r->lo, PIECE);
+    return at_ceil_div(r->hi - r->lo, piece_of(r));
 }
 
 static void piece(void *arg, int64_t index, int thread)
@@ -34,8 +41,10 @@ static void piece(void *arg, int64_t index, int thread)
     int64_t i = 0;
     while (index >= pieces_of(&w->ranges->list[i])) index -= pieces_of(&w->ranges->list[i++]);
     const at_range *r = &w->ranges->list[i];
-    const int64_t lo = r->lo + index * PIECE;
-    w->tile(w->c, r, lo, at_min(lo + PIECE, r->hi));
+    const int64_t n = piece_of(r), lo = r->lo + index * n, hi = at_min(lo + n, r->hi);
+    w->tile(w->c, r, lo, hi);
+    const int64_t part = at_prepared_part_rows(r->state) * (r->state ? r->state->cols : 0);
+    for (int64_t at = lo; part && at < hi; at += part) at_prepared_remake(r->state, (at - r->lo) / part);
 }
 
 void at_for_ranges(const at_call *c, const at_ranges *ranges, at_range_fn tile)

@@ -37,5 +37,6 @@ const at_kernel AT_SIMD(at_kernel_sgd) = {
     .name = "sgd." AT_SIMD_VARIANT,
     .op = &at_op_sgd,
     .isa = AT_SIMD_LEVEL,
+    .remakes = true,
     .run = run,
 };
