@@ -75,7 +75,7 @@ void at_prepared_follow(at_prepared *p, at_part_fn part, int64_t part_rows)
 
 int64_t at_prepared_part_rows(const at_state *t)
 {
-    return t && t->followers ? t->followers->part_rows : 0;
+    return t->followers ? t->followers->part_rows : 0;
 }
 
 void at_prepared_remake(const at_state *t, int64_t part)

@@ -22,10 +22,16 @@ typedef struct walk {
     at_range_fn tile;
 } walk;
 
-/* Whole parts of what follows the state, if anything does, so that each is remade from values at hand. */
+/* Elements from which a part is made of what follows the state; 0 = nothing does. */
+static int64_t part_of(const at_range *r)
+{
+    return r->state ? at_prepared_part_rows(r->state) * r->state->cols : 0;
+}
+
+/* Whole parts, so that each is remade from values at hand. */
 static int64_t piece_of(const at_range *r)
 {
-    const int64_t part = at_prepared_part_rows(r->state) * (r->state ? r->state->cols : 0);
+    const int64_t part = part_of(r);
     return part ? at_round_up(PIECE, part) : PIECE;
 }
 
@@ -43,7 +49,7 @@ static void piece(void *arg, int64_t index, int thread)
     const at_range *r = &w->ranges->list[i];
     const int64_t n = piece_of(r), lo = r->lo + index * n, hi = at_min(lo + n, r->hi);
     w->tile(w->c, r, lo, hi);
-    const int64_t part = at_prepared_part_rows(r->state) * (r->state ? r->state->cols : 0);
+    const int64_t part = part_of(r);
     for (int64_t at = lo; part && at < hi; at += part) at_prepared_remake(r->state, (at - r->lo) / part);
 }
 
