@@ -12,7 +12,7 @@ static inline vf vf_power_of_two(vi n)
 
 /* e^x within 2 units of the last place; 0 below -103.98, infinity above 88.73, NaN stays NaN.
  * x = n ln 2 + r with |r| <= 0.347; the Taylor polynomial of degree 7 is off by 5e-9 there.
- * Of `many` vectors step by step, because each step waits for the one before. */
+ * Of `many` vectors, 4 at most, step by step, because each step waits for the one before. */
 AT_FORCE_INLINE void vf_exp_each(vf *x, const int many)
 {
     static const float taylor[] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f};

@@ -12,7 +12,7 @@
 
 /* Ranges as op parameter: borrowed, they live with the store. */
 typedef struct at_ranges {
-    const at_range *list;
+    const at_range *list; /* in the order of memory */
     int64_t n;
 } at_ranges;
 

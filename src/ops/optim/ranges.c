@@ -20,43 +20,44 @@ typedef struct walk {
     const at_call *c;
     const at_ranges *ranges;
     at_range_fn tile;
+    int64_t begin; /* of the first range */
 } walk;
 
-/* Elements from which a part is made of what follows the state; 0 = nothing does. */
-static int64_t part_of(const at_range *r)
+/* The pieces of r that begin among elements [begin, end). Whole parts of what follows the state, if anything
+ * does, so that each is remade from values at hand. */
+static void run_pieces(const walk *w, const at_range *r, int64_t begin, int64_t end)
 {
-    return r->state ? at_prepared_part_rows(r->state) * r->state->cols : 0;
+    const int64_t part = r->state ? at_prepared_part_rows(r->state) * r->state->cols : 0;
+    const int64_t n = part ? at_round_up(PIECE, part) : PIECE;
+    for (int64_t lo = r->lo + at_round_up(at_max(begin - r->lo, 0), n); lo < at_min(end, r->hi); lo += n) {
+        const int64_t hi = at_min(lo + n, r->hi);
+        w->tile(w->c, r, lo, hi);
+        for (int64_t at = lo; part && at < hi; at += part) at_prepared_remake(r->state, (at - r->lo) / part);
+    }
 }
 
-/* Whole parts, so that each is remade from values at hand. */
-static int64_t piece_of(const at_range *r)
-{
-    const int64_t part = part_of(r);
-    return part ? at_round_up(PIECE, part) : PIECE;
-}
-
-static int64_t pieces_of(const at_range *r)
-{
-    return at_ceil_div(r->hi - r->lo, piece_of(r));
-}
-
-static void piece(void *arg, int64_t index, int thread)
+/* What begins in one stretch of PIECE elements; ranges lie in order. */
+static void stretch(void *arg, int64_t index, int thread)
 {
     (void)thread;
     const walk *w = arg;
+    const at_range *list = w->ranges->list;
+    const int64_t begin = w->begin + index * PIECE, end = begin + PIECE;
     int64_t i = 0;
-    while (index >= pieces_of(&w->ranges->list[i])) index -= pieces_of(&w->ranges->list[i++]);
-    const at_range *r = &w->ranges->list[i];
-    const int64_t n = piece_of(r), lo = r->lo + index * n, hi = at_min(lo + n, r->hi);
-    w->tile(w->c, r, lo, hi);
-    const int64_t part = part_of(r);
-    for (int64_t at = lo; part && at < hi; at += part) at_prepared_remake(r->state, (at - r->lo) / part);
+    for (int64_t behind = w->ranges->n; i < behind;) { /* the first that ends behind begin */
+        const int64_t middle = i + (behind - i) / 2;
+        if (list[middle].hi > begin)
+            behind = middle;
+        else
+            i = middle + 1;
+    }
+    for (; i < w->ranges->n && list[i].lo < end; i++) run_pieces(w, &list[i], begin, end);
 }
 
 void at_for_ranges(const at_call *c, const at_ranges *ranges, at_range_fn tile)
 {
-    walk w = {c, ranges, tile};
-    int64_t n = 0;
-    for (int64_t i = 0; i < ranges->n; i++) n += pieces_of(&ranges->list[i]);
-    at_parallel_for(c->pool, n, piece, &w);
+    if (ranges->n == 0) return;
+    const walk w = {c, ranges, tile, ranges->list[0].lo};
+    const int64_t end = ranges->list[ranges->n - 1].hi;
+    at_parallel_for(c->pool, at_ceil_div(end - w.begin, PIECE), stretch, (void *)(uintptr_t)&w);
 }
