@@ -178,9 +178,16 @@ static const char *end_of_text(const char *p, const char *end)
     return p < end ? p + 1 : end;
 }
 
-/* Behind the value at p: what is wrong inside it, the parser says. */
-static const char *end_of_value(const char *p, const char *end)
+/* Where a row ends at the latest: one byte more is too many. */
+static const char *reach(const reader *r)
 {
+    return r->next + at_min(r->end - r->next, AT_TABLE_LINE + 1);
+}
+
+/* Behind the value at r->next: what is wrong inside it, the parser says. */
+static const char *end_of_value(const reader *r)
+{
+    const char *p = r->next, *const end = reach(r);
     int depth = 0;
     if (p < end && !strchr("{[\"", *p)) {
         while (p < end && !strchr(",]} \t\r\n", *p)) p++;
@@ -221,7 +228,7 @@ static at_status read_list(reader *r)
     if (accept(r, ']')) return AT_OK;
     do {
         skip_space(r);
-        AT_TRY(read_row(r, end_of_value(r->next, r->end)));
+        AT_TRY(read_row(r, end_of_value(r)));
     } while (accept(r, ','));
     return accept(r, ']') ? AT_OK : expected(r, "',' or ']'");
 }
@@ -231,7 +238,7 @@ static at_status read_key(reader *r, const char **key)
     at_tree *text;
     skip_space(r);
     if (r->next == r->end || *r->next != '"') return expected(r, "a key in quotes");
-    const char *end = end_of_value(r->next, r->end);
+    const char *end = end_of_value(r);
     AT_TRY(parse_to(r, &text, end));
     step_over(r, end);
     if (!accept(r, ':')) return expected(r, "':'");
@@ -255,7 +262,7 @@ static at_status read_map(reader *r)
             AT_TRY(read_list(r));
             continue;
         }
-        const char *end = end_of_value(r->next, r->end);
+        const char *end = end_of_value(r);
         AT_TRY(parse_to(r, &value, end));
         step_over(r, end);
     } while (accept(r, ','));
@@ -278,8 +285,8 @@ static at_status read_document(reader *r)
 static at_status read_lines(reader *r)
 {
     for (skip_space(r); r->next < r->end; skip_space(r)) {
-        const char *end = memchr(r->next, '\n', (size_t)(r->end - r->next));
-        AT_TRY(read_row(r, end ? end : r->end));
+        const char *const last = reach(r), *end = memchr(r->next, '\n', (size_t)(last - r->next));
+        AT_TRY(read_row(r, end ? end : last));
     }
     return AT_OK;
 }

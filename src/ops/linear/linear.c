@@ -145,12 +145,15 @@ static at_status dw_infer(at_ctx *ctx, const void *p, const at_meta *in, at_meta
 
 static at_status ref_dw(const at_call *c)
 {
+    enum { ABREAST = 8 }; /* sums side by side: rows are read in runs */
     for (int64_t n = 0; n < c->out[0].rows; n++)
-        for (int64_t k = 0; k < c->out[0].cols; k++) {
-            double sum = 0.0;
+        for (int64_t first = 0; first < c->out[0].cols; first += ABREAST) {
+            const int64_t count = at_min(ABREAST, c->out[0].cols - first);
+            double sum[ABREAST] = {0};
             for (int64_t m = 0; m < c->in[0].rows; m++)
-                sum += (double)at_row(c, 0, m)[n] * (double)at_row(c, 1, m)[k];
-            at_put(c, 0, &at_out_row(c, 0, n)[k], sum);
+                for (int64_t k = 0; k < count; k++)
+                    sum[k] += (double)at_row(c, 0, m)[n] * (double)at_row(c, 1, m)[first + k];
+            for (int64_t k = 0; k < count; k++) at_put(c, 0, &at_out_row(c, 0, n)[first + k], sum[k]);
         }
     return AT_OK;
 }
