@@ -38,9 +38,11 @@ INLINE void micro_body(const int mr, const int nv, int64_t kc, const float *a, i
     for (int i = 0; i < mr; i++)
 #pragma GCC unroll 4
         for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
-    if (add)
 #pragma GCC unroll 16
-        for (int i = 0; i < mr; i++) __builtin_prefetch(c + i * c_pitch, 1);
+    for (int i = 0; i < mr; i++) {
+        __builtin_prefetch(c + i * c_pitch, 1);
+        __builtin_prefetch(c + i * c_pitch + nv * VL - 1, 1);
+    }
     for (int64_t k = 0; k < kc; k++) {
         vf bv[GEMM_NV];
         __builtin_prefetch(a + AHEAD * a_pitch);
@@ -325,8 +327,10 @@ static void sum_large(const at_gemm_outer_job *g)
     w.a = g->partial;
     w.b = w.a + a_columns * KC;
     w.sum = reorders ? w.b + b_columns * KC : g->c;
-    for (w.row = 0; w.row < g->rows; w.row += KC) {
-        w.kc = at_min(KC, g->rows - w.row);
+    const int64_t even =
+        at_ceil_div(g->rows, at_ceil_div(g->rows, KC)); /* no block of a few rows at the end */
+    for (w.row = 0; w.row < g->rows; w.row += even) {
+        w.kc = at_min(even, g->rows - w.row);
         w.add = w.row > 0 || (g->accumulate && !reorders);
         at_parallel_for(g->pool, w.parts_a + at_ceil_div(g->N, PACKED_B * GEMM_NR), pack_part, &w);
         at_parallel_for(g->pool, at_ceil_div(g->M, LARGE_M) * w.tiles_n, large_tile, &w);
