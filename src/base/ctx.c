@@ -232,7 +232,8 @@ const void *at_registry_next(const at_ctx *ctx, const char *kind, int *cursor)
             (*cursor)--;
             return NULL;
         }
-        if (*e->kind == *kind && strcmp(e->kind, kind) == 0) return e->item; /* plans walk it for each node */
+        /* Plans walk it for each node: the linker keeps equal literals once. */
+        if (e->kind == kind || (*e->kind == *kind && strcmp(e->kind, kind) == 0)) return e->item;
     }
 }
 
