@@ -67,21 +67,21 @@ static void grad(at_graph *g, const at_node *n, at_value *const *dy, at_value **
 
 /* ---- References: one walk over all products, with what to do with each ---- */
 
-typedef struct tap {               /* one product x[...] w[...] of output y[...] */
-    int64_t x_row, c, y_row, o, w; /* w: index into the weight, dense */
+typedef struct tap {                        /* n products x[c + i] w[w + i step] of output y[...] */
+    int64_t x_row, c, y_row, o, w, n, step; /* w: index into the weight, dense */
 } tap;
 
 typedef struct shape {
     int64_t S, H, W, C, Ho, Wo, O, kh, kw;
 } shape;
 
-/* Calls visit for every product that exists. */
+/* Calls visit for every product that exists, those of a group's input channels at once. */
 static void for_every_tap(const at_conv2d_param *p, const shape *d,
                           void (*visit)(const at_call *c, const tap *t, double *sums), const at_call *c,
                           double *sums)
 {
     const int64_t Cg = d->C / p->groups, Og = d->O / p->groups;
-    tap t;
+    tap t = {.n = Cg, .step = d->kh * d->kw};
     for (t.y_row = 0; t.y_row < d->S * d->Ho * d->Wo; t.y_row++) {
         const int64_t s = t.y_row / (d->Ho * d->Wo), oy = t.y_row / d->Wo % d->Ho, ox = t.y_row % d->Wo;
         for (int64_t ky = 0; ky < d->kh; ky++)
@@ -90,31 +90,36 @@ static void for_every_tap(const at_conv2d_param *p, const shape *d,
                 const int64_t x = ox * p->stride_x - p->pad_left + kx * p->dilation_x;
                 if (y < 0 || y >= d->H || x < 0 || x >= d->W) continue;
                 t.x_row = (s * d->H + y) * d->W + x;
-                for (t.o = 0; t.o < d->O; t.o++)
-                    for (int64_t i = 0; i < Cg; i++) {
-                        t.c = t.o / Og * Cg + i;
-                        t.w = ((t.o * Cg + i) * d->kh + ky) * d->kw + kx;
-                        visit(c, &t, sums);
-                    }
+                for (t.o = 0; t.o < d->O; t.o++) {
+                    t.c = t.o / Og * Cg;
+                    t.w = (t.o * Cg * d->kh + ky) * d->kw + kx;
+                    visit(c, &t, sums);
+                }
             }
     }
 }
 
 static void add_y(const at_call *c, const tap *t, double *sums)
 {
-    sums[t->y_row * c->out[0].cols + t->o] +=
-        (double)at_row(c, 0, t->x_row)[t->c] * (double)((const at_real *)c->in[1].data)[t->w];
+    const at_real *x = at_row(c, 0, t->x_row) + t->c, *w = (const at_real *)c->in[1].data + t->w;
+    double *to = &sums[t->y_row * c->out[0].cols + t->o], sum = *to;
+    for (int64_t i = 0; i < t->n; i++) sum += (double)x[i] * (double)w[i * t->step];
+    *to = sum;
 }
 
 static void add_dx(const at_call *c, const tap *t, double *sums)
 {
-    sums[t->x_row * c->out[0].cols + t->c] +=
-        (double)at_row(c, 0, t->y_row)[t->o] * (double)((const at_real *)c->in[1].data)[t->w];
+    const at_real *w = (const at_real *)c->in[1].data + t->w;
+    const double dy = (double)at_row(c, 0, t->y_row)[t->o];
+    double *to = sums + t->x_row * c->out[0].cols + t->c;
+    for (int64_t i = 0; i < t->n; i++) to[i] += dy * (double)w[i * t->step];
 }
 
 static void add_dw(const at_call *c, const tap *t, double *sums)
 {
-    sums[t->w] += (double)at_row(c, 0, t->y_row)[t->o] * (double)at_row(c, 1, t->x_row)[t->c];
+    const at_real *x = at_row(c, 1, t->x_row) + t->c;
+    const double dy = (double)at_row(c, 0, t->y_row)[t->o];
+    for (int64_t i = 0; i < t->n; i++) sums[t->w + i * t->step] += dy * (double)x[i];
 }
 
 /* The sums are in scratch, one double an output element. */
