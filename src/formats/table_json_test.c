@@ -218,12 +218,17 @@ AT_TEST(test_table_json__limits_are_told)
     ctx = at_test_ctx();
     char message[1300];
     at_table t;
-    put("x.jsonl", "{\"a\": 1}\n{\"a\": \"");
-    snprintf(message, sizeof message, "%s:2: a row of more than 64 MiB; is this a table of texts?", path);
-    assert_int_equal(truncate(path, 1 << 30), 0);
-    assert_int_equal(at_table_read(ctx, &t, path, NULL), AT_E_FORMAT);
-    assert_string_equal(at_last_error(ctx), message);
-    at_clear_error(ctx);
+    static const char *const starts[][2] = {{"x.jsonl", "{\"a\": 1}\n{\"a\": \""},
+                                            {"x.json", "[{\"a\": 1},\n{\"a\": \""},
+                                            {"x.json", "{\"note\":\n\""}};
+    for (int i = 0; i < AT_COUNT(starts); i++) {
+        put(starts[i][0], starts[i][1]);
+        snprintf(message, sizeof message, "%s:2: a row of more than 64 MiB; is this a table of texts?", path);
+        assert_int_equal(truncate(path, 1 << 30), 0);
+        assert_int_equal(at_table_read(ctx, &t, path, NULL), AT_E_FORMAT);
+        assert_string_equal(at_last_error(ctx), message);
+        at_clear_error(ctx);
+    }
     at_text out;
     at_text_init(&out, ctx);
     at_text_add(&out, "{\"x\": 0");

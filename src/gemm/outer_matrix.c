@@ -327,10 +327,8 @@ static void sum_large(const at_gemm_outer_job *g)
     w.a = g->partial;
     w.b = w.a + a_columns * KC;
     w.sum = reorders ? w.b + b_columns * KC : g->c;
-    const int64_t even =
-        at_ceil_div(g->rows, at_ceil_div(g->rows, KC)); /* no block of a few rows at the end */
-    for (w.row = 0; w.row < g->rows; w.row += even) {
-        w.kc = at_min(even, g->rows - w.row);
+    for (w.row = 0; w.row < g->rows; w.row += KC) {
+        w.kc = at_min(KC, g->rows - w.row);
         w.add = w.row > 0 || (g->accumulate && !reorders);
         at_parallel_for(g->pool, w.parts_a + at_ceil_div(g->N, PACKED_B * GEMM_NR), pack_part, &w);
         at_parallel_for(g->pool, at_ceil_div(g->M, LARGE_M) * w.tiles_n, large_tile, &w);
